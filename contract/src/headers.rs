@@ -1,0 +1,26 @@
+//! Header names of the contract. Every name is lower-case, as HTTP/2 and
+//! Envoy have it.
+
+/// All headers of the product start so; what a client sends under this prefix
+/// is removed unless it is one of [`CLIENT_INPUTS`].
+pub const PREFIX: &str = "x-ig-";
+
+/// Purpose of use, set by the client, checked by the guard.
+pub const PURPOSE: &str = "x-ig-purpose";
+/// Legal basis (a warrant, a case number), set by the client, judged by policy.
+pub const AUTHORITY: &str = "x-ig-authority";
+/// Step-up token; never reaches an upstream.
+pub const STEP_UP: &str = "x-ig-step-up";
+/// The headers a client may set, each at most once.
+pub const CLIENT_INPUTS: [&str; 3] = [PURPOSE, AUTHORITY, STEP_UP];
+
+/// Subject of the verified token.
+pub const ACTOR: &str = "x-ig-actor";
+/// Tenant of the actor.
+pub const TENANT: &str = "x-ig-tenant";
+/// Id of the decision, a UUIDv7; on the request and on every response.
+pub const DECISION_ID: &str = "x-ig-decision-id";
+/// Name of the operation, or the names of a batch, comma-separated.
+pub const OPERATION: &str = "x-ig-operation";
+/// Region of the tenant.
+pub const REGION: &str = "x-ig-region";

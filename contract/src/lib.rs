@@ -1,0 +1,17 @@
+//! Every type that crosses filter ↔ control plane: the snapshot, header names,
+//! answers and the decision record. Both sides use these types; neither
+//! declares its own. No I/O, no clock, no policy, no HTTP library.
+
+#![forbid(unsafe_code)]
+
+pub mod answer;
+pub mod decision;
+pub mod headers;
+pub mod id;
+pub mod policy;
+pub mod snapshot;
+
+pub use answer::{Deny, DenyCode};
+pub use decision::{DecisionRecord, Mode, Outcome};
+pub use id::{DocumentId, InvalidDocumentId, Revision, TextHash};
+pub use snapshot::{InvalidSnapshot, Snapshot};

@@ -1,0 +1,142 @@
+//! Writing a snapshot. The same input gives the same bytes everywhere.
+
+use std::collections::BTreeMap;
+
+use super::layout::{FORMAT_VERSION, MAGIC, TEXT_IS_REMOTE};
+use super::{Head, Operation};
+use crate::TextHash;
+
+/// A document to be written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DocumentSource {
+    /// Its exact text.
+    pub text: String,
+    /// Whether the snapshot carries the text, or only its hash and length.
+    pub embed: bool,
+    /// Its operations, at least one.
+    pub operations: Vec<Operation>,
+}
+
+/// Everything a snapshot is made of.
+pub struct SnapshotSource {
+    /// The head.
+    pub head: Head,
+    /// Serialised policy program.
+    pub program: Vec<u8>,
+    /// Documents by the hash of their text.
+    pub documents: BTreeMap<TextHash, DocumentSource>,
+    /// Ids beside the hash, to documents of this snapshot.
+    pub aliases: BTreeMap<String, TextHash>,
+}
+
+/// A snapshot's sections do not fit their length fields.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} does not fit a snapshot: the limit is {limit}")]
+pub struct TooLarge {
+    what: &'static str,
+    limit: u32,
+}
+
+impl SnapshotSource {
+    /// Writes the snapshot. Aliases of unknown documents are left out.
+    ///
+    /// # Errors
+    /// [`TooLarge`] for more than 4 GiB, or more than 65,535 operations in one
+    /// document.
+    pub fn encode(&self) -> Result<Vec<u8>, TooLarge> {
+        let mut documents = Vec::new();
+        let mut offsets = Vec::new();
+        let mut operations = Vec::new();
+        let mut texts = Vec::new();
+        let mut numbers = BTreeMap::new();
+        let mut operation_number: usize = 0;
+        for (number, (hash, document)) in self.documents.iter().enumerate() {
+            numbers.insert(hash, u32_of(number, "the number of documents")?);
+            documents.extend_from_slice(&hash.0);
+            put(&mut documents, operation_number, "the number of operations")?;
+            let count = u16::try_from(document.operations.len()).map_err(|_| TooLarge {
+                what: "the number of operations in a document",
+                limit: u16::MAX.into(),
+            })?;
+            put(
+                &mut documents,
+                count.into(),
+                "the number of operations in a document",
+            )?;
+            if document.embed {
+                put(&mut documents, texts.len(), "the size of all texts")?;
+                texts.extend_from_slice(document.text.as_bytes());
+            } else {
+                documents.extend_from_slice(&TEXT_IS_REMOTE.to_le_bytes());
+            }
+            put(&mut documents, document.text.len(), "the size of a text")?;
+            for operation in &document.operations {
+                put(&mut offsets, operations.len(), "the size of all operations")?;
+                let record = postcard::to_allocvec(operation).map_err(|_| TooLarge {
+                    what: "an operation record",
+                    limit: u32::MAX,
+                })?;
+                operations.extend_from_slice(&record);
+            }
+            operation_number += document.operations.len();
+        }
+        put(&mut offsets, operations.len(), "the size of all operations")?;
+        let aliases = self.encode_aliases(&numbers);
+        let head = serde_json::to_vec(&self.head).map_err(|_| TooLarge {
+            what: "the head",
+            limit: u32::MAX,
+        })?;
+        join(&[
+            &head,
+            &self.program,
+            &documents,
+            &aliases,
+            &offsets,
+            &operations,
+            &texts,
+        ])
+    }
+
+    fn encode_aliases(&self, numbers: &BTreeMap<&TextHash, u32>) -> Vec<u8> {
+        let by_key: BTreeMap<TextHash, u32> = self
+            .aliases
+            .iter()
+            .filter_map(|(alias, hash)| Some((TextHash::of(alias.as_bytes()), *numbers.get(hash)?)))
+            .collect();
+        let mut section = Vec::new();
+        for (key, number) in by_key {
+            section.extend_from_slice(&key.0);
+            section.extend_from_slice(&number.to_le_bytes());
+        }
+        section
+    }
+}
+
+fn join(sections: &[&[u8]]) -> Result<Vec<u8>, TooLarge> {
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+    for section in sections {
+        put(&mut bytes, section.len(), "a section")?;
+    }
+    for section in sections {
+        bytes.extend_from_slice(section);
+    }
+    u32_of(bytes.len(), "the snapshot")?;
+    Ok(bytes)
+}
+
+fn put(bytes: &mut Vec<u8>, value: usize, what: &'static str) -> Result<(), TooLarge> {
+    bytes.extend_from_slice(&u32_of(value, what)?.to_le_bytes());
+    Ok(())
+}
+
+fn u32_of(value: usize, what: &'static str) -> Result<u32, TooLarge> {
+    // `u32::MAX` itself marks a remote text.
+    u32::try_from(value)
+        .ok()
+        .filter(|value| *value != u32::MAX)
+        .ok_or(TooLarge {
+            what,
+            limit: u32::MAX - 1,
+        })
+}

@@ -1,0 +1,140 @@
+//! The readable part of a snapshot: who may do what, in which mode, within
+//! which limits. JSON inside the snapshot, so that it can be inspected.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Mode, policy};
+
+/// Everything the guard needs to know beside operations and policy.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Head {
+    /// Name of the graph.
+    pub graph: String,
+    /// Tag of the schema the operations were compiled against.
+    pub schema_tag: String,
+    /// Revision of the policy bundle (its `.manifest`).
+    pub policy_revision: String,
+    /// The one path of the upstream that is GraphQL, e.g. `/graphql`. Every
+    /// other path is denied: a second endpoint would be a second door.
+    pub endpoint: String,
+    /// Limits on requests.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Where identity comes from.
+    #[serde(default)]
+    pub identity: Identity,
+    /// Mode of each guard.
+    #[serde(default)]
+    pub modes: Modes,
+    /// Tenants by id. A tenant that is not here is denied.
+    pub tenants: BTreeMap<String, Tenant>,
+    /// Where texts come from that the snapshot does not embed.
+    #[serde(default)]
+    pub texts: Option<TextStore>,
+}
+
+/// Limits on what a client sends.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Limits {
+    /// Longest request body, in bytes. Envoy's buffer limit must not be lower.
+    pub max_body_bytes: u32,
+    /// Deepest nesting of `variables` and `extensions`.
+    pub max_depth: u16,
+    /// Most JSON values (keys not counted) in one request.
+    pub max_values: u32,
+    /// Most operations in a batch; 0 turns batches off.
+    pub max_batch: u16,
+    /// Longest request target of a GET as sent to the upstream, in bytes.
+    pub max_target_bytes: u32,
+    /// Instructions one policy evaluation may execute.
+    pub policy_instructions: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: 64 * 1024,
+            max_depth: 32,
+            max_values: 10_000,
+            max_batch: 0,
+            max_target_bytes: 16 * 1024,
+            policy_instructions: policy::DEFAULT_INSTRUCTION_LIMIT,
+        }
+    }
+}
+
+/// How identity is read from what Envoy's `jwt_authn` verified.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Identity {
+    /// `payload_in_metadata` of the `jwt_authn` provider.
+    pub metadata_key: String,
+    /// Claim that names the tenant.
+    pub tenant_claim: String,
+    /// Claim that lists groups.
+    pub groups_claim: String,
+    /// Claim that lists purposes.
+    pub purposes_claim: String,
+    /// Claim that names the client (`azp`, `client_id`).
+    pub client_claim: String,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self {
+            metadata_key: "ig".into(),
+            tenant_claim: "tenant".into(),
+            groups_claim: "groups".into(),
+            purposes_claim: "purposes".into(),
+            client_claim: "azp".into(),
+        }
+    }
+}
+
+/// Mode of each guard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Modes {
+    /// The allow-list and everything about the shape of requests.
+    pub persisted_query: Mode,
+    /// Identity, purpose and Rego.
+    pub policy: Mode,
+}
+
+/// A tenant.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Tenant {
+    /// Region the tenant's data lives in.
+    pub region: Option<String>,
+    /// Purposes that exist for this tenant; a token cannot add one.
+    pub purposes: BTreeSet<String>,
+    /// Purposes by group of the actor, beside those of the token.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub purposes_by_group: BTreeMap<String, BTreeSet<String>>,
+    /// Modes of this tenant, instead of the general ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub modes: Option<Modes>,
+}
+
+/// A store of document texts, addressed by their SHA-256: a GET of
+/// `{path_prefix}{hash}` answers 200 with the text. The guard believes the
+/// hash, not the store.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TextStore {
+    /// Envoy cluster of the store.
+    pub cluster: String,
+    /// `:authority` of the requests.
+    pub authority: String,
+    /// Path up to the hash, e.g. `/texts/`.
+    pub path_prefix: String,
+    /// How long one fetch may take, in milliseconds.
+    pub timeout_ms: u32,
+    /// How many bytes of texts one worker keeps.
+    pub cache_bytes: u32,
+}

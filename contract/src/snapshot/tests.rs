@@ -1,0 +1,246 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn operation(name: &str) -> Operation {
+    Operation {
+        name: name.into(),
+        kind: OperationKind::Mutation,
+        actions: vec![Action {
+            name: "mutation:createAsset".into(),
+            purposes: vec!["investigation".into()],
+        }],
+        step_up: false,
+        cross_tenant: false,
+        cost: 7,
+        variables: vec!["input".into()],
+        facts: vec![
+            Fact {
+                name: "retention".into(),
+                source: FactSource::Variable(VariablePath {
+                    variable: "input".into(),
+                    default: None,
+                    steps: vec![
+                        PathStep::Each,
+                        PathStep::Field {
+                            name: "retention".into(),
+                            default: Some("\"short-30d\"".into()),
+                        },
+                    ],
+                }),
+            },
+            Fact {
+                name: "pii".into(),
+                source: FactSource::Literal("true".into()),
+            },
+        ],
+        resources: vec![Resource {
+            pii: true,
+            retention: None,
+            license_class: Some("cc-by".into()),
+        }],
+        clients: vec![],
+    }
+}
+
+fn head() -> Head {
+    Head {
+        graph: "demo".into(),
+        schema_tag: "v1".into(),
+        policy_revision: "p1".into(),
+        endpoint: "/graphql".into(),
+        limits: Limits::default(),
+        identity: Identity::default(),
+        modes: Modes::default(),
+        tenants: BTreeMap::from([(
+            "alpha".into(),
+            Tenant {
+                region: Some("eu-west-1".into()),
+                purposes: ["investigation".to_owned()].into(),
+                ..Tenant::default()
+            },
+        )]),
+        texts: Some(TextStore {
+            cluster: "texts".into(),
+            authority: "texts.internal".into(),
+            path_prefix: "/texts/".into(),
+            timeout_ms: 500,
+            cache_bytes: 1 << 20,
+        }),
+    }
+}
+
+fn source() -> SnapshotSource {
+    let documents = [
+        (
+            "mutation A($input: [I]) { createAsset(input: $input) { id } }",
+            true,
+            vec!["A"],
+        ),
+        ("query A { a } query B { b }", true, vec!["A", "B"]),
+        ("{ remote }", false, vec![""]),
+    ];
+    let documents: BTreeMap<_, _> = documents
+        .into_iter()
+        .map(|(text, embed, names)| {
+            let operations = names.into_iter().map(operation).collect();
+            let document = DocumentSource {
+                text: text.into(),
+                embed,
+                operations,
+            };
+            (TextHash::of(text.as_bytes()), document)
+        })
+        .collect();
+    let aliases = BTreeMap::from([
+        (
+            "9a0364b9e99bb480dd25e1f0284c8555".into(),
+            TextHash::of(b"{ remote }"),
+        ),
+        ("x-dangling".into(), TextHash::of(b"nothing")),
+    ]);
+    SnapshotSource {
+        head: head(),
+        program: vec![1, 2, 3],
+        documents,
+        aliases,
+    }
+}
+
+fn id(id: &str) -> DocumentId {
+    DocumentId::parse(id).unwrap()
+}
+
+#[test]
+fn round_trip() {
+    let source = source();
+    let snapshot = Snapshot::decode(source.encode().unwrap()).unwrap();
+    assert_eq!(snapshot.head(), &source.head);
+    assert_eq!(snapshot.program(), source.program);
+    assert_eq!(
+        (snapshot.document_count(), snapshot.operation_count()),
+        (3, 4)
+    );
+    for (hash, document) in &source.documents {
+        let found = snapshot.find(&DocumentId::Sha256(*hash)).unwrap();
+        assert_eq!(found.hash, *hash);
+        let operations: Vec<_> = found
+            .operations()
+            .map(|index| snapshot.operation(index).unwrap())
+            .collect();
+        assert_eq!(operations, document.operations);
+        let expected = match document.embed {
+            true => Text::Embedded(&document.text),
+            false => Text::Remote {
+                bytes: document.text.len() as u32,
+            },
+        };
+        assert_eq!(snapshot.text(&found), Some(expected));
+    }
+    let alias = snapshot
+        .find(&id("9a0364b9e99bb480dd25e1f0284c8555"))
+        .unwrap();
+    assert_eq!(alias.hash, TextHash::of(b"{ remote }"));
+    assert_eq!(snapshot.find(&id("x-dangling")), None);
+    assert_eq!(
+        snapshot.find(&DocumentId::Sha256(TextHash::of(b"unknown"))),
+        None
+    );
+}
+
+/// The bytes of version 1, as the first release wrote them. If this fails, the
+/// format changed: raise `FORMAT_VERSION` and add a golden file beside it.
+#[test]
+fn golden_bytes() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/snapshot-v1.igsnap");
+    let bytes = source().encode().unwrap();
+    if std::env::var_os("IG_BLESS").is_some() {
+        std::fs::write(path, &bytes).unwrap();
+    }
+    assert_eq!(bytes, std::fs::read(path).unwrap());
+}
+
+#[test]
+fn every_truncation_is_an_error() {
+    let bytes = source().encode().unwrap();
+    for length in 0..bytes.len() {
+        assert!(
+            Snapshot::decode(bytes[..length].to_vec()).is_err(),
+            "{length} bytes"
+        );
+    }
+    let mut longer = bytes;
+    longer.push(0);
+    assert!(matches!(
+        Snapshot::decode(longer),
+        Err(InvalidSnapshot::Length)
+    ));
+}
+
+#[test]
+fn what_the_tables_promise_is_checked() {
+    let mut wrong_text = source();
+    let document = wrong_text
+        .documents
+        .values_mut()
+        .find(|document| document.embed)
+        .unwrap();
+    document.text.push(' ');
+    let mut no_store = source();
+    no_store.head.texts = None;
+    let mut twice = source();
+    for document in twice.documents.values_mut() {
+        document.operations.push(operation("B"));
+        document.operations.push(operation("B"));
+    }
+    let mut none = source();
+    none.documents
+        .values_mut()
+        .for_each(|document| document.operations.clear());
+    let cases: [(SnapshotSource, &str); 4] = [
+        (wrong_text, "does not have its hash"),
+        (no_store, "names no text store"),
+        (twice, "two operations of one name"),
+        (none, "points outside"),
+    ];
+    for (source, expected) in cases {
+        let error = Snapshot::decode(source.encode().unwrap())
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    let mut version = source().encode().unwrap();
+    version[6] = 2;
+    assert!(matches!(
+        Snapshot::decode(version),
+        Err(InvalidSnapshot::Version { found: 2 })
+    ));
+}
+
+proptest! {
+    #[test]
+    fn flipped_bytes_never_panic(position: prop::sample::Index, value: u8, second: prop::sample::Index) {
+        let mut bytes = source().encode().unwrap();
+        let at = position.index(bytes.len());
+        bytes[at] = value;
+        let at = second.index(bytes.len());
+        bytes[at] ^= 0x80;
+        if let Ok(snapshot) = Snapshot::decode(bytes) {
+            for document in snapshot.iter() {
+                prop_assert!(snapshot.text(&document).is_some());
+                prop_assert!(document.operations().all(|index| snapshot.operation(index).is_some()));
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_never_panic(bytes: Vec<u8>) {
+        let _ = Snapshot::decode(bytes.clone());
+        let mut headed = source().encode().unwrap()[..36].to_vec();
+        headed.extend(bytes);
+        let _ = Snapshot::decode(headed);
+    }
+}

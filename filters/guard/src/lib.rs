@@ -1,0 +1,1 @@
+//! Composes the guards: takes values, returns an effect

@@ -1,0 +1,1 @@
+//! GraphQL-over-HTTP request decoding, allow-list look-up and canonical re-emission

@@ -1,0 +1,1 @@
+//! Identity, purpose and Rego decisions
