@@ -102,6 +102,13 @@ pub struct Document {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct OperationIndex(u32);
 
+impl OperationIndex {
+    /// The number.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
 /// Where a document's text is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Text<'a> {

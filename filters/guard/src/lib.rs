@@ -1,1 +1,23 @@
-//! Composes the guards: takes values, returns an effect
+//! Composes the guards of a request: takes values, returns an effect. The
+//! proxy-wasm adapter, the tests and the fuzzers drive the same code.
+//!
+//! Pure: no I/O, no clock, no randomness, no proxy-wasm. The caller brings
+//! headers, body, verified claims and a decision id.
+
+#![forbid(unsafe_code)]
+#![warn(clippy::indexing_slicing, clippy::string_slice)]
+
+mod effect;
+mod exchange;
+mod guard;
+mod head;
+mod operations;
+mod record;
+mod reply;
+
+pub use effect::{Forward, Reply, Step};
+pub use exchange::Exchange;
+pub use guard::{Guard, Guards, InvalidConfiguration};
+pub use head::RequestHead;
+#[cfg(feature = "policy")]
+pub use ig_policy::{Claim, Claims};

@@ -1,1 +1,16 @@
-//! proxy-wasm adapter of the guard
+//! The guard as an Envoy filter: translates callbacks to [`ig_guard`] and its
+//! steps to host calls. Nothing is decided here; what the host refuses ends in
+//! a deny.
+
+mod host;
+mod request;
+mod root;
+
+use proxy_wasm::types::ContextType;
+
+proxy_wasm::main! {{
+    proxy_wasm::set_root_context(|_| Box::new(root::Root::default()));
+}}
+
+/// The only kind of context this module makes.
+const KIND: ContextType = ContextType::HttpContext;

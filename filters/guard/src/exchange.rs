@@ -1,0 +1,416 @@
+//! One request on its way through the guards: identify, operation, decide,
+//! rewrite.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use ig_contract::snapshot::{Document, Operation, OperationIndex};
+use ig_contract::{Deny, DenyCode, Mode, TextHash, headers};
+use ig_persisted_query::{
+    Item, Method, Request, RequestParts, canonical_body, canonical_target, decode, select,
+    select_by_text,
+};
+
+use crate::effect::{Forward, Step};
+#[cfg(feature = "policy")]
+use crate::guard::Identity;
+use crate::record::{Ruling, records};
+use crate::{Guard, RequestHead, reply};
+
+/// One request.
+pub struct Exchange {
+    pub(crate) guard: Option<Rc<Guard>>,
+    pub(crate) decision_id: String,
+    pub(crate) head: RequestHead,
+    #[cfg(feature = "policy")]
+    pub(crate) identity: Option<Identity>,
+    body: Vec<u8>,
+    texts: BTreeMap<TextHash, Option<String>>,
+}
+
+/// The guards, in the words of a decision.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum By {
+    PersistedQuery,
+    #[cfg(feature = "policy")]
+    Policy,
+}
+
+/// An operation of the catalogue that a request names.
+#[derive(Clone)]
+pub(crate) struct Selected {
+    pub(crate) document: Document,
+    index: OperationIndex,
+    pub(crate) operation: Rc<Operation>,
+}
+
+const NO_SNAPSHOT: Deny = Deny::new(
+    DenyCode::GuardUnavailable,
+    "no-snapshot",
+    "The guard has no configuration yet; try again later.",
+);
+const TEXT_UNAVAILABLE: Deny = Deny::new(
+    DenyCode::GuardUnavailable,
+    "text-unavailable",
+    "The operation's text could not be fetched; try again later.",
+);
+const TOO_LARGE: Deny = Deny::new(
+    DenyCode::RequestTooLarge,
+    "body-limit",
+    "The body is larger than allowed.",
+);
+const MUTATION_BY_GET: Deny =
+    Deny::new(DenyCode::MutationForbidden, "mutation-by-get", "Send mutations by POST.");
+#[cfg(feature = "policy")]
+const OPERATION_UNKNOWN: Deny = Deny::new(
+    DenyCode::PolicyDenied,
+    "operation-unknown",
+    "No policy can allow an operation that is not in the catalogue.",
+);
+
+impl Exchange {
+    /// A request whose head has arrived. `guard` is `None` before the first
+    /// snapshot.
+    pub fn new(guard: Option<Rc<Guard>>, decision_id: String, head: RequestHead) -> Self {
+        Self {
+            guard,
+            decision_id,
+            head,
+            #[cfg(feature = "policy")]
+            identity: None,
+            body: Vec::new(),
+            texts: BTreeMap::new(),
+        }
+    }
+
+    /// Id of the decision.
+    pub fn decision_id(&self) -> &str {
+        &self.decision_id
+    }
+
+    /// Takes over the id of a decision made by an instance before this one.
+    pub fn set_decision_id(&mut self, decision_id: String) {
+        self.decision_id = decision_id;
+    }
+
+    /// Brings the claims that the host verified, in its own serialisation;
+    /// `None` without a valid token.
+    #[cfg(feature = "policy")]
+    pub fn identify(
+        &mut self,
+        claims: Option<&[u8]>,
+        parse: impl FnOnce(&[u8]) -> Option<crate::Claims>,
+    ) {
+        if let Some(guard) = &self.guard {
+            self.identity = Some(guard.identify(claims, parse));
+        }
+    }
+
+    /// Decides what the head alone can decide.
+    pub fn on_head(&mut self, end_of_stream: bool) -> Step {
+        let Some(guard) = self.guard.clone() else {
+            return self.finish(None, &[self.shape_deny(NO_SNAPSHOT)]);
+        };
+        let early = self.check_head(&guard);
+        match early {
+            Some(ruling) => self.finish(Some(&guard), &[ruling]),
+            None if end_of_stream => self.on_body(Vec::new()),
+            None => Step::AwaitBody,
+        }
+    }
+
+    fn check_head(&self, guard: &Guard) -> Option<Ruling> {
+        #[cfg(feature = "policy")]
+        if guard.guards.policy {
+            let unknown = || Err(ig_policy::Actor::UNAUTHENTICATED);
+            let identity = self.identity.clone().unwrap_or_else(unknown);
+            // In shadow an unknown caller goes on: its request still has a
+            // shape to judge.
+            if let (Err(deny), Mode::Enforce) = (identity, self.mode(By::Policy)) {
+                return Some(Ruling::deny(By::Policy, deny, None));
+            }
+            if let (Err(deny), Mode::Enforce) = (self.head.check_inputs(), self.mode(By::Policy)) {
+                return Some(Ruling::deny(By::Policy, deny, None));
+            }
+        }
+        let shape = self.head.check_shape();
+        let path = || ig_persisted_query::check_target(self.head.target(), &guard.snapshot().head().endpoint);
+        shape.and_then(|_| path()).err().map(|deny| self.shape_deny(deny))
+    }
+
+    /// Says whether a body of this size, or a part of one, may still be
+    /// collected. If not, the step to take.
+    pub fn on_body_size(&self, bytes: usize) -> Option<Step> {
+        let guard = self.guard.as_ref()?;
+        let is_too_large = bytes > guard.limits().max_body_bytes as usize;
+        is_too_large.then(|| self.finish(Some(guard), &[self.shape_deny(TOO_LARGE)]))
+    }
+
+    /// Decides on the whole request.
+    pub fn on_body(&mut self, body: Vec<u8>) -> Step {
+        if let Some(step) = self.on_body_size(body.len()) {
+            return step;
+        }
+        self.body = body;
+        self.judge()
+    }
+
+    /// Brings a text from the store, or its absence. Answers with the next
+    /// step once every awaited text has come.
+    pub fn on_text(&mut self, hash: TextHash, text: Option<Vec<u8>>) -> Option<Step> {
+        // The store is not believed: the text is the one that has the hash.
+        let text = text
+            .filter(|text| TextHash::of(text) == hash)
+            .and_then(|text| String::from_utf8(text).ok());
+        self.texts.insert(hash, Some(text.unwrap_or_default()));
+        let all_here = self.texts.values().all(Option::is_some);
+        all_here.then(|| self.judge())
+    }
+
+    fn judge(&mut self) -> Step {
+        let Some(guard) = self.guard.clone() else {
+            return self.finish(None, &[self.shape_deny(NO_SNAPSHOT)]);
+        };
+        let method = match self.head.check_shape() {
+            Ok(method) => method,
+            Err(deny) => return self.finish(Some(&guard), &[self.shape_deny(deny)]),
+        };
+        let head = guard.snapshot().head();
+        let parts = RequestParts {
+            method,
+            target: self.head.target(),
+            body: &self.body,
+            endpoint: &head.endpoint,
+            limits: &head.limits,
+        };
+        let step = decode(parts, |is_batch, items| self.judge_items(&guard, method, is_batch, &items));
+        let step = step.unwrap_or_else(|deny| self.finish(Some(&guard), &[self.shape_deny(deny)]));
+        if let Step::FetchTexts(hashes) = &step {
+            self.texts.extend(hashes.iter().map(|hash| (*hash, None)));
+        }
+        step
+    }
+
+    fn judge_items(&self, guard: &Guard, method: Method, is_batch: bool, items: &[Item<'_>]) -> Step {
+        let rulings: Vec<_> = items.iter().map(|item| self.rule(guard, method, item)).collect();
+        let is_canonical =
+            guard.guards.persisted_query && self.mode(By::PersistedQuery) == Mode::Enforce;
+        if self.is_denied(&rulings) || !is_canonical {
+            return self.finish_as(Some(guard), &rulings, is_batch, Forward::default());
+        }
+        match self.rewrite(guard, method, is_batch, items, &rulings) {
+            Ok(Rewrite::Done(forward)) => {
+                self.finish_as(Some(guard), &rulings, is_batch, forward)
+            }
+            Ok(Rewrite::Needs(hashes)) => Step::FetchTexts(hashes),
+            Err(deny) => self.finish(Some(guard), &[self.shape_deny(deny)]),
+        }
+    }
+
+    /// Rules on one operation.
+    fn rule(&self, guard: &Guard, method: Method, item: &Item<'_>) -> Ruling {
+        let selected = match self.select(guard, method, item) {
+            Ok(selected) => selected,
+            Err(deny) => return self.shape_deny(deny),
+        };
+        #[cfg(feature = "policy")]
+        if let (true, Ok(request)) = (guard.guards.policy, item) {
+            return self.ask_policy(guard, request, selected);
+        }
+        Ruling::allow_listed(selected)
+    }
+
+    fn select(&self, guard: &Guard, method: Method, item: &Item<'_>) -> Result<Selected, Deny> {
+        let request = item.as_ref().map_err(Clone::clone)?;
+        let snapshot = guard.snapshot();
+        let client = self.client();
+        let load = |index| guard.operations.record(snapshot, index);
+        let (document, index, operation) = match guard.guards.persisted_query {
+            true => select(snapshot, request, client, load)?,
+            false => select_by_text(snapshot, request, client, load)?,
+        };
+        let is_mutation = operation.kind == ig_contract::snapshot::OperationKind::Mutation;
+        match is_mutation && method == Method::Get {
+            true => Err(MUTATION_BY_GET),
+            false => Ok(Selected { document, index, operation }),
+        }
+    }
+
+    #[cfg(feature = "policy")]
+    fn ask_policy(&self, guard: &Guard, request: &Request<'_>, selected: Selected) -> Ruling {
+        let unknown = || Err(ig_policy::Actor::UNAUTHENTICATED);
+        let known = match self.identity.clone().unwrap_or_else(unknown) {
+            Ok(known) => known,
+            Err(deny) => return Ruling::deny(By::Policy, deny, Some(selected)),
+        };
+        let grant = self.head.check_inputs().and_then(|()| {
+            guard.policy.decide(ig_policy::Question {
+                actor_number: known.number,
+                actor: &known.actor,
+                purpose: self.head.purpose(),
+                authority: self.head.authority(),
+                operation_number: selected.index.number().into(),
+                operation: &selected.operation,
+                variables: &request.variables,
+            })
+        });
+        match grant {
+            Ok(grant) => Ruling::granted(grant, selected),
+            Err(deny) => Ruling::deny(By::Policy, deny, Some(selected)),
+        }
+    }
+
+    fn rewrite(
+        &self,
+        guard: &Guard,
+        method: Method,
+        is_batch: bool,
+        items: &[Item<'_>],
+        rulings: &[Ruling],
+    ) -> Result<Rewrite, Deny> {
+        let mut parts = Vec::with_capacity(items.len());
+        let mut needed = Vec::new();
+        for (item, ruling) in items.iter().zip(rulings) {
+            let (Ok(request), Some(selected)) = (item, &ruling.selected) else {
+                return Err(TEXT_UNAVAILABLE);
+            };
+            let Selected { document, index, operation } = selected;
+            let fetched = self.texts.get(&document.hash);
+            let text = fetched.and_then(Option::as_deref);
+            if text == Some("") {
+                return Err(TEXT_UNAVAILABLE);
+            }
+            match guard.prepared(document, *index, operation, text) {
+                Some(prepared) => parts.push((prepared, operation.as_ref(), request)),
+                None => needed.push(document.hash),
+            }
+        }
+        if !needed.is_empty() {
+            needed.sort_unstable();
+            needed.dedup();
+            return Ok(Rewrite::Needs(needed));
+        }
+        let head = guard.snapshot().head();
+        let mut forward = Forward::default();
+        match (method, parts.as_slice()) {
+            (Method::Get, [(prepared, operation, request)]) => {
+                let limit = head.limits.max_target_bytes;
+                let target = canonical_target(prepared, operation, request, &head.endpoint, limit)?;
+                forward.set.push((":path", target));
+            }
+            _ => {
+                let parts = parts.iter().map(|(prepared, operation, request)| {
+                    (prepared.as_ref(), *operation, *request)
+                });
+                let body = canonical_body(is_batch, parts);
+                if self.head.target() != head.endpoint {
+                    forward.set.push((":path", head.endpoint.clone()));
+                }
+                forward.set.push(("content-type", "application/json".to_owned()));
+                forward.set.push(("content-length", body.len().to_string()));
+                forward.body = Some(body);
+            }
+        }
+        Ok(Rewrite::Done(forward))
+    }
+}
+
+enum Rewrite {
+    Done(Forward),
+    Needs(Vec<TextHash>),
+}
+
+impl Exchange {
+    /// A deny about the shape of a request, by the guard whose it is here.
+    fn shape_deny(&self, deny: Deny) -> Ruling {
+        #[cfg(feature = "policy")]
+        if let Some(guard) = &self.guard {
+            // Where the allow-list only watches, policy still has no record to
+            // decide on.
+            let is_watching = self.mode(By::PersistedQuery) == Mode::Shadow;
+            if !guard.guards.persisted_query {
+                return Ruling::deny(By::Policy, deny, None);
+            }
+            if guard.guards.policy && is_watching && self.mode(By::Policy) == Mode::Enforce {
+                return Ruling::deny(By::Policy, OPERATION_UNKNOWN, None);
+            }
+        }
+        Ruling::deny(By::PersistedQuery, deny, None)
+    }
+
+    pub(crate) fn mode(&self, by: By) -> Mode {
+        let Some(guard) = &self.guard else { return Mode::Enforce };
+        let modes = guard.modes(self.tenant());
+        match by {
+            By::PersistedQuery => modes.persisted_query,
+            #[cfg(feature = "policy")]
+            By::Policy => modes.policy,
+        }
+    }
+
+    fn is_denied(&self, rulings: &[Ruling]) -> bool {
+        rulings.iter().any(|ruling| {
+            ruling.grant.is_err() && self.mode(ruling.by) == Mode::Enforce
+        })
+    }
+
+    fn finish(&self, guard: Option<&Guard>, rulings: &[Ruling]) -> Step {
+        self.finish_as(guard, rulings, false, Forward::default())
+    }
+
+    /// Ends the decision: the answer, or the request with its annotations.
+    fn finish_as(
+        &self,
+        guard: Option<&Guard>,
+        rulings: &[Ruling],
+        is_batch: bool,
+        forward: Forward,
+    ) -> Step {
+        let is_denied = self.is_denied(rulings);
+        let records = records(self, guard, rulings, is_denied);
+        if !is_denied {
+            return Step::Forward(self.annotate(rulings, records, forward));
+        }
+        let denies: Vec<_> = rulings.iter().map(Ruling::as_denied).collect();
+        let answer = self.head.answer();
+        Step::Reply(reply::reply(&denies, is_batch, answer, &self.decision_id, records))
+    }
+
+    fn annotate(&self, rulings: &[Ruling], records: String, mut forward: Forward) -> Forward {
+        forward.remove = self.head.strip().to_vec();
+        forward.records = records;
+        forward.set.push((headers::DECISION_ID, self.decision_id.clone()));
+        let names: Option<Vec<_>> = rulings
+            .iter()
+            .map(|ruling| Some(ruling.selected.as_ref()?.operation.name.as_str()))
+            .collect();
+        if let Some(names) = names {
+            forward.set.push((headers::OPERATION, names.join(",")));
+        }
+        #[cfg(feature = "policy")]
+        if let Some(Ok(known)) = &self.identity {
+            forward.set.push((headers::ACTOR, known.actor.subject.clone()));
+            forward.set.push((headers::TENANT, known.actor.tenant.clone()));
+            if let Some(region) = &known.actor.region {
+                forward.set.push((headers::REGION, region.clone()));
+            }
+        }
+        forward
+    }
+
+    pub(crate) fn tenant(&self) -> Option<&str> {
+        #[cfg(feature = "policy")]
+        if let Some(Ok(known)) = &self.identity {
+            return Some(&known.actor.tenant);
+        }
+        None
+    }
+
+    fn client(&self) -> Option<&str> {
+        #[cfg(feature = "policy")]
+        if let Some(Ok(known)) = &self.identity {
+            return known.actor.client.as_deref();
+        }
+        None
+    }
+}

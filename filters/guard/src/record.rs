@@ -1,0 +1,118 @@
+//! Rulings, and the decision records they become.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use ig_contract::{DecisionRecord, Deny, DenyCode, Mode, Outcome};
+
+use crate::exchange::{By, Exchange, Selected};
+use crate::Guard;
+
+/// What was ruled on one operation.
+pub(crate) struct Ruling {
+    pub(crate) by: By,
+    pub(crate) selected: Option<Selected>,
+    pub(crate) grant: Result<Granted, Deny>,
+}
+
+/// Why an operation may run.
+pub(crate) struct Granted {
+    rule: Rc<str>,
+    obligations: Rc<[String]>,
+}
+
+static ABORTED: Deny = Deny::new(
+    DenyCode::BatchAborted,
+    "batch-aborted",
+    "Another operation of the batch was denied; none was run.",
+);
+
+impl Ruling {
+    pub(crate) fn deny(by: By, deny: Deny, selected: Option<Selected>) -> Self {
+        Self { by, selected, grant: Err(deny) }
+    }
+
+    pub(crate) fn allow_listed(selected: Selected) -> Self {
+        let granted = Granted { rule: "allow-listed".into(), obligations: Rc::new([]) };
+        Self { by: By::PersistedQuery, selected: Some(selected), grant: Ok(granted) }
+    }
+
+    #[cfg(feature = "policy")]
+    pub(crate) fn granted(grant: ig_policy::Grant, selected: Selected) -> Self {
+        let ig_policy::Grant { rule, obligations } = grant;
+        Self {
+            by: By::Policy,
+            selected: Some(selected),
+            grant: Ok(Granted { rule, obligations }),
+        }
+    }
+
+    /// The deny, also of an operation that was only dragged along.
+    pub(crate) fn as_denied(&self) -> &Deny {
+        self.grant.as_ref().err().unwrap_or(&ABORTED)
+    }
+}
+
+/// Writes the records of a request, comma-separated.
+pub(crate) fn records(
+    exchange: &Exchange,
+    guard: Option<&Guard>,
+    rulings: &[Ruling],
+    is_denied: bool,
+) -> String {
+    let mut out = String::new();
+    for ruling in rulings {
+        let record = record(exchange, guard, ruling, is_denied);
+        let Ok(json) = serde_json::to_string(&record) else { continue };
+        if !out.is_empty() {
+            out.push(',');
+        }
+        out.push_str(&json);
+    }
+    out
+}
+
+fn record<'a>(
+    exchange: &'a Exchange,
+    guard: Option<&Guard>,
+    ruling: &'a Ruling,
+    is_denied: bool,
+) -> DecisionRecord<'a> {
+    let (code, rule, obligations, outcome) = match (&ruling.grant, is_denied) {
+        (Ok(granted), false) => (None, &*granted.rule, &*granted.obligations, Outcome::Allow),
+        (Ok(_), true) => (Some(ABORTED.code), &*ABORTED.rule, &[][..], Outcome::Deny),
+        (Err(deny), _) => {
+            let outcome = match exchange.mode(ruling.by) {
+                Mode::Enforce => Outcome::Deny,
+                Mode::Shadow => Outcome::ShadowDeny,
+            };
+            (Some(deny.code), &*deny.rule, &[][..], outcome)
+        }
+    };
+    let selected = ruling.selected.as_ref();
+    let mut record = DecisionRecord {
+        decision_id: Cow::Borrowed(&exchange.decision_id),
+        tenant_id: None,
+        actor: None,
+        purpose: exchange.head.purpose().map(Cow::Borrowed),
+        authority: exchange.head.authority().map(Cow::Borrowed),
+        operation: selected.map(|selected| Cow::Borrowed(selected.operation.name.as_str())),
+        document: selected.map(|selected| Cow::Owned(selected.document.hash.to_string())),
+        outcome,
+        code,
+        rule: Cow::Borrowed(rule),
+        obligations: obligations.iter().map(|name| Cow::Borrowed(name.as_str())).collect(),
+        mode: exchange.mode(ruling.by),
+        region: None,
+        revision: guard.map(|guard| guard.snapshot().revision()),
+    };
+    #[cfg(feature = "policy")]
+    if let Some(Ok(known)) = &exchange.identity {
+        record.tenant_id = Some(Cow::Borrowed(&known.actor.tenant));
+        record.actor = Some(Cow::Borrowed(&known.actor.subject));
+        record.region = known.actor.region.as_deref().map(Cow::Borrowed);
+    }
+    #[cfg(not(feature = "policy"))]
+    let _ = &mut record;
+    record
+}

@@ -1,0 +1,269 @@
+//! The host calls the adapter uses, with every status handled.
+//!
+//! The SDK's own wrappers panic on statuses they do not expect and on header
+//! bytes that are not UTF-8, and either would trap the VM at a client's will.
+//! These read bytes, and answer `Err` for everything that is not `Ok`.
+
+use std::ptr::null_mut;
+
+/// A host call failed, with this status.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HostError(#[expect(dead_code, reason = "read by `Debug` in log lines")] pub(crate) u32);
+
+/// Maps of the ABI.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Map {
+    RequestHeaders = 0,
+    ResponseHeaders = 2,
+    CallResponseHeaders = 6,
+}
+
+/// Buffers of the ABI.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Buffer {
+    RequestBody = 0,
+    CallResponseBody = 4,
+    PluginConfiguration = 7,
+}
+
+const OK: u32 = 0;
+const NOT_FOUND: u32 = 1;
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_log(level: u32, message: *const u8, size: usize) -> u32;
+    fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+    fn proxy_get_buffer_bytes(kind: u32, start: usize, max: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_set_buffer_bytes(kind: u32, start: usize, max: usize, data: *const u8, size: usize) -> u32;
+    fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_get_header_map_value(map: u32, key: *const u8, key_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_replace_header_map_value(map: u32, key: *const u8, key_size: usize, value: *const u8, value_size: usize) -> u32;
+    fn proxy_remove_header_map_value(map: u32, key: *const u8, key_size: usize) -> u32;
+    fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
+    fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_size: usize,
+        body: *const u8,
+        body_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        grpc_status: i32,
+    ) -> u32;
+    fn proxy_http_call(
+        cluster: *const u8,
+        cluster_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        body: *const u8,
+        body_size: usize,
+        trailers: *const u8,
+        trailers_size: usize,
+        timeout_ms: u32,
+        token: *mut u32,
+    ) -> u32;
+}
+
+fn done(status: u32) -> Result<(), HostError> {
+    if status == OK { Ok(()) } else { Err(HostError(status)) }
+}
+
+/// Takes over memory that the host allocated in this VM for an answer.
+///
+/// # Safety
+/// `data` and `size` are what a host call with status `Ok` returned.
+unsafe fn take(status: u32, data: *mut u8, size: usize) -> Result<Option<Vec<u8>>, HostError> {
+    match status {
+        OK if data.is_null() => Ok(None),
+        // SAFETY: the host allocates through `proxy_on_memory_allocate`, which
+        // the SDK implements by a `Vec<u8>` of this capacity.
+        OK => Ok(Some(unsafe { Vec::from_raw_parts(data, size, size) })),
+        NOT_FOUND => Ok(None),
+        status => Err(HostError(status)),
+    }
+}
+
+/// Writes an error to Envoy's log.
+pub(crate) fn log_error(message: &str) {
+    const ERROR: u32 = 4;
+    // SAFETY: pointer and length are those of a live string.
+    let _ = unsafe { proxy_log(ERROR, message.as_ptr(), message.len()) };
+}
+
+/// Milliseconds since the epoch.
+pub(crate) fn now_ms() -> Result<u64, HostError> {
+    let mut nanoseconds = 0;
+    // SAFETY: the out-pointer is valid for the call.
+    done(unsafe { proxy_get_current_time_nanoseconds(&raw mut nanoseconds) })?;
+    Ok(nanoseconds / 1_000_000)
+}
+
+/// Reads a whole buffer, `max` bytes at most.
+pub(crate) fn buffer(kind: Buffer, max: usize) -> Result<Option<Vec<u8>>, HostError> {
+    let (mut data, mut size) = (null_mut(), 0);
+    // SAFETY: the out-pointers are valid for the call.
+    let status =
+        unsafe { proxy_get_buffer_bytes(kind as u32, 0, max, &raw mut data, &raw mut size) };
+    // SAFETY: as `take` asks.
+    unsafe { take(status, data, size) }
+}
+
+/// Replaces a whole buffer.
+pub(crate) fn set_buffer(kind: Buffer, bytes: &[u8]) -> Result<(), HostError> {
+    // `max` beyond the buffer's size replaces all of it.
+    const ALL: usize = u32::MAX as usize;
+    // SAFETY: pointer and length are those of a live slice.
+    done(unsafe { proxy_set_buffer_bytes(kind as u32, 0, ALL, bytes.as_ptr(), bytes.len()) })
+}
+
+/// All pairs of a map, in one host call and one allocation.
+pub(crate) struct Pairs(Vec<u8>);
+
+impl Pairs {
+    /// Reads a map. An unavailable one is empty.
+    pub(crate) fn read(map: Map) -> Result<Self, HostError> {
+        let (mut data, mut size) = (null_mut(), 0);
+        // SAFETY: the out-pointers are valid for the call.
+        let status =
+            unsafe { proxy_get_header_map_pairs(map as u32, &raw mut data, &raw mut size) };
+        // SAFETY: as `take` asks.
+        Ok(Self(unsafe { take(status, data, size) }?.unwrap_or_default()))
+    }
+
+    /// The pairs; `None` if the serialisation is not what the ABI says.
+    pub(crate) fn iter(&self) -> Option<Vec<(&[u8], &[u8])>> {
+        pairs(&self.0)
+    }
+}
+
+/// Reads the ABI's serialisation of pairs: their number, all sizes, then names
+/// and values, each with a NUL behind.
+pub(crate) fn pairs(bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
+    if bytes.is_empty() {
+        return Some(Vec::new());
+    }
+    let (count, rest) = bytes.split_first_chunk()?;
+    let count = u32::from_le_bytes(*count) as usize;
+    let (sizes, mut rest) = rest.split_at_checked(count.checked_mul(8)?)?;
+    let mut take = |size: &[u8; 4]| {
+        let size = u32::from_le_bytes(*size) as usize;
+        let (text, after) = rest.split_at_checked(size)?;
+        rest = after.split_first()?.1;
+        Some(text)
+    };
+    let (sizes, _) = sizes.as_chunks::<4>();
+    let (sizes, _) = sizes.as_chunks::<2>();
+    sizes.iter().map(|[name, value]| Some((take(name)?, take(value)?))).collect()
+}
+
+fn serialise(pairs: &[(&str, &str)]) -> Vec<u8> {
+    let length = |text: &str| u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes();
+    let mut bytes = Vec::with_capacity(256);
+    bytes.extend(u32::try_from(pairs.len()).unwrap_or(u32::MAX).to_le_bytes());
+    for (name, value) in pairs {
+        bytes.extend(length(name));
+        bytes.extend(length(value));
+    }
+    for (name, value) in pairs {
+        for text in [name, value] {
+            bytes.extend_from_slice(text.as_bytes());
+            bytes.push(0);
+        }
+    }
+    bytes
+}
+
+/// First value of a header. For maps an attacker does not write only.
+pub(crate) fn header(map: Map, name: &str) -> Result<Option<Vec<u8>>, HostError> {
+    let (mut data, mut size) = (null_mut(), 0);
+    // SAFETY: pointers and lengths are those of live values.
+    let status = unsafe {
+        proxy_get_header_map_value(map as u32, name.as_ptr(), name.len(), &raw mut data, &raw mut size)
+    };
+    // SAFETY: as `take` asks.
+    unsafe { take(status, data, size) }
+}
+
+/// Sets a header, replacing every value it has.
+pub(crate) fn set_header(map: Map, name: &str, value: &str) -> Result<(), HostError> {
+    // SAFETY: pointers and lengths are those of live strings.
+    done(unsafe {
+        proxy_replace_header_map_value(map as u32, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+    })
+}
+
+/// Removes every value of a header.
+pub(crate) fn remove_header(map: Map, name: &str) -> Result<(), HostError> {
+    // SAFETY: pointer and length are those of a live string.
+    done(unsafe { proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
+}
+
+/// Reads a property; `path` has its elements joined by NUL.
+pub(crate) fn property(path: &str) -> Result<Option<Vec<u8>>, HostError> {
+    let (mut data, mut size) = (null_mut(), 0);
+    // SAFETY: pointers and lengths are those of live values.
+    let status =
+        unsafe { proxy_get_property(path.as_ptr(), path.len(), &raw mut data, &raw mut size) };
+    // SAFETY: as `take` asks.
+    unsafe { take(status, data, size) }
+}
+
+/// Writes filter state, which access logs read under `wasm.` and this name.
+pub(crate) fn set_filter_state(name: &str, value: &str) -> Result<(), HostError> {
+    // SAFETY: pointers and lengths are those of live strings.
+    done(unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+}
+
+/// Lets a held request go on.
+pub(crate) fn resume_request() -> Result<(), HostError> {
+    const REQUEST: u32 = 0;
+    // SAFETY: no pointers.
+    done(unsafe { proxy_continue_stream(REQUEST) })
+}
+
+/// Answers the request.
+pub(crate) fn reply(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), HostError> {
+    const DETAILS: &str = "ig_guard";
+    const NO_GRPC_STATUS: i32 = -1;
+    let headers = serialise(headers);
+    // SAFETY: pointers and lengths are those of live values.
+    done(unsafe {
+        proxy_send_local_response(
+            status.into(),
+            DETAILS.as_ptr(),
+            DETAILS.len(),
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            NO_GRPC_STATUS,
+        )
+    })
+}
+
+/// Starts a GET to a cluster and returns the call's token.
+pub(crate) fn get(cluster: &str, authority: &str, path: &str, timeout_ms: u32) -> Result<u32, HostError> {
+    let headers = serialise(&[(":method", "GET"), (":authority", authority), (":path", path)]);
+    let trailers = serialise(&[]);
+    let mut token = 0;
+    // SAFETY: pointers and lengths are those of live values.
+    done(unsafe {
+        proxy_http_call(
+            cluster.as_ptr(),
+            cluster.len(),
+            headers.as_ptr(),
+            headers.len(),
+            null_mut(),
+            0,
+            trailers.as_ptr(),
+            trailers.len(),
+            timeout_ms,
+            &raw mut token,
+        )
+    })?;
+    Ok(token)
+}

@@ -1,0 +1,213 @@
+//! One request: callbacks in, host calls out.
+
+use std::rc::Rc;
+
+use ig_contract::{TextHash, decision, headers};
+use ig_guard::{Exchange, Forward, Guard, Reply, RequestHead, Step};
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+
+use crate::host::{self, Buffer, HostError, Map, Pairs};
+use crate::root;
+
+/// Where a request stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Head,
+    AwaitingBody,
+    AwaitingTexts,
+    /// Sent on or answered.
+    Done,
+}
+
+/// One request.
+pub(crate) struct HttpRequest {
+    guard: Option<Rc<Guard>>,
+    metadata_path: Rc<str>,
+    exchange: Option<Exchange>,
+    stage: Stage,
+    fetches: Vec<(u32, TextHash)>,
+}
+
+/// Answer when even a decision could not be begun.
+const UNAVAILABLE: &[u8] = br#"{"errors":[{"message":"The guard could not decide; try again later.","extensions":{"code":"GUARD_UNAVAILABLE","rule":"host"}}]}"#;
+
+impl HttpRequest {
+    pub(crate) fn new(guard: Option<Rc<Guard>>, metadata_path: Rc<str>) -> Self {
+        Self { guard, metadata_path, exchange: None, stage: Stage::Head, fetches: Vec::new() }
+    }
+
+    fn begin(&mut self) -> Result<Step, HostError> {
+        const UNREADABLE: HostError = HostError(u32::MAX);
+        let pairs = Pairs::read(Map::RequestHeaders)?;
+        let pairs = pairs.iter().filter(|pairs| !pairs.is_empty()).ok_or(UNREADABLE)?;
+        let head = RequestHead::read(pairs);
+        let decision_id = root::decision_id().ok_or(UNREADABLE)?;
+        let mut exchange = Exchange::new(self.guard.clone(), decision_id, head);
+        #[cfg(feature = "policy")]
+        if self.guard.is_some() {
+            let claims = host::property(&self.metadata_path)?;
+            exchange.identify(claims.as_deref(), claims::parse);
+        }
+        self.exchange = Some(exchange);
+        Ok(Step::AwaitBody)
+    }
+
+    /// Runs `next` and what it asks for; whatever fails is a deny.
+    fn advance(&mut self, next: impl FnOnce(&mut Self) -> Result<Step, HostError>) -> Action {
+        let outcome = next(self).and_then(|step| self.apply(step));
+        outcome.unwrap_or_else(|error| {
+            host::log_error(&format!("ig-guard: host call failed: {error:?}"));
+            self.stage = Stage::Done;
+            let headers = [("content-type", "application/json"), ("cache-control", "no-store")];
+            let _ = host::reply(503, &headers, UNAVAILABLE);
+            Action::Pause
+        })
+    }
+
+    fn apply(&mut self, step: Step) -> Result<Action, HostError> {
+        match step {
+            Step::AwaitBody => {
+                self.stage = Stage::AwaitingBody;
+                Ok(Action::Pause)
+            }
+            Step::FetchTexts(hashes) => {
+                self.stage = Stage::AwaitingTexts;
+                self.fetch(&hashes)
+            }
+            Step::Forward(forward) => {
+                self.stage = Stage::Done;
+                forward_request(&forward).map(|()| Action::Continue)
+            }
+            Step::Reply(reply) => {
+                self.stage = Stage::Done;
+                send(&reply).map(|()| Action::Pause)
+            }
+        }
+    }
+
+    fn fetch(&mut self, hashes: &[TextHash]) -> Result<Action, HostError> {
+        let guard = self.guard.clone();
+        let store = guard.as_ref().and_then(|guard| guard.text_store()).ok_or(HostError(0))?;
+        for hash in hashes {
+            let path = format!("{}{hash}", store.path_prefix);
+            let token = host::get(&store.cluster, &store.authority, &path, store.timeout_ms)?;
+            self.fetches.push((token, *hash));
+        }
+        Ok(Action::Pause)
+    }
+
+    fn on_whole_body(&mut self) -> Result<Step, HostError> {
+        let body = host::buffer(Buffer::RequestBody, usize::MAX)?.unwrap_or_default();
+        let exchange = self.exchange.as_mut().ok_or(HostError(0))?;
+        Ok(exchange.on_body(body))
+    }
+}
+
+impl Context for HttpRequest {
+    fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
+        let Some(at) = self.fetches.iter().position(|(known, _)| *known == token) else { return };
+        let (_, hash) = self.fetches.swap_remove(at);
+        if self.stage != Stage::AwaitingTexts {
+            return;
+        }
+        // A reset has no `:status`; that is a failure like any other.
+        let is_ok = matches!(
+            host::header(Map::CallResponseHeaders, ":status"), Ok(Some(status)) if status == b"200");
+        let text = is_ok.then(|| host::buffer(Buffer::CallResponseBody, body_size));
+        let text = text.and_then(Result::ok).flatten();
+        let step = self.exchange.as_mut().and_then(|exchange| exchange.on_text(hash, text));
+        if let Some(step) = step {
+            if self.advance(|_| Ok(step)) == Action::Continue {
+                let _ = host::resume_request();
+            }
+        }
+    }
+}
+
+impl HttpContext for HttpRequest {
+    fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        self.advance(|request| {
+            request.begin()?;
+            let exchange = request.exchange.as_mut().ok_or(HostError(0))?;
+            Ok(exchange.on_head(end_of_stream))
+        })
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        match self.stage {
+            Stage::AwaitingBody => {}
+            Stage::Done => return Action::Continue,
+            Stage::Head | Stage::AwaitingTexts => return Action::Pause,
+        }
+        if end_of_stream {
+            return self.advance(Self::on_whole_body);
+        }
+        match self.exchange.as_ref().and_then(|exchange| exchange.on_body_size(size)) {
+            Some(step) => self.advance(|_| Ok(step)),
+            None => Action::Pause,
+        }
+    }
+
+    /// With trailers, the body callback never sees the end of the stream.
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        match self.stage {
+            Stage::AwaitingBody => self.advance(Self::on_whole_body),
+            Stage::Done => Action::Continue,
+            Stage::Head | Stage::AwaitingTexts => Action::Pause,
+        }
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
+        if let Some(exchange) = &self.exchange {
+            let id = exchange.decision_id();
+            if host::set_header(Map::ResponseHeaders, headers::DECISION_ID, id).is_err() {
+                host::log_error("ig-guard: a response went without its decision id");
+            }
+        }
+        Action::Continue
+    }
+}
+
+fn forward_request(forward: &Forward) -> Result<(), HostError> {
+    for name in &forward.remove {
+        host::remove_header(Map::RequestHeaders, name)?;
+    }
+    for (name, value) in &forward.set {
+        host::set_header(Map::RequestHeaders, name, value)?;
+    }
+    if let Some(body) = &forward.body {
+        host::set_buffer(Buffer::RequestBody, body)?;
+    }
+    host::set_filter_state(decision::FILTER_STATE_KEY, &forward.records)
+}
+
+fn send(reply: &Reply) -> Result<(), HostError> {
+    host::set_filter_state(decision::FILTER_STATE_KEY, &reply.records)?;
+    let headers: Vec<_> = reply.headers.iter().map(|(name, value)| (*name, &**value)).collect();
+    host::reply(reply.status, &headers, &reply.body)
+}
+
+#[cfg(feature = "policy")]
+mod claims {
+    //! `jwt_authn`'s payload as the host serialises it.
+
+    use ig_guard::{Claim, Claims};
+
+    use crate::host::pairs;
+
+    /// Reads the payload: scalars as text, arrays as pairs of which only the
+    /// names matter. What is neither is left out, which denies.
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Claims> {
+        let claims = pairs(bytes)?.into_iter().filter_map(|(name, value)| {
+            let name = std::str::from_utf8(name).ok()?;
+            Some((name.to_owned(), claim(value)?))
+        });
+        Some(claims.collect())
+    }
+
+    fn claim(value: &[u8]) -> Option<Claim> {
+        let text = |bytes| std::str::from_utf8(bytes).ok().map(ToOwned::to_owned);
+        Some(Claim::Text(text(value)?))
+    }
+}

@@ -1,0 +1,110 @@
+//! One plugin configuration in one worker.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use ig_guard::{Guard, Guards};
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::ContextType;
+
+use crate::host::{self, Buffer};
+use crate::request::HttpRequest;
+
+/// One plugin configuration in one worker.
+#[derive(Default)]
+pub(crate) struct Root {
+    guard: Option<Rc<Guard>>,
+    metadata_path: Rc<str>,
+}
+
+impl Context for Root {}
+
+impl RootContext for Root {
+    /// The configuration is a snapshot. None at all is a guard that denies
+    /// everything, which is the default configuration for xDS; a broken one is
+    /// refused, so that Envoy keeps the last good one.
+    fn on_configure(&mut self, _: usize) -> bool {
+        let snapshot = match host::buffer(Buffer::PluginConfiguration, usize::MAX) {
+            Ok(snapshot) => snapshot.unwrap_or_default(),
+            Err(error) => return refuse(&format!("configuration cannot be read: {error:?}")),
+        };
+        let Some(guards) = guards() else {
+            return refuse("root_id names a guard that this module was built without");
+        };
+        if snapshot.is_empty() {
+            return true;
+        }
+        match Guard::new(snapshot, guards) {
+            Ok(guard) => {
+                let key = &guard.snapshot().head().identity.metadata_key;
+                self.metadata_path =
+                    format!("metadata\0filter_metadata\0envoy.filters.http.jwt_authn\0{key}").into();
+                self.guard = Some(Rc::new(guard));
+                true
+            }
+            Err(error) => {
+                let cause = std::error::Error::source(&error);
+                let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+                refuse(&format!("{error}{cause}"))
+            }
+        }
+    }
+
+    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(HttpRequest::new(self.guard.clone(), self.metadata_path.clone())))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(crate::KIND)
+    }
+}
+
+fn refuse(why: &str) -> bool {
+    host::log_error(&format!("ig-guard: configuration refused: {why}"));
+    false
+}
+
+/// `root_id` picks the guards of an instance; without one, all that the module
+/// was built with.
+fn guards() -> Option<Guards> {
+    let root_id = host::property("plugin_root_id").ok().flatten().unwrap_or_default();
+    let (persisted_query, policy) = match root_id.as_slice() {
+        b"" => (cfg!(feature = "persisted-query"), cfg!(feature = "policy")),
+        b"persisted-query" => (true, false),
+        b"policy" => (false, true),
+        _ => return None,
+    };
+    if policy && !cfg!(feature = "policy") || persisted_query && !cfg!(feature = "persisted-query") {
+        return None;
+    }
+    Some(Guards {
+        persisted_query,
+        #[cfg(feature = "policy")]
+        policy,
+    })
+}
+
+thread_local! {
+    static RANDOM: RefCell<(Vec<u8>, usize)> = const { RefCell::new((Vec::new(), 0)) };
+}
+
+/// Ten random bytes, drawn from the host a kilobyte at a time.
+fn random() -> Option<[u8; 10]> {
+    const POOL: usize = 1020;
+    RANDOM.with_borrow_mut(|(pool, used)| {
+        if pool.len() < *used + 10 {
+            pool.resize(POOL, 0);
+            getrandom::fill(pool).ok()?;
+            *used = 0;
+        }
+        let bytes = pool.get(*used..*used + 10)?.try_into().ok();
+        *used += 10;
+        bytes
+    })
+}
+
+/// A fresh UUIDv7 (RFC 9562 §5.7).
+pub(crate) fn decision_id() -> Option<String> {
+    let id = uuid::Builder::from_unix_timestamp_millis(host::now_ms().ok()?, &random()?);
+    Some(id.into_uuid().to_string())
+}
