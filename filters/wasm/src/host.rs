@@ -5,6 +5,7 @@
 //! These read bytes, and answer `Err` for everything that is not `Ok`.
 
 use std::ptr::null_mut;
+use std::time::Duration;
 
 /// A host call failed, with this status.
 #[derive(Clone, Copy, Debug)]
@@ -53,18 +54,6 @@ unsafe extern "C" {
         headers: *const u8,
         headers_size: usize,
         grpc_status: i32,
-    ) -> u32;
-    fn proxy_http_call(
-        cluster: *const u8,
-        cluster_size: usize,
-        headers: *const u8,
-        headers_size: usize,
-        body: *const u8,
-        body_size: usize,
-        trailers: *const u8,
-        trailers_size: usize,
-        timeout_ms: u32,
-        token: *mut u32,
     ) -> u32;
 }
 
@@ -141,7 +130,7 @@ impl Pairs {
 }
 
 /// Reads the ABI's serialisation of pairs: their number, all sizes, then names
-/// and values, each with a NUL behind.
+/// and values, each with a NUL behind, and nothing else.
 pub(crate) fn pairs(bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     if bytes.is_empty() {
         return Some(Vec::new());
@@ -157,7 +146,9 @@ pub(crate) fn pairs(bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     };
     let (sizes, _) = sizes.as_chunks::<4>();
     let (sizes, _) = sizes.as_chunks::<2>();
-    sizes.iter().map(|[name, value]| Some((take(name)?, take(value)?))).collect()
+    let pairs = sizes.iter().map(|[name, value]| Some((take(name)?, take(value)?)));
+    let pairs = pairs.collect::<Option<Vec<_>>>()?;
+    rest.is_empty().then_some(pairs)
 }
 
 fn serialise(pairs: &[(&str, &str)]) -> Vec<u8> {
@@ -246,24 +237,11 @@ pub(crate) fn reply(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Resul
 }
 
 /// Starts a GET to a cluster and returns the call's token.
-pub(crate) fn get(cluster: &str, authority: &str, path: &str, timeout_ms: u32) -> Result<u32, HostError> {
-    let headers = serialise(&[(":method", "GET"), (":authority", authority), (":path", path)]);
-    let trailers = serialise(&[]);
-    let mut token = 0;
-    // SAFETY: pointers and lengths are those of live values.
-    done(unsafe {
-        proxy_http_call(
-            cluster.as_ptr(),
-            cluster.len(),
-            headers.as_ptr(),
-            headers.len(),
-            null_mut(),
-            0,
-            trailers.as_ptr(),
-            trailers.len(),
-            timeout_ms,
-            &raw mut token,
-        )
-    })?;
-    Ok(token)
+///
+/// By the SDK, whose dispatcher must know the token. It answers `Err` for both
+/// failures that Envoy has here: an unknown cluster, and no connection pool.
+pub(crate) fn get(cluster: &str, authority: &str, path: &str, timeout: Duration) -> Result<u32, HostError> {
+    let headers = vec![(":method", "GET"), (":authority", authority), (":path", path)];
+    proxy_wasm::hostcalls::dispatch_http_call(cluster, headers, None, vec![], timeout)
+        .map_err(|status| HostError(status as u32))
 }

@@ -1,6 +1,7 @@
 //! One request: callbacks in, host calls out.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use ig_contract::{TextHash, decision, headers};
 use ig_guard::{Exchange, Forward, Guard, Reply, RequestHead, Step};
@@ -37,7 +38,7 @@ impl HttpRequest {
         Self { guard, metadata_path, exchange: None, stage: Stage::Head, fetches: Vec::new() }
     }
 
-    fn begin(&mut self) -> Result<Step, HostError> {
+    fn begin(&mut self) -> Result<(), HostError> {
         const UNREADABLE: HostError = HostError(u32::MAX);
         let pairs = Pairs::read(Map::RequestHeaders)?;
         let pairs = pairs.iter().filter(|pairs| !pairs.is_empty()).ok_or(UNREADABLE)?;
@@ -50,7 +51,7 @@ impl HttpRequest {
             exchange.identify(claims.as_deref(), claims::parse);
         }
         self.exchange = Some(exchange);
-        Ok(Step::AwaitBody)
+        Ok(())
     }
 
     /// Runs `next` and what it asks for; whatever fails is a deny.
@@ -89,9 +90,10 @@ impl HttpRequest {
     fn fetch(&mut self, hashes: &[TextHash]) -> Result<Action, HostError> {
         let guard = self.guard.clone();
         let store = guard.as_ref().and_then(|guard| guard.text_store()).ok_or(HostError(0))?;
+        let timeout = Duration::from_millis(store.timeout_ms.into());
         for hash in hashes {
             let path = format!("{}{hash}", store.path_prefix);
-            let token = host::get(&store.cluster, &store.authority, &path, store.timeout_ms)?;
+            let token = host::get(&store.cluster, &store.authority, &path, timeout)?;
             self.fetches.push((token, *hash));
         }
         Ok(Action::Pause)
@@ -196,18 +198,26 @@ mod claims {
 
     use crate::host::pairs;
 
-    /// Reads the payload: scalars as text, arrays as pairs of which only the
-    /// names matter. What is neither is left out, which denies.
+    /// Reads the payload. Strings arrive as their bytes, arrays of strings as
+    /// pairs without values; the rest (numbers, objects) is left out or reads
+    /// as text that no identity has, and either denies.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Claims> {
         let claims = pairs(bytes)?.into_iter().filter_map(|(name, value)| {
             let name = std::str::from_utf8(name).ok()?;
-            Some((name.to_owned(), claim(value)?))
+            Some((name.to_owned(), list(value).or_else(|| text(value).map(Claim::Text))?))
         });
         Some(claims.collect())
     }
 
-    fn claim(value: &[u8]) -> Option<Claim> {
-        let text = |bytes| std::str::from_utf8(bytes).ok().map(ToOwned::to_owned);
-        Some(Claim::Text(text(value)?))
+    fn text(value: &[u8]) -> Option<String> {
+        std::str::from_utf8(value).ok().map(ToOwned::to_owned)
+    }
+
+    fn list(value: &[u8]) -> Option<Claim> {
+        let items = pairs(value).filter(|_| !value.is_empty())?;
+        let items = items.into_iter().map(|(item, nothing)| {
+            text(item).filter(|_| nothing.is_empty())
+        });
+        items.collect::<Option<_>>().map(Claim::List)
     }
 }
