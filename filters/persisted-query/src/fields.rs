@@ -1,6 +1,7 @@
 //! The members of a GraphQL request, wherever they stood: body or URL.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
@@ -66,11 +67,26 @@ impl<'a> Fields<'a> {
         budget: &Budget,
     ) -> Result<(), serde_json::Error> {
         budget.check(raw)?;
-        let extensions: Option<Extensions<'a>> = serde_json::from_str(raw.get())?;
-        self.sha256_hash =
-            extensions.and_then(|extensions| extensions.persisted_query).map(|apq| apq.hash);
+        let Some(extensions) = object(raw)? else { return Ok(()) };
+        let Some(raw) = extensions.get("persistedQuery") else { return Ok(()) };
+        let Some(persisted_query) = object(raw)? else { return Ok(()) };
+        // Present but malformed is an error, never "no id".
+        let member = |name: &'static str| {
+            persisted_query.get(name).copied().ok_or_else(|| serde_json::Error::missing_field(name))
+        };
+        if serde_json::from_str::<u64>(member("version")?.get())? != 1 {
+            return Err(serde_json::Error::custom("persistedQuery has version 1 only"));
+        }
+        let Text(hash) = serde_json::from_str(member("sha256Hash")?.get())?;
+        self.sha256_hash = Some(hash);
         Ok(())
     }
+}
+
+/// The members of an object whose insides have been checked; `None` for null.
+/// (A derived struct would read an array as well.)
+fn object(raw: &RawValue) -> Result<Option<BTreeMap<Cow<'_, str>, &RawValue>>, serde_json::Error> {
+    serde_json::from_str(raw.get())
 }
 
 struct RequestVisitor<'b> {
@@ -177,28 +193,5 @@ impl<'de> Visitor<'de> for VariablesVisitor<'_> {
             variables.push((name, raw));
         }
         Ok(Some(variables))
-    }
-}
-
-/// `extensions`, of which only `persistedQuery` means something here. A
-/// present but malformed one is an error, never "no id".
-#[derive(Deserialize)]
-struct Extensions<'a> {
-    #[serde(rename = "persistedQuery", borrow, default)]
-    persisted_query: Option<PersistedQuery<'a>>,
-}
-
-#[derive(Deserialize)]
-struct PersistedQuery<'a> {
-    #[serde(rename = "version", deserialize_with = "version_one")]
-    _version: (),
-    #[serde(rename = "sha256Hash", borrow)]
-    hash: Cow<'a, str>,
-}
-
-fn version_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
-    match u64::deserialize(deserializer)? {
-        1 => Ok(()),
-        _ => Err(D::Error::custom("persistedQuery has version 1 only")),
     }
 }

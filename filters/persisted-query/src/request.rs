@@ -130,10 +130,17 @@ pub fn decode<R>(
             "get-with-body",
             "A GET has no body; use POST.",
         )),
-        (Method::Get, true) | (Method::Post, true) => {
+        (Method::Get, true) => {
             let item = request(from_url, path_id);
             Ok(visit(false, vec![item]))
         }
+        // Nothing to rewrite: a filter cannot give a body to a request that
+        // has none.
+        (Method::Post, true) => Err(Deny::new(
+            DenyCode::BadRequest,
+            "post-without-body",
+            "A POST has a body: `{}` at least.",
+        )),
         (Method::Post, false) => {
             let raw: &RawValue = serde_json::from_str(text).map_err(|_| MALFORMED)?;
             if raw.get().starts_with('[') {

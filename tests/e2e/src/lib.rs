@@ -1,0 +1,15 @@
+//! A test bench around the real Envoy: it starts one with the guard's module,
+//! in front of an upstream that records what reaches it, and speaks to it in
+//! raw HTTP/1.1 and HTTP/2.
+
+#![forbid(unsafe_code)]
+
+mod client;
+mod envoy;
+mod fixture;
+mod recorder;
+
+pub use client::{RawRequest, RawResponse, http1, http2};
+pub use envoy::{Envoy, Found, envoy_binary, module, workspace};
+pub use fixture::{Fixture, Issuer, TokenClaims, demo};
+pub use recorder::{Recorder, Recorded};
