@@ -1,0 +1,71 @@
+use apollo_compiler::Schema as Definitions;
+use apollo_compiler::validation::Valid;
+
+use crate::index::Index;
+use crate::reason::{self, Reason};
+use crate::{Limits, directive, faithful};
+
+/// A valid schema and what its directives say of every field.
+pub struct Schema {
+    pub(crate) definitions: Valid<Definitions>,
+    pub(crate) index: Index,
+}
+
+/// Why an SDL is not accepted.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSchema {
+    /// Too long to be parsed.
+    #[error("the schema has {bytes} bytes; the limit is {limit}")]
+    TooLarge {
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Not a valid schema, or its directives are not used as they are defined.
+    #[error("{}", reason::lines(.reasons))]
+    Invalid {
+        /// Everything that is wrong, in the order of the source where known.
+        reasons: Vec<Reason>,
+    },
+}
+
+impl Schema {
+    /// Parses and checks an SDL. Definitions of our directives are added
+    /// where it has none.
+    ///
+    /// # Errors
+    /// See [`InvalidSchema`].
+    pub fn parse(sdl: &str, limits: Limits) -> Result<Self, InvalidSchema> {
+        if sdl.len() > limits.bytes {
+            return Err(InvalidSchema::TooLarge {
+                bytes: sdl.len(),
+                limit: limits.bytes,
+            });
+        }
+        let mut document = limits
+            .parser()
+            .parse_ast(sdl, "schema.graphql")
+            .map_err(|invalid| InvalidSchema::Invalid {
+                reasons: Reason::list(&invalid.errors),
+            })?;
+        if let Some(reason) = faithful::lost(sdl, &document) {
+            let reasons = vec![reason];
+            return Err(InvalidSchema::Invalid { reasons });
+        }
+        let mut reasons = directive::complete(&mut document);
+        let definitions = match document.to_schema_validate() {
+            Ok(definitions) => definitions,
+            Err(invalid) => {
+                reasons.extend(Reason::list(&invalid.errors));
+                return Err(InvalidSchema::Invalid { reasons });
+            }
+        };
+        if !reasons.is_empty() {
+            return Err(InvalidSchema::Invalid { reasons });
+        }
+        let index =
+            Index::build(&definitions).map_err(|reasons| InvalidSchema::Invalid { reasons })?;
+        Ok(Self { definitions, index })
+    }
+}
