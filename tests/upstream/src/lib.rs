@@ -1,0 +1,127 @@
+//! Demo GraphQL upstream of the investigation domain: what the guard protects
+//! in the demo and in end-to-end tests.
+//!
+//! It trusts its caller: `x-ig-tenant` scopes every answer, and a request
+//! without that header gets errors for everything that belongs to a tenant.
+//! It decides no policy, so that a test sees what the guard alone decides.
+
+mod error;
+mod media;
+mod params;
+mod schema;
+mod sse;
+mod store;
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+    routing::{any, get},
+};
+use tokio::net::TcpListener;
+
+use crate::{
+    error::HttpError,
+    media::MediaType,
+    params::{OperationKind, Params},
+    schema::InvestigationSchema,
+};
+
+/// Answers GraphQL at `/graphql` and `/`, and `GET /healthz`, until the task is dropped.
+///
+/// # Errors
+/// When the listener can no longer accept connections.
+pub async fn serve(listener: TcpListener) -> std::io::Result<()> {
+    axum::serve(listener, router()).await
+}
+
+/// The routes over fresh demo data.
+pub fn router() -> Router {
+    Router::new()
+        .route("/graphql", any(graphql))
+        .route("/", any(graphql))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .with_state(schema::schema())
+}
+
+/// The executable schema in SDL, without the guard's directives.
+#[must_use]
+pub fn sdl() -> String {
+    schema::schema().sdl()
+}
+
+async fn graphql(
+    State(schema): State<InvestigationSchema>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let Some(accepted) = media::negotiate(&headers) else {
+        return HttpError::new(StatusCode::NOT_ACCEPTABLE, "no acceptable media type")
+            .respond(MediaType::Json);
+    };
+    match execute(&schema, &method, &uri, headers, &body, accepted).await {
+        Ok(response) => response,
+        Err(error) => error.respond(accepted),
+    }
+}
+
+async fn execute(
+    schema: &InvestigationSchema,
+    method: &Method,
+    uri: &Uri,
+    headers: HeaderMap,
+    body: &[u8],
+    accepted: MediaType,
+) -> Result<Response, HttpError> {
+    let params = match *method {
+        Method::GET => Params::from_url(uri.query().unwrap_or_default())?,
+        Method::POST => {
+            media::require_json_body(&headers)?;
+            Params::from_json(body)?
+        }
+        _ => {
+            return Err(HttpError::method_not_allowed(
+                "GET, POST",
+                "use GET or POST",
+            ));
+        }
+    };
+    let (request, kind) = params.into_request();
+    if *method == Method::GET && kind == Some(OperationKind::Mutation) {
+        return Err(HttpError::method_not_allowed(
+            "POST",
+            "a mutation must use POST",
+        ));
+    }
+    let request = request.data(schema::Caller::new(headers));
+
+    if accepted == MediaType::EventStream {
+        return Ok(sse::stream(schema.execute_stream(request)));
+    }
+    let response = schema.execute(request).await;
+    Ok(answer(&response, accepted))
+}
+
+/// A request error (syntax, validation, variables) is 400 for
+/// `application/graphql-response+json` and 200 for `application/json`, where
+/// clients expect the GraphQL errors whatever the transport says.
+fn answer(response: &async_graphql::Response, accepted: MediaType) -> Response {
+    let status = if error::is_request_error(response) && accepted == MediaType::GraphqlResponse {
+        StatusCode::BAD_REQUEST
+    } else {
+        StatusCode::OK
+    };
+    let content_type = HeaderValue::from_static(accepted.content_type());
+    match error::to_json(response) {
+        Ok(body) => (status, [(header::CONTENT_TYPE, content_type)], body).into_response(),
+        Err(_) => HttpError::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "cannot serialise the answer",
+        )
+        .respond(accepted),
+    }
+}
