@@ -94,6 +94,11 @@ impl Guard {
         })
     }
 
+    /// Which guards this instance runs.
+    pub fn guards(&self) -> Guards {
+        self.guards
+    }
+
     /// The snapshot.
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot

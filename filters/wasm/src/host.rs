@@ -151,17 +151,20 @@ pub(crate) fn pairs(bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     rest.is_empty().then_some(pairs)
 }
 
-fn serialise(pairs: &[(&str, &str)]) -> Vec<u8> {
-    let length = |text: &str| u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes();
+/// Writes what [`pairs`] reads.
+pub(crate) fn serialise<'a>(
+    pairs: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone,
+) -> Vec<u8> {
+    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes();
     let mut bytes = Vec::with_capacity(256);
-    bytes.extend(u32::try_from(pairs.len()).unwrap_or(u32::MAX).to_le_bytes());
-    for (name, value) in pairs {
-        bytes.extend(length(name));
-        bytes.extend(length(value));
+    bytes.extend(number(pairs.len()));
+    for (name, value) in pairs.clone() {
+        bytes.extend(number(name.len()));
+        bytes.extend(number(value.len()));
     }
     for (name, value) in pairs {
         for text in [name, value] {
-            bytes.extend_from_slice(text.as_bytes());
+            bytes.extend_from_slice(text);
             bytes.push(0);
         }
     }
@@ -220,7 +223,7 @@ pub(crate) fn resume_request() -> Result<(), HostError> {
 pub(crate) fn reply(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), HostError> {
     const DETAILS: &str = "ig_guard";
     const NO_GRPC_STATUS: i32 = -1;
-    let headers = serialise(headers);
+    let headers = serialise(headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
     // SAFETY: pointers and lengths are those of live values.
     done(unsafe {
         proxy_send_local_response(

@@ -4,6 +4,7 @@
 
 #![expect(missing_docs, reason = "the SDK's `main!` makes an undocumented function")]
 
+mod claims;
 mod host;
 mod request;
 mod root;

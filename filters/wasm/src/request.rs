@@ -3,11 +3,12 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use ig_contract::{TextHash, decision, headers};
+use ig_contract::{DecisionRecord, TextHash, decision, headers};
 use ig_guard::{Exchange, Forward, Guard, Reply, RequestHead, Step};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
+use crate::claims::{self, ClaimsSource};
 use crate::host::{self, Buffer, HostError, Map, Pairs};
 use crate::root;
 
@@ -24,7 +25,7 @@ enum Stage {
 /// One request.
 pub(crate) struct HttpRequest {
     guard: Option<Rc<Guard>>,
-    metadata_path: Rc<str>,
+    claims: Rc<ClaimsSource>,
     exchange: Option<Exchange>,
     stage: Stage,
     fetches: Vec<(u32, TextHash)>,
@@ -34,8 +35,8 @@ pub(crate) struct HttpRequest {
 const UNAVAILABLE: &[u8] = br#"{"errors":[{"message":"The guard could not decide; try again later.","extensions":{"code":"GUARD_UNAVAILABLE","rule":"host"}}]}"#;
 
 impl HttpRequest {
-    pub(crate) fn new(guard: Option<Rc<Guard>>, metadata_path: Rc<str>) -> Self {
-        Self { guard, metadata_path, exchange: None, stage: Stage::Head, fetches: Vec::new() }
+    pub(crate) fn new(guard: Option<Rc<Guard>>, claims: Rc<ClaimsSource>) -> Self {
+        Self { guard, claims, exchange: None, stage: Stage::Head, fetches: Vec::new() }
     }
 
     fn begin(&mut self) -> Result<(), HostError> {
@@ -47,11 +48,27 @@ impl HttpRequest {
         let mut exchange = Exchange::new(self.guard.clone(), decision_id, head);
         #[cfg(feature = "policy")]
         if self.guard.is_some() {
-            let claims = host::property(&self.metadata_path)?;
+            let claims = self.claims.read();
             exchange.identify(claims.as_deref(), claims::parse);
+        }
+        // One request has one id, also where two instances share the work.
+        if let Some(earlier) = self.earlier_decision_id() {
+            exchange.set_decision_id(earlier);
         }
         self.exchange = Some(exchange);
         Ok(())
+    }
+
+    /// Id of the decision that an allow-list in front of this instance made.
+    fn earlier_decision_id(&self) -> Option<String> {
+        let is_behind = self.guard.as_ref().is_some_and(|guard| !guard.guards().persisted_query);
+        if !is_behind {
+            return None;
+        }
+        let records = host::property(decision::FILTER_STATE_KEY).ok()??;
+        let mut records = serde_json::Deserializer::from_slice(&records).into_iter();
+        let record: DecisionRecord<'_> = records.next()?.ok()?;
+        Some(record.decision_id.into_owned())
     }
 
     /// Runs `next` and what it asks for; whatever fails is a deny.
@@ -188,36 +205,4 @@ fn send(reply: &Reply) -> Result<(), HostError> {
     host::set_filter_state(decision::FILTER_STATE_KEY, &reply.records)?;
     let headers: Vec<_> = reply.headers.iter().map(|(name, value)| (*name, &**value)).collect();
     host::reply(reply.status, &headers, &reply.body)
-}
-
-#[cfg(feature = "policy")]
-mod claims {
-    //! `jwt_authn`'s payload as the host serialises it.
-
-    use ig_guard::{Claim, Claims};
-
-    use crate::host::pairs;
-
-    /// Reads the payload. Strings arrive as their bytes, arrays of strings as
-    /// pairs without values; the rest (numbers, objects) is left out or reads
-    /// as text that no identity has, and either denies.
-    pub(crate) fn parse(bytes: &[u8]) -> Option<Claims> {
-        let claims = pairs(bytes)?.into_iter().filter_map(|(name, value)| {
-            let name = std::str::from_utf8(name).ok()?;
-            Some((name.to_owned(), list(value).or_else(|| text(value).map(Claim::Text))?))
-        });
-        Some(claims.collect())
-    }
-
-    fn text(value: &[u8]) -> Option<String> {
-        std::str::from_utf8(value).ok().map(ToOwned::to_owned)
-    }
-
-    fn list(value: &[u8]) -> Option<Claim> {
-        let items = pairs(value).filter(|_| !value.is_empty())?;
-        let items = items.into_iter().map(|(item, nothing)| {
-            text(item).filter(|_| nothing.is_empty())
-        });
-        items.collect::<Option<_>>().map(Claim::List)
-    }
 }

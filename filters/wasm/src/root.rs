@@ -7,6 +7,7 @@ use ig_guard::{Guard, Guards};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
+use crate::claims::ClaimsSource;
 use crate::host::{self, Buffer};
 use crate::request::HttpRequest;
 
@@ -14,7 +15,7 @@ use crate::request::HttpRequest;
 #[derive(Default)]
 pub(crate) struct Root {
     guard: Option<Rc<Guard>>,
-    metadata_path: Rc<str>,
+    claims: Rc<ClaimsSource>,
 }
 
 impl Context for Root {}
@@ -36,9 +37,7 @@ impl RootContext for Root {
         }
         match Guard::new(snapshot, guards) {
             Ok(guard) => {
-                let key = &guard.snapshot().head().identity.metadata_key;
-                self.metadata_path =
-                    format!("metadata\0filter_metadata\0envoy.filters.http.jwt_authn\0{key}").into();
+                self.claims = Rc::new(ClaimsSource::new(&guard.snapshot().head().identity));
                 self.guard = Some(Rc::new(guard));
                 true
             }
@@ -51,7 +50,7 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(HttpRequest::new(self.guard.clone(), self.metadata_path.clone())))
+        Some(Box::new(HttpRequest::new(self.guard.clone(), self.claims.clone())))
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -128,8 +128,20 @@ impl Envoy {
     /// # Errors
     /// If it does not answer.
     pub async fn get_admin(&self, path: &str) -> Result<String> {
+        self.ask_admin("GET", path).await
+    }
+
+    /// Has the admin interface do something.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub async fn post_admin(&self, path: &str) -> Result<String> {
+        self.ask_admin("POST", path).await
+    }
+
+    async fn ask_admin(&self, method: &str, path: &str) -> Result<String> {
         let mut stream = TcpStream::connect(self.admin).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
+        let request = format!("{method} {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;

@@ -2,4 +2,12 @@
 //! need; where a tool is missing they say SKIPPED, and in CI they fail.
 
 mod cases;
+mod chain;
+mod corpora;
+mod differential;
+mod gateway;
+mod identity;
+mod modes;
+mod reload;
 mod skip;
+mod texts;

@@ -1,0 +1,49 @@
+//! The HTTP filters, in the order requests meet them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::jwt;
+use crate::options::{Guard, StaticOptions};
+
+pub(crate) fn chain(options: &StaticOptions) -> Vec<Value> {
+    let mut filters: Vec<Value> = jwt::filter(options).into_iter().collect();
+    filters.extend(options.guards.iter().map(wasm));
+    filters.push(json!({
+        "name": "envoy.filters.http.router",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+        },
+    }));
+    filters
+}
+
+fn wasm(guard: &Guard) -> Value {
+    json!({
+        "name": guard.name,
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "config": {
+                "name": guard.name,
+                "root_id": guard.root_id,
+                // A trap costs the requests of one VM until it is back, and
+                // they are answered 503; without this it costs all of them
+                // until somebody restarts Envoy.
+                "failure_policy": "FAIL_RELOAD",
+                // Without this the guard could not hold headers back while it
+                // reads the body.
+                "allow_on_headers_stop_iteration": true,
+                "vm_config": {
+                    "vm_id": guard.vm_id,
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": {"local": {"filename": guard.module.to_string_lossy()}},
+                },
+                "configuration": {
+                    "@type": "type.googleapis.com/google.protobuf.BytesValue",
+                    "value": STANDARD.encode(&guard.configuration),
+                },
+            },
+        },
+    })
+}

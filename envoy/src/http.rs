@@ -1,0 +1,72 @@
+//! The HTTP connection manager, hardened for an edge.
+
+use ig_contract::headers;
+use serde_json::{Value, json};
+
+use crate::bootstrap::duration;
+use crate::options::{StaticOptions, UPSTREAM};
+use crate::{access_log, filter};
+
+pub(crate) fn connection_manager(options: &StaticOptions) -> Value {
+    let timeouts = &options.timeouts;
+    json!({
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": "ingress",
+            // HTTP/1.1, and HTTP/2 with prior knowledge.
+            "codec_type": "AUTO",
+            // The guard and the upstream must see one path, spelt one way.
+            "normalize_path": true,
+            "merge_slashes": true,
+            "path_with_escaped_slashes_action": "REJECT_REQUEST",
+            "strip_trailing_host_dot": true,
+            "use_remote_address": true,
+            "xff_num_trusted_hops": options.trusted_hops,
+            "common_http_protocol_options": {
+                "idle_timeout": duration(timeouts.connection_idle),
+                // `X_Ig_Region` is `X-Ig-Region` to servers behind CGI or WSGI.
+                "headers_with_underscores_action": "REJECT_REQUEST",
+                "max_headers_count": 100,
+            },
+            // Both a length and chunks is how requests are smuggled.
+            "http_protocol_options": {"allow_chunked_length": false},
+            "http2_protocol_options": {
+                "max_concurrent_streams": 100,
+                // Envoy holds at most a window of a stream; below the guard's
+                // limit, it would answer for it.
+                "initial_stream_window_size": options.buffers.per_connection_bytes.max(65_535),
+                "initial_connection_window_size": options.buffers.per_connection_bytes.max(1_048_576),
+            },
+            "request_headers_timeout": duration(timeouts.request_headers),
+            "request_timeout": duration(timeouts.request),
+            "stream_idle_timeout": duration(timeouts.stream_idle),
+            // No `upgrade_configs`: frames of a WebSocket pass no guard, so
+            // Envoy refuses the upgrade, as the guard would.
+            "access_log": [access_log::render(&options.access_log)],
+            "http_filters": filter::chain(options),
+            "route_config": routes(options),
+        },
+    })
+}
+
+fn routes(options: &StaticOptions) -> Value {
+    json!({
+        "name": "ig",
+        // For the case that no guard runs: the token proves presence to the
+        // guard, and an upstream could replay it.
+        "request_headers_to_remove": [headers::STEP_UP],
+        "virtual_hosts": [{
+            "name": "all",
+            "domains": ["*"],
+            "routes": [{
+                "match": {"prefix": "/"},
+                "route": {
+                    "cluster": UPSTREAM,
+                    "timeout": duration(options.timeouts.response),
+                    "idle_timeout": duration(options.timeouts.stream_idle),
+                },
+            }],
+        }],
+    })
+}

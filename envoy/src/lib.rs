@@ -1,0 +1,23 @@
+//! Envoy configuration that loads the guard.
+//!
+//! [`render`] turns [`StaticOptions`] into a static bootstrap: a value that
+//! Envoy reads as JSON or, JSON being YAML, as YAML. Pure: the caller reads
+//! files and writes the result.
+
+#![forbid(unsafe_code)]
+
+mod access_log;
+mod address;
+mod bootstrap;
+mod cluster;
+mod filter;
+mod http;
+mod jwt;
+mod options;
+
+pub use address::{Address, InvalidAddress};
+pub use bootstrap::render;
+pub use options::{
+    AccessLog, BufferLimits, Endpoints, Guard, HttpVersion, Jwks, JwtProvider,
+    MAX_CLOCK_SKEW_SECONDS, StaticOptions, TextStore, Timeouts, UPSTREAM, Upstream, UpstreamTls,
+};

@@ -1,0 +1,253 @@
+//! What a static configuration can say.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::Address;
+
+/// Name of the cluster that requests go to.
+pub const UPSTREAM: &str = "upstream";
+
+/// Most seconds by which clocks may differ when tokens are checked.
+pub const MAX_CLOCK_SKEW_SECONDS: u32 = 5;
+
+/// Everything a static bootstrap is made of.
+#[derive(Clone, Debug)]
+pub struct StaticOptions {
+    /// Where clients connect.
+    pub listen: Address,
+    /// Envoy's admin interface; keep it on a loopback address.
+    pub admin: Address,
+    /// Guard instances, in the order requests meet them; normally one.
+    pub guards: Vec<Guard>,
+    /// The GraphQL service behind the guard.
+    pub upstream: Upstream,
+    /// Store of document texts, where the snapshot does not embed them.
+    pub text_store: Option<TextStore>,
+    /// Issuers whose access tokens are accepted. Without one every request is
+    /// unauthenticated, and the guard answers so.
+    pub jwt_providers: Vec<JwtProvider>,
+    /// Key of the verified payload in `jwt_authn`'s metadata; the head's
+    /// `identity.metadataKey`.
+    pub metadata_key: String,
+    /// Where the access log goes.
+    pub access_log: AccessLog,
+    /// Proxies in front of this one that append to `x-forwarded-for`.
+    pub trusted_hops: u32,
+    /// Buffer limits.
+    pub buffers: BufferLimits,
+    /// Timeouts.
+    pub timeouts: Timeouts,
+    /// Most downstream connections at a time.
+    pub max_connections: u32,
+}
+
+impl StaticOptions {
+    /// Options with defaults for everything but what has none.
+    pub fn new(listen: Address, admin: Address, upstream: Upstream) -> Self {
+        Self {
+            listen,
+            admin,
+            guards: Vec::new(),
+            upstream,
+            text_store: None,
+            jwt_providers: Vec::new(),
+            metadata_key: ig_contract::snapshot::Identity::default().metadata_key,
+            access_log: AccessLog::Stdout,
+            trusted_hops: 0,
+            buffers: BufferLimits::default(),
+            timeouts: Timeouts::default(),
+            max_connections: 50_000,
+        }
+    }
+}
+
+/// One instance of the Wasm module.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    /// Name of the HTTP filter and of the plugin.
+    pub name: String,
+    /// Which guards of the module this instance runs; empty for all.
+    pub root_id: String,
+    /// Instances with one `vm_id`, module and VM configuration share a VM.
+    pub vm_id: String,
+    /// The module, as Envoy finds it.
+    pub module: PathBuf,
+    /// Plugin configuration: the bytes of a snapshot.
+    pub configuration: Vec<u8>,
+}
+
+impl Guard {
+    /// The instance that runs all guards of a module.
+    pub fn new(module: impl Into<PathBuf>, snapshot: Vec<u8>) -> Self {
+        Self {
+            name: "ig.guard".into(),
+            root_id: String::new(),
+            vm_id: "ig.guard".into(),
+            module: module.into(),
+            configuration: snapshot,
+        }
+    }
+}
+
+/// Hosts of a cluster.
+#[derive(Clone, Debug)]
+pub struct Endpoints {
+    /// Addresses, at least one. IP addresses only make a static cluster; any
+    /// name makes it resolve by DNS.
+    pub addresses: Vec<Address>,
+    /// TLS to the hosts; none is plain text.
+    pub tls: Option<UpstreamTls>,
+}
+
+impl Endpoints {
+    /// Plain-text hosts.
+    pub fn plain(addresses: impl IntoIterator<Item = Address>) -> Self {
+        Self {
+            addresses: addresses.into_iter().collect(),
+            tls: None,
+        }
+    }
+}
+
+/// TLS towards a cluster. The certificate must be for `server_name`.
+#[derive(Clone, Debug)]
+pub struct UpstreamTls {
+    /// SNI, and the name the certificate is checked for.
+    pub server_name: String,
+    /// Certificates of the authorities to trust, as Envoy finds them.
+    pub trusted_ca: PathBuf,
+}
+
+/// HTTP version towards an upstream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum HttpVersion {
+    /// HTTP/1.1
+    #[default]
+    Http1,
+    /// HTTP/2, with prior knowledge where there is no TLS.
+    Http2,
+}
+
+/// The GraphQL service.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Its hosts.
+    pub endpoints: Endpoints,
+    /// Its HTTP version.
+    pub http_version: HttpVersion,
+    /// Most connections, and most requests, at a time. An SSE subscription
+    /// over HTTP/1.1 holds one of each for as long as it lasts.
+    pub max_requests: u32,
+}
+
+impl Upstream {
+    /// A plain HTTP/1.1 service.
+    pub fn plain(addresses: impl IntoIterator<Item = Address>) -> Self {
+        Self {
+            endpoints: Endpoints::plain(addresses),
+            http_version: HttpVersion::Http1,
+            max_requests: 10_000,
+        }
+    }
+}
+
+/// A store of document texts.
+#[derive(Clone, Debug)]
+pub struct TextStore {
+    /// Name of the cluster; the head's `texts.cluster`.
+    pub cluster: String,
+    /// Its hosts.
+    pub endpoints: Endpoints,
+}
+
+/// An issuer of access tokens.
+#[derive(Clone, Debug)]
+pub struct JwtProvider {
+    /// Name in the configuration; letters, digits, `-` and `_`.
+    pub name: String,
+    /// The `iss` of its tokens.
+    pub issuer: String,
+    /// The audiences of which a token must name one; none accepts any.
+    pub audiences: Vec<String>,
+    /// Its keys.
+    pub jwks: Jwks,
+    /// Seconds by which clocks may differ; [`MAX_CLOCK_SKEW_SECONDS`] at most.
+    pub clock_skew_seconds: u32,
+}
+
+/// Keys of an issuer.
+#[derive(Clone, Debug)]
+pub enum Jwks {
+    /// A JWK set, as text.
+    Inline(String),
+    /// A JWK set to fetch, and to fetch again every five minutes.
+    Remote {
+        /// Its URL.
+        uri: String,
+        /// The hosts that serve it.
+        endpoints: Endpoints,
+    },
+}
+
+/// Where the access log goes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum AccessLog {
+    /// Standard output.
+    #[default]
+    Stdout,
+    /// A file, appended to.
+    File(PathBuf),
+}
+
+/// Buffer limits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BufferLimits {
+    /// Most bytes Envoy holds of one request or response. The guard reads whole
+    /// bodies, so this bounds what it can see; not below `limits.maxBodyBytes`.
+    pub per_connection_bytes: u32,
+}
+
+impl Default for BufferLimits {
+    fn default() -> Self {
+        Self {
+            per_connection_bytes: 1024 * 1024,
+        }
+    }
+}
+
+/// Timeouts. Zero turns one off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Timeouts {
+    /// For all headers of a request to arrive.
+    pub request_headers: Duration,
+    /// For a whole request to arrive.
+    pub request: Duration,
+    /// For a whole response. Off, because a subscription over SSE has no end;
+    /// `stream_idle` bounds the silence instead.
+    pub response: Duration,
+    /// For a stream without a byte in either direction.
+    pub stream_idle: Duration,
+    /// For a downstream connection without a request.
+    pub connection_idle: Duration,
+    /// For a connection to the upstream to be made.
+    pub connect: Duration,
+    /// For an upstream connection without a request. Shorter than what servers
+    /// have (Node.js: five seconds), because a request that meets the server's
+    /// close is lost, and a mutation is not sent again.
+    pub upstream_idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            request_headers: Duration::from_secs(10),
+            request: Duration::from_secs(30),
+            response: Duration::ZERO,
+            stream_idle: Duration::from_secs(300),
+            connection_idle: Duration::from_secs(3600),
+            connect: Duration::from_secs(2),
+            upstream_idle: Duration::from_secs(4),
+        }
+    }
+}

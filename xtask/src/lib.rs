@@ -1,0 +1,13 @@
+//! Set-up, builds, demo, tests and benchmarks.
+//!
+//! A subcommand is a module with `Args` and `run`; `main.rs` only dispatches.
+//! The crate is a library beside its binary, so that subcommands and tests
+//! share [`process`], [`net`] and [`tools`].
+
+pub mod background;
+pub mod net;
+pub mod process;
+pub mod setup;
+pub mod tools;
+pub mod version;
+pub mod wasm;

@@ -1,0 +1,42 @@
+//! `cargo xtask`: set-up, builds, demo, tests and benchmarks.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use xtask::{setup, wasm};
+
+/// Everything a contributor runs in this workspace.
+#[derive(Parser)]
+#[command(
+    name = "xtask",
+    bin_name = "cargo xtask",
+    version,
+    after_help = "Examples:\n  \
+        cargo xtask setup          install or check what the project needs\n  \
+        cargo xtask build          build target/wasm/ig_guard.wasm\n  \
+        cargo xtask help setup     what a subcommand takes"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Setup(setup::Args),
+    Build(wasm::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Setup(args) => setup::run(&args),
+        Command::Build(args) => wasm::run(&args),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
