@@ -11,6 +11,11 @@ pub const PURPOSE: &str = "x-ig-purpose";
 pub const AUTHORITY: &str = "x-ig-authority";
 /// Step-up token; never reaches an upstream.
 pub const STEP_UP: &str = "x-ig-step-up";
+/// Payload of the verified token, base64url: `forward_payload_header` of
+/// Envoy's `jwt_authn`, which removes what a client sends under this name. The
+/// guard checks it against the filter's metadata before it believes it, and it
+/// never reaches an upstream.
+pub const JWT_PAYLOAD: &str = "x-ig-jwt-payload";
 /// The headers a client may set, each at most once.
 pub const CLIENT_INPUTS: [&str; 3] = [PURPOSE, AUTHORITY, STEP_UP];
 

@@ -1,5 +1,6 @@
 //! `jwt_authn`: verifies access tokens, and leaves the answer to the guard.
 
+use ig_contract::headers;
 use serde_json::{Map, Value, json};
 
 use crate::options::{Jwks, JwtProvider, MAX_CLOCK_SKEW_SECONDS, StaticOptions};
@@ -43,6 +44,9 @@ fn provider(provider: &JwtProvider, metadata_key: &str) -> Value {
         // end up in logs.
         "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}],
         "forward": true,
+        // The guard reads the header, which costs it nothing, and checks a
+        // payload it has not seen before against the metadata.
+        "forward_payload_header": headers::JWT_PAYLOAD,
         "payload_in_metadata": metadata_key,
         "require_expiration": true,
         "clock_skew_seconds": provider.clock_skew_seconds.min(MAX_CLOCK_SKEW_SECONDS),

@@ -14,6 +14,8 @@ use ig_persisted_query::{
 use crate::effect::{Forward, Step};
 #[cfg(feature = "policy")]
 use crate::guard::Identity;
+#[cfg(feature = "policy")]
+use crate::identity::VerifiedToken;
 use crate::record::{Ruling, records};
 use crate::{Guard, RequestHead, reply};
 
@@ -93,16 +95,12 @@ impl Exchange {
         self.decision_id = decision_id;
     }
 
-    /// Brings the claims that the host verified, in its own serialisation;
-    /// `None` without a valid token.
+    /// Reads who asks. `verified` is what the host's metadata says of the
+    /// verified token; it is asked only where that is not known yet.
     #[cfg(feature = "policy")]
-    pub fn identify(
-        &mut self,
-        claims: Option<&[u8]>,
-        parse: impl FnOnce(&[u8]) -> Option<crate::Claims>,
-    ) {
+    pub fn identify(&mut self, verified: impl FnOnce() -> Option<VerifiedToken>) {
         if let Some(guard) = &self.guard {
-            self.identity = Some(guard.identify(claims, parse));
+            self.identity = Some(guard.identify(self.head.jwt_payload(), verified));
         }
     }
 

@@ -8,8 +8,10 @@ use ig_contract::snapshot::{Limits, Modes, OperationIndex, Text, TextStore};
 use ig_contract::{Deny, InvalidSnapshot, Snapshot};
 use ig_persisted_query::Prepared;
 #[cfg(feature = "policy")]
-use ig_policy::{Actor, Claims, InvalidProgram, Policy};
+use ig_policy::{Actor, InvalidProgram, Policy};
 
+#[cfg(feature = "policy")]
+use crate::identity::{self, VerifiedToken};
 use crate::operations::Operations;
 
 /// Which guards an instance runs. Two instances of a chain may share the work.
@@ -59,7 +61,7 @@ pub struct Guard {
 #[cfg(feature = "policy")]
 #[derive(Default)]
 struct Identities {
-    known: HashMap<Vec<u8>, Identity>,
+    known: HashMap<String, Identity>,
     next_number: u64,
 }
 
@@ -68,9 +70,9 @@ const DEFAULT_PREPARED_BYTES: usize = 8 << 20;
 /// Identities kept per worker; all are forgotten at the limit.
 #[cfg(feature = "policy")]
 const MAX_IDENTITIES: usize = 1024;
-/// Longest serialised claims kept.
+/// Longest payload kept.
 #[cfg(feature = "policy")]
-const MAX_IDENTITY_BYTES: usize = 4096;
+const MAX_IDENTITY_BYTES: usize = 8192;
 
 impl Guard {
     /// Makes a guard of a snapshot's bytes.
@@ -119,29 +121,35 @@ impl Guard {
         of_tenant.unwrap_or(head.modes)
     }
 
-    /// Reads the actor from serialised claims, as the host has them, or finds
-    /// it among those read before. `parse` is the host's format.
+    /// Reads the actor from the payload that `jwt_authn` forwarded, or finds it
+    /// among those read before. `verified` tells issuer and subject by the
+    /// host's metadata, which no client can write; it is asked for a payload
+    /// not seen before, so that a chain without `jwt_authn`, or one that does
+    /// not forward, denies instead of believing a client's header.
     #[cfg(feature = "policy")]
     pub(crate) fn identify(
         &self,
-        serialised: Option<&[u8]>,
-        parse: impl FnOnce(&[u8]) -> Option<Claims>,
+        payload: Option<&str>,
+        verified: impl FnOnce() -> Option<VerifiedToken>,
     ) -> Identity {
-        let Some(serialised) = serialised else { return Err(Actor::UNAUTHENTICATED) };
+        let payload = payload.ok_or(Actor::UNAUTHENTICATED)?;
         let mut identities = self.identities.borrow_mut();
-        if let Some(identity) = identities.known.get(serialised) {
+        if let Some(identity) = identities.known.get(payload) {
             return identity.clone();
         }
-        let claims = parse(serialised).ok_or(Actor::UNAUTHENTICATED)?;
+        let claims = identity::claims(payload).ok_or(Actor::UNAUTHENTICATED)?;
+        if !verified().is_some_and(|token| token.is_of(&claims)) {
+            return Err(Actor::UNAUTHENTICATED);
+        }
         let number = identities.next_number;
         identities.next_number += 1;
         let identity = Actor::from_claims(&claims, self.snapshot.head())
             .map(|actor| Rc::new(KnownActor { number, actor }));
-        if serialised.len() <= MAX_IDENTITY_BYTES {
+        if payload.len() <= MAX_IDENTITY_BYTES {
             if identities.known.len() >= MAX_IDENTITIES {
                 identities.known.clear();
             }
-            identities.known.insert(serialised.to_vec(), identity.clone());
+            identities.known.insert(payload.to_owned(), identity.clone());
         }
         identity
     }

@@ -17,6 +17,7 @@ pub struct RequestHead {
     purpose: One,
     authority: One,
     step_up: One,
+    jwt_payload: One,
     /// Headers that must not reach the upstream.
     strip: Vec<String>,
 }
@@ -123,6 +124,10 @@ impl RequestHead {
                 self.step_up.put(value, is_ascii);
                 self.strip.push(headers::STEP_UP.into());
             }
+            Ok(headers::JWT_PAYLOAD) => {
+                self.jwt_payload.put(value, is_ascii);
+                self.strip.push(headers::JWT_PAYLOAD.into());
+            }
             Ok(other) => self.strip.push(other.into()),
             // Not a name that HTTP allows, so none that an upstream reads.
             Err(_) => {}
@@ -142,6 +147,12 @@ impl RequestHead {
     /// Purpose, where there is one valid one.
     pub(crate) fn purpose(&self) -> Option<&str> {
         self.purpose.get()
+    }
+
+    /// The verified token's payload, base64url, where there is one.
+    #[cfg(feature = "policy")]
+    pub(crate) fn jwt_payload(&self) -> Option<&str> {
+        self.jwt_payload.get()
     }
 
     /// Legal basis, where there is one valid one.

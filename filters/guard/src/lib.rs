@@ -11,6 +11,8 @@ mod effect;
 mod exchange;
 mod guard;
 mod head;
+#[cfg(feature = "policy")]
+mod identity;
 mod operations;
 mod record;
 mod reply;
@@ -20,4 +22,4 @@ pub use exchange::Exchange;
 pub use guard::{Guard, Guards, InvalidConfiguration};
 pub use head::RequestHead;
 #[cfg(feature = "policy")]
-pub use ig_policy::{Claim, Claims};
+pub use identity::VerifiedToken;

@@ -8,7 +8,7 @@ use ig_guard::{Exchange, Forward, Guard, Reply, RequestHead, Step};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
-use crate::claims::{self, ClaimsSource};
+use crate::claims::VerifiedClaims;
 use crate::host::{self, Buffer, HostError, Map, Pairs};
 use crate::root;
 
@@ -25,7 +25,7 @@ enum Stage {
 /// One request.
 pub(crate) struct HttpRequest {
     guard: Option<Rc<Guard>>,
-    claims: Rc<ClaimsSource>,
+    verified: Rc<VerifiedClaims>,
     exchange: Option<Exchange>,
     stage: Stage,
     fetches: Vec<(u32, TextHash)>,
@@ -35,8 +35,8 @@ pub(crate) struct HttpRequest {
 const UNAVAILABLE: &[u8] = br#"{"errors":[{"message":"The guard could not decide; try again later.","extensions":{"code":"GUARD_UNAVAILABLE","rule":"host"}}]}"#;
 
 impl HttpRequest {
-    pub(crate) fn new(guard: Option<Rc<Guard>>, claims: Rc<ClaimsSource>) -> Self {
-        Self { guard, claims, exchange: None, stage: Stage::Head, fetches: Vec::new() }
+    pub(crate) fn new(guard: Option<Rc<Guard>>, verified: Rc<VerifiedClaims>) -> Self {
+        Self { guard, verified, exchange: None, stage: Stage::Head, fetches: Vec::new() }
     }
 
     fn begin(&mut self) -> Result<(), HostError> {
@@ -48,8 +48,7 @@ impl HttpRequest {
         let mut exchange = Exchange::new(self.guard.clone(), decision_id, head);
         #[cfg(feature = "policy")]
         if self.guard.is_some() {
-            let claims = self.claims.read();
-            exchange.identify(claims.as_deref(), claims::parse);
+            exchange.identify(|| self.verified.read());
         }
         // One request has one id, also where two instances share the work.
         if let Some(earlier) = self.earlier_decision_id() {

@@ -7,7 +7,7 @@ use ig_guard::{Guard, Guards};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
-use crate::claims::ClaimsSource;
+use crate::claims::VerifiedClaims;
 use crate::host::{self, Buffer};
 use crate::request::HttpRequest;
 
@@ -15,7 +15,7 @@ use crate::request::HttpRequest;
 #[derive(Default)]
 pub(crate) struct Root {
     guard: Option<Rc<Guard>>,
-    claims: Rc<ClaimsSource>,
+    verified: Rc<VerifiedClaims>,
 }
 
 impl Context for Root {}
@@ -37,7 +37,7 @@ impl RootContext for Root {
         }
         match Guard::new(snapshot, guards) {
             Ok(guard) => {
-                self.claims = Rc::new(ClaimsSource::new(&guard.snapshot().head().identity));
+                self.verified = Rc::new(VerifiedClaims::new(&guard.snapshot().head().identity));
                 self.guard = Some(Rc::new(guard));
                 true
             }
@@ -50,7 +50,7 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(HttpRequest::new(self.guard.clone(), self.claims.clone())))
+        Some(Box::new(HttpRequest::new(self.guard.clone(), self.verified.clone())))
     }
 
     fn get_type(&self) -> Option<ContextType> {

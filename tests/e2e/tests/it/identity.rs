@@ -3,7 +3,7 @@
 use ig_e2e::{Issuer, TokenClaims, demo};
 use serde_json::{Value, json};
 
-use crate::gateway::{ALLOWED, Gateway, connection_manager, denied, request_with_token};
+use crate::gateway::{ALLOWED, Gateway, connection_manager, denied, filters, request_with_token};
 use crate::skip;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,6 +48,56 @@ async fn only_valid_tokens_of_known_keys_and_tenants_are_believed() {
         assert_eq!(outcome.seen.len(), usize::from(expected == ALLOWED), "{name}");
     }
     assert!(!gateway.envoy.log().contains("panicked"));
+}
+
+/// The payload header is what the guard reads; only `jwt_authn` may write it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payload_that_a_client_sends_is_not_believed() {
+    if !skip::ready() {
+        return;
+    }
+    let gateway = Gateway::start(demo().await.unwrap(), |_| ()).await;
+    let token = gateway.fixture.issuer.token(&TokenClaims::alpha());
+    let payload = token.split('.').nth(1).unwrap().to_owned();
+    let other = gateway.fixture.issuer.token(&TokenClaims::alpha().with("sub", json!("root")));
+    let other = other.split('.').nth(1).unwrap().to_owned();
+    let with_payload = |payload: &str, token: Option<&str>| {
+        let mut request = request_with_token(token.unwrap_or_default(), &gateway.id("Cases"));
+        if token.is_none() {
+            request.headers.remove(0);
+        }
+        request.headers.push(("x-ig-jwt-payload".into(), payload.as_bytes().to_vec()));
+        request
+    };
+    // Also once the guard knows the payload.
+    for _ in 0..2 {
+        for payload in [&payload, &other] {
+            let outcome = gateway.send(with_payload(payload, None)).await;
+            assert_eq!(outcome.verdict(), denied(401, "UNAUTHENTICATED"));
+        }
+        let outcome = gateway.send(with_payload(&other, Some(&token))).await;
+        assert_eq!(outcome.verdict(), ALLOWED);
+        assert_eq!(outcome.seen[0].header("x-ig-actor"), ["a@alpha.io"]);
+        assert!(outcome.seen[0].header("x-ig-jwt-payload").is_empty());
+    }
+    // Chains that are not wired as they should deny everybody.
+    let unwired: [fn(&mut Value); 2] = [
+        |bootstrap| filters(bootstrap).retain(|one| one["name"] != "envoy.filters.http.jwt_authn"),
+        |bootstrap| drop(provider(bootstrap).as_object_mut().unwrap().remove("forward_payload_header")),
+    ];
+    for edit in unwired {
+        let gateway = Gateway::start(demo().await.unwrap(), edit).await;
+        for payload in [&payload, &other] {
+            let mut request = request_with_token(&token, &gateway.id("Cases"));
+            request.headers.push(("x-ig-jwt-payload".into(), payload.as_bytes().to_vec()));
+            let outcome = gateway.send(request).await;
+            // A client may only repeat what Envoy verified of its own token.
+            let is_own = payload == &*token.split('.').nth(1).unwrap() && outcome.response.status == 200;
+            assert!(is_own || outcome.verdict() == denied(401, "UNAUTHENTICATED"));
+            assert!(outcome.seen.is_empty() || is_own);
+        }
+        assert_eq!(gateway.send_id("Cases").await.verdict(), denied(401, "UNAUTHENTICATED"));
+    }
 }
 
 fn provider(bootstrap: &mut Value) -> &mut Value {
