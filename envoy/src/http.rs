@@ -53,9 +53,9 @@ pub(crate) fn connection_manager(options: &StaticOptions) -> Value {
 fn routes(options: &StaticOptions) -> Value {
     json!({
         "name": "ig",
-        // For the case that no guard runs: the token proves presence to the
-        // guard, and an upstream could replay it.
-        "request_headers_to_remove": [headers::STEP_UP],
+        // Both are for the guard, whichever of its guards runs: an upstream
+        // could replay the one, and log the other.
+        "request_headers_to_remove": [headers::STEP_UP, headers::JWT_PAYLOAD],
         "virtual_hosts": [{
             "name": "all",
             "domains": ["*"],

@@ -133,3 +133,6 @@ fn memo_key(question: &Question<'_>, purpose: &str) -> Vec<u8> {
     }
     key
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,10 +2,13 @@
 //! mutations reach behind the first check; the other half is any bytes.
 
 use arbitrary::Arbitrary;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ig_contract::TextHash;
-use ig_guard::{Claim, Claims};
+use ig_guard::VerifiedToken;
+use serde_json::json;
 
-use crate::fixture::{ALIAS, Fixture};
+use crate::fixture::{ALIAS, Fixture, GRANTED};
 
 #[derive(Arbitrary, Debug)]
 pub(crate) struct Input {
@@ -43,6 +46,7 @@ enum Header {
     Any(Vec<u8>, Vec<u8>),
 }
 
+/// What `jwt_authn` left: the forwarded payload and its metadata.
 #[derive(Arbitrary, Debug)]
 pub(crate) enum Token {
     None,
@@ -51,7 +55,12 @@ pub(crate) enum Token {
     ByGroup,
     NoPurposes,
     Bravo,
-    Any(Vec<(String, Result<String, Vec<String>>)>, Vec<u8>),
+    /// A client's own header, where no token was verified.
+    Forged,
+    /// A verified token about somebody else.
+    Another,
+    Claims(Vec<(String, Result<String, Vec<String>>)>),
+    Any(Vec<u8>),
 }
 
 #[derive(Arbitrary, Debug)]
@@ -157,6 +166,10 @@ impl Input {
                 Header::Any(name, value) => (name.clone(), value.clone()),
             });
         }
+        // Envoy removes what a client sends under this name.
+        let payload = ig_contract::headers::JWT_PAYLOAD.as_bytes();
+        headers.retain(|(name, _)| name != payload);
+        headers.extend(self.claims.header().map(|value| (payload.to_vec(), value)));
         // A host has each pseudo-header once.
         let rest = headers
             .split_off(2)
@@ -283,27 +296,22 @@ impl Scalar {
 }
 
 impl Token {
-    /// Stands for the host's serialisation: equal bytes are equal claims.
-    pub(crate) fn as_bytes(&self) -> Option<&[u8]> {
-        match self {
-            Self::None => None,
-            Self::Alpha => Some(b"alpha"),
-            Self::AlphaApp => Some(b"alpha-app"),
-            Self::ByGroup => Some(b"group"),
-            Self::NoPurposes => Some(b"none"),
-            Self::Bravo => Some(b"bravo"),
-            // Longer than the guard remembers: the bytes do not stand for the
-            // claims here.
-            Self::Any(..) => Some(&[b'?'; 5000]),
-        }
-    }
-
-    pub(crate) fn parse(&self, _: &[u8]) -> Option<Claims> {
-        let list =
-            |items: &[&str]| Claim::List(items.iter().map(|item| (*item).to_owned()).collect());
-        let text = |text: &str| Claim::Text(text.to_owned());
+    fn claims(&self) -> Option<serde_json::Value> {
         let (tenant, client, groups, purposes) = match self {
-            Self::None => return None,
+            Self::None | Self::Any(_) => return None,
+            Self::Claims(claims) => {
+                let claims = claims.iter().map(|(name, value)| {
+                    let value = match value {
+                        Ok(text) => json!(text),
+                        Err(items) => json!(items),
+                    };
+                    (name.clone(), value)
+                });
+                return Some(claims.collect::<serde_json::Map<_, _>>().into());
+            }
+            // `azp` makes these payloads differ from those that are verified.
+            Self::Forged => ("alpha", "forged", &[][..], &["investigation", "audit"][..]),
+            Self::Another => ("alpha", "another", &[][..], &["investigation", "audit"][..]),
             Self::Alpha => (
                 "alpha",
                 "",
@@ -314,24 +322,62 @@ impl Token {
             Self::ByGroup => ("alpha", "", &["analysts"][..], &[][..]),
             Self::NoPurposes => ("alpha", "", &[][..], &["export"][..]),
             Self::Bravo => ("bravo", "", &[][..], &["audit"][..]),
-            Self::Any(claims, _) => {
-                let claims = claims.iter().map(|(name, value)| {
-                    let claim = match value {
-                        Ok(text) => Claim::Text(text.clone()),
-                        Err(items) => Claim::List(items.clone()),
-                    };
-                    (name.clone(), claim)
-                });
-                return Some(claims.collect());
-            }
         };
-        Some(Claims::from([
-            ("iss".into(), text("https://issuer")),
-            ("sub".into(), text("a@alpha.io")),
-            ("tenant".into(), text(tenant)),
-            ("azp".into(), text(client)),
-            ("groups".into(), list(groups)),
-            ("purposes".into(), list(purposes)),
-        ]))
+        Some(json!({
+            "iss": "https://issuer",
+            "sub": "a@alpha.io",
+            "exp": 1,
+            "tenant": tenant,
+            "azp": client,
+            "groups": groups,
+            "purposes": purposes,
+        }))
+    }
+
+    /// The forwarded payload.
+    fn header(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Any(bytes) => Some(bytes.clone()),
+            _ => self
+                .claims()
+                .map(|claims| URL_SAFE_NO_PAD.encode(claims.to_string()).into_bytes()),
+        }
+    }
+
+    /// The host's metadata.
+    pub(crate) fn verified(&self) -> Option<VerifiedToken> {
+        let claims = self.claims()?;
+        let text = |name: &str| {
+            claims[name]
+                .as_str()
+                .unwrap_or_default()
+                .as_bytes()
+                .to_vec()
+        };
+        match self {
+            Self::Forged => None,
+            Self::Another => Some(VerifiedToken {
+                issuer: text("iss"),
+                subject: b"b@alpha.io".to_vec(),
+            }),
+            _ => Some(VerifiedToken {
+                issuer: text("iss"),
+                subject: text("sub"),
+            }),
+        }
+    }
+
+    /// Whether a request of this actor may go on for `purpose`.
+    pub(crate) fn holds(&self, purpose: &str) -> bool {
+        match self {
+            Self::Alpha | Self::ByGroup | Self::Claims(_) => GRANTED.contains(&purpose),
+            Self::AlphaApp => purpose == "audit",
+            _ => false,
+        }
+    }
+
+    /// Whether it may use what only the client `app` may.
+    pub(crate) fn is_app(&self) -> bool {
+        matches!(self, Self::AlphaApp | Self::Claims(_))
     }
 }

@@ -4,11 +4,8 @@
 //! catalogued text, for a purpose the actor holds, and never the client's text.
 #![no_main]
 
-#[path = "../src/fixture.rs"]
 mod fixture;
-#[path = "../src/input.rs"]
 mod input;
-#[path = "../src/oracle.rs"]
 mod oracle;
 
 use std::rc::Rc;
@@ -28,12 +25,15 @@ fuzz_target!(|input: Input| {
         let guard = fixture.guard(input.guard);
         let first = run(&guard, fixture, &input);
         let second = run(&guard, fixture, &input);
-        assert_eq!(first, second, "the same request has the same answer");
+        // A text that was in the cache may have to be fetched the next time.
+        if !oracle::lacks_text(&first) && !oracle::lacks_text(&second) {
+            assert_eq!(first, second, "the same request has the same answer");
+        }
         match first {
             Step::Forward(forward) if fixture.is_enforcing(&guard) => {
                 oracle::check_enforced(fixture, &input, &forward);
             }
-            Step::Forward(forward) => oracle::check_forward(&input, &forward),
+            Step::Forward(forward) => oracle::check_forward(&forward),
             Step::Reply(reply) => oracle::check_reply(&reply),
             Step::AwaitBody | Step::FetchTexts(_) => panic!("the request is still held"),
         }
@@ -45,7 +45,7 @@ fn run(guard: &Rc<Guard>, fixture: &Fixture, input: &Input) -> Step {
     let headers = input.headers(fixture);
     let head = RequestHead::read(headers.iter().map(|(name, value)| (&name[..], &value[..])));
     let mut exchange = Exchange::new(Some(guard.clone()), fixture::DECISION_ID.to_owned(), head);
-    exchange.identify(input.claims.as_bytes(), |bytes| input.claims.parse(bytes));
+    exchange.identify(|| input.claims.verified());
     let body = input.body(fixture);
     let mut step = exchange.on_head(input.end_of_stream);
     if step == Step::AwaitBody {

@@ -1,11 +1,13 @@
 //! What must hold of every step, by parsers that share nothing with the guard.
 
+use std::collections::BTreeMap;
+
 use ig_contract::snapshot::OperationKind;
 use ig_contract::{DecisionRecord, Outcome};
-use ig_guard::{Forward, Reply};
+use ig_guard::{Forward, Reply, Step};
 use serde_json::Value;
 
-use crate::fixture::{DECISION_ID, Fixture, GRANTED};
+use crate::fixture::{DECISION_ID, Fixture};
 use crate::input::Input;
 
 fn records(records: &str) -> Vec<Value> {
@@ -27,13 +29,23 @@ fn is_header_value(value: &str) -> bool {
     !value.chars().any(char::is_control)
 }
 
+/// Whether the store of texts did not have the right one.
+pub(crate) fn lacks_text(step: &Step) -> bool {
+    matches!(step, Step::Reply(reply) if reply.records.contains("\"text-unavailable\""))
+}
+
 /// Holds in every mode.
-pub(crate) fn check_forward(input: &Input, forward: &Forward) {
+pub(crate) fn check_forward(forward: &Forward) {
     records(&forward.records);
     for (name, value) in &forward.set {
         assert!(is_header_value(value), "{name} is a header: {value:?}");
     }
-    let _ = input;
+    let length = forward
+        .set
+        .iter()
+        .find(|(name, _)| *name == "content-length");
+    let body = forward.body.as_ref().map(|body| body.len().to_string());
+    assert_eq!(length.map(|(_, value)| value), body.as_ref());
 }
 
 /// Holds of an answer.
@@ -61,13 +73,13 @@ pub(crate) fn check_reply(reply: &Reply) {
 
 /// Holds where both guards enforce.
 pub(crate) fn check_enforced(fixture: &Fixture, input: &Input, forward: &Forward) {
-    check_forward(input, forward);
+    check_forward(forward);
     for record in records(&forward.records) {
         assert_eq!(record["outcome"], "allow");
         let purpose = record["purpose"]
             .as_str()
             .expect("nothing passes without a purpose");
-        assert!(GRANTED.contains(&purpose), "{purpose} is granted");
+        assert!(input.claims.holds(purpose), "{purpose} is not granted");
     }
     let client = input.headers(fixture);
     for (name, _) in &client {
@@ -96,6 +108,13 @@ pub(crate) fn check_enforced(fixture: &Fixture, input: &Input, forward: &Forward
             .map(|(_, value)| value.as_str())
     };
     assert_eq!(header("x-ig-tenant"), Some("alpha"));
+    let target = String::from_utf8(input.target(fixture)).expect("a target is text");
+    let parameters = target.split_once('?').map_or("", |(_, query)| query);
+    let mut parameters = form_urlencoded::parse(parameters.as_bytes());
+    assert!(
+        !parameters.any(|(name, value)| name == "query" && !value.is_empty()),
+        "a text went on"
+    );
     if input.method() == b"GET" {
         let target = header(":path").expect("a canonical target");
         let (path, query) = target.split_once('?').expect("parameters");
@@ -111,7 +130,7 @@ pub(crate) fn check_enforced(fixture: &Fixture, input: &Input, forward: &Forward
                 "a parameter twice"
             );
         }
-        check_canonical(fixture, &Value::Object(request), true);
+        check_canonical(fixture, input, &Value::Object(request), true);
     } else {
         let body = forward.body.as_ref().expect("never the client's bytes");
         assert_eq!(header("content-type"), Some("application/json"));
@@ -119,29 +138,33 @@ pub(crate) fn check_enforced(fixture: &Fixture, input: &Input, forward: &Forward
             header("content-length"),
             Some(body.len().to_string().as_str())
         );
-        let target = input.target(fixture);
-        assert!(target == b"/graphql" || header(":path") == Some("/graphql"));
+        assert!(target == "/graphql" || header(":path") == Some("/graphql"));
         let canonical: Value = serde_json::from_slice(body).expect("canonical JSON");
         match &canonical {
             Value::Array(items) => {
                 assert!((1..=3).contains(&items.len()));
                 items
                     .iter()
-                    .for_each(|item| check_canonical(fixture, item, false));
+                    .for_each(|item| check_canonical(fixture, input, item, false));
             }
-            single => check_canonical(fixture, single, false),
+            single => check_canonical(fixture, input, single, false),
         }
-        let sent: Value = serde_json::from_slice(&input.body(fixture)).expect("JSON was sent");
-        check_sent(&sent, &canonical);
+        check_body(&input.body(fixture), &canonical);
     }
 }
 
-fn check_canonical(fixture: &Fixture, request: &Value, is_get: bool) {
+fn check_canonical(fixture: &Fixture, input: &Input, request: &Value, is_get: bool) {
     let request = request.as_object().expect("an object");
     let text = request["query"].as_str().expect("a text");
     let (names, kind) = fixture.operations(text).expect("a text of the catalogue");
     match request.get("operationName") {
-        Some(name) => assert!(names.iter().any(|known| name == known && !known.is_empty())),
+        Some(name) => {
+            assert!(names.iter().any(|known| name == known && !known.is_empty()));
+            assert!(
+                name != "B" || input.claims.is_app(),
+                "an operation of another client"
+            );
+        }
         None => assert_eq!(names, [""]),
     }
     assert!(
@@ -154,37 +177,59 @@ fn check_canonical(fixture: &Fixture, request: &Value, is_get: bool) {
             "{key}"
         );
     }
-    if let Some(variables) = request.get("variables") {
-        let declared = if names == ["CreateAsset"] {
-            "input"
-        } else {
-            "id"
-        };
-        assert!(
-            variables
-                .as_object()
-                .expect("an object")
-                .keys()
-                .all(|name| name == declared)
-        );
-    }
+    let Some(variables) = request.get("variables") else {
+        return;
+    };
+    let declared = if names == ["CreateAsset"] {
+        "input"
+    } else {
+        "id"
+    };
+    assert!(
+        variables
+            .as_object()
+            .expect("an object")
+            .keys()
+            .all(|name| name == declared)
+    );
+    let inputs = match &variables["input"] {
+        Value::Array(items) => items.iter().collect(),
+        single => vec![single],
+    };
+    assert!(
+        inputs.iter().all(|input| input["retention"] != "forever"),
+        "policy forbids this"
+    );
+}
+
+/// The members that count; serde makes a member twice an error.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Sent {
+    query: Option<String>,
+    variables: Option<BTreeMap<String, Value>>,
 }
 
 /// What went on against what was sent: never a text, values unchanged.
-fn check_sent(sent: &Value, canonical: &Value) {
-    if let (Value::Array(sent), Value::Array(canonical)) = (sent, canonical) {
-        assert_eq!(sent.len(), canonical.len());
-        sent.iter()
-            .zip(canonical)
-            .for_each(|(sent, canonical)| check_sent(sent, canonical));
-        return;
-    }
-    assert!(
-        matches!(&sent["query"], Value::Null) || sent["query"] == "",
-        "a text went on"
-    );
-    let variables = canonical["variables"].as_object().expect("an object");
-    if let Some(sent) = sent["variables"].as_object() {
+fn check_body(sent: &[u8], canonical: &Value) {
+    let (sent, canonical) = match canonical {
+        Value::Array(items) => (serde_json::from_slice(sent), items.iter().collect()),
+        single => (
+            serde_json::from_slice(sent).map(|sent: Sent| vec![sent]),
+            vec![single],
+        ),
+    };
+    let sent = sent.expect("JSON was sent");
+    assert_eq!(sent.len(), canonical.len());
+    for (sent, canonical) in sent.iter().zip(canonical) {
+        assert!(
+            sent.query.as_ref().is_none_or(String::is_empty),
+            "a text went on"
+        );
+        let variables = canonical["variables"].as_object().expect("an object");
+        let Some(sent) = &sent.variables else {
+            continue;
+        };
         for (name, value) in variables {
             assert_eq!(sent.get(name), Some(value), "a value is what was sent");
         }

@@ -1,0 +1,31 @@
+//! `ig catalogue`
+
+mod build;
+mod check;
+mod import;
+mod manifest;
+mod read;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::Outcome;
+pub(crate) use read::{Imported, Sources, report_rejects};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Check that every operation of catalogues is valid for a schema.
+    Check(check::Args),
+    /// Build an Apollo manifest from GraphQL sources.
+    Build(build::Args),
+    /// Convert a catalogue of any format to an Apollo manifest.
+    Import(import::Args),
+}
+
+pub(crate) fn run(command: Command) -> Result<Outcome> {
+    match command {
+        Command::Check(args) => check::run(&args),
+        Command::Build(args) => build::run(&args),
+        Command::Import(args) => import::run(&args),
+    }
+}

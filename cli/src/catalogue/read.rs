@@ -1,0 +1,126 @@
+//! Reading schemas and catalogues.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use ig_schema::catalogue::{Catalogue, Import, Reject, Source, import};
+use ig_schema::{Limits, Schema};
+use serde::Serialize;
+
+use crate::files;
+use crate::output::{self, Progress};
+
+/// A schema and the catalogues to be compiled on it.
+#[derive(clap::Args)]
+pub(crate) struct Sources {
+    /// The schema, as SDL.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) schema: PathBuf,
+    /// A catalogue: an Apollo manifest, an id map (Relay, GraphQL Code
+    /// Generator), GraphQL source, or a folder with GraphQL sources.
+    #[arg(long = "catalogue", value_name = "PATH", required = true)]
+    pub(crate) catalogues: Vec<PathBuf>,
+}
+
+/// A catalogue, compiled.
+pub(crate) struct Imported {
+    /// Where it was.
+    pub(crate) path: PathBuf,
+    /// What became of it.
+    pub(crate) import: Import,
+}
+
+impl Sources {
+    pub(crate) fn import(&self) -> Result<Vec<Imported>> {
+        import_all(&self.schema, &self.catalogues)
+    }
+}
+
+pub(crate) fn import_all(schema: &Path, catalogues: &[PathBuf]) -> Result<Vec<Imported>> {
+    let sdl = files::read_text(schema)?;
+    let schema = Schema::parse(&sdl, Limits::SCHEMA)
+        .with_context(|| format!("the schema {} is not valid", schema.display()))?;
+    let one = |path: &PathBuf| {
+        let mut progress = Progress::new();
+        let mut step = |done, total| progress.step(done, total);
+        let import = import(&schema, catalogue(path)?, Limits::DOCUMENT, &mut step);
+        Ok(Imported {
+            path: path.clone(),
+            import,
+        })
+    };
+    catalogues.iter().map(one).collect()
+}
+
+fn catalogue(path: &Path) -> Result<Catalogue> {
+    if path.is_dir() {
+        return folder(path);
+    }
+    let text = files::read_text(path)?;
+    Catalogue::parse(&text, None, Limits::CATALOGUE)
+        .with_context(|| format!("{} is not a catalogue", path.display()))
+}
+
+fn folder(path: &Path) -> Result<Catalogue> {
+    let is_source = |name: &String| name.ends_with(".graphql") || name.ends_with(".gql");
+    let found = files::tree(path)?
+        .into_iter()
+        .filter(|(name, _)| is_source(name));
+    let texts: Vec<(String, String)> = found
+        .map(|(name, file)| Ok((name, files::read_text(&file)?)))
+        .collect::<Result<_>>()?;
+    if texts.is_empty() {
+        bail!("{} has no *.graphql or *.gql", path.display());
+    }
+    let sources: Vec<_> = texts
+        .iter()
+        .map(|(name, text)| Source { name, text })
+        .collect();
+    Ok(Catalogue::from_sources(&sources, Limits::CATALOGUE))
+}
+
+/// What a catalogue has that is not accepted, as JSON.
+#[derive(Serialize)]
+pub(crate) struct Report<'a> {
+    catalogue: &'a Path,
+    accepted: usize,
+    rejected: &'a [Reject],
+    duplicates: &'a [String],
+}
+
+impl Imported {
+    pub(crate) fn report(&self) -> Report<'_> {
+        Report {
+            catalogue: &self.path,
+            accepted: self.import.accepted.len(),
+            rejected: &self.import.rejected,
+            duplicates: &self.import.duplicates,
+        }
+    }
+}
+
+/// Says on standard error what is not accepted, and why. Tells how many.
+pub(crate) fn report_rejects(imported: &[Imported]) -> usize {
+    let mut rejects = 0;
+    for Imported { path, import } in imported {
+        for reject in &import.rejected {
+            rejects += 1;
+            let name = reject
+                .name
+                .as_deref()
+                .or(reject.ids.first().map(String::as_str));
+            eprintln!("{}: {}", path.display(), name.unwrap_or("(anonymous)"));
+            for reason in &reject.reasons {
+                eprintln!("  {reason}");
+            }
+        }
+        if !import.duplicates.is_empty() {
+            let many = output::count(import.duplicates.len(), "id");
+            eprintln!(
+                "{}: note: {many} more than once, for the same text",
+                path.display()
+            );
+        }
+    }
+    rejects
+}

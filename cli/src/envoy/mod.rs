@@ -1,0 +1,20 @@
+//! `ig envoy`
+
+mod render;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::Outcome;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Render configuration that loads the guard.
+    Render(render::Args),
+}
+
+pub(crate) fn run(command: Command) -> Result<Outcome> {
+    match command {
+        Command::Render(args) => render::run(args),
+    }
+}

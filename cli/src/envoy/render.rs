@@ -1,0 +1,170 @@
+//! `ig envoy render`
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum;
+use ig_contract::Snapshot;
+use ig_envoy::{
+    AccessLog, Address, Endpoints, Guard, Jwks, JwtProvider, MAX_CLOCK_SKEW_SECONDS, StaticOptions,
+    TextStore, Upstream, render,
+};
+
+use crate::{Outcome, files};
+
+/// Render configuration that loads the guard.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  ig envoy render --snapshot guard.igsnap --module ig_guard.wasm --upstream 127.0.0.1:4000 \\
+      --jwks target/dev/keys/jwks.json --issuer https://issuer.localhost --audience ig -o envoy.json
+  envoy -c envoy.json
+
+The snapshot is embedded. Envoy reads the module where --module says, so give a
+path that is right where Envoy runs.")]
+pub(crate) struct Args {
+    /// What the configuration is for.
+    #[arg(long, value_enum, default_value_t = Flavour::Envoy)]
+    flavour: Flavour,
+    /// The snapshot to enforce.
+    #[arg(long, value_name = "FILE")]
+    snapshot: PathBuf,
+    /// The guard's Wasm module, as Envoy finds it.
+    #[arg(long, value_name = "FILE")]
+    module: PathBuf,
+    /// Guards of the module to run, by the module's root id; all by default.
+    #[arg(long, value_name = "ROOT_ID", default_value = "")]
+    root_id: String,
+    /// The GraphQL service; may be given several times.
+    #[arg(long, value_name = "HOST:PORT", required = true)]
+    upstream: Vec<Address>,
+    /// Public keys of the issuer of access tokens, a JWK set.
+    #[arg(long, value_name = "FILE", requires = "issuer")]
+    jwks: Option<PathBuf>,
+    /// Issuer of access tokens.
+    #[arg(long, value_name = "URL", requires = "jwks")]
+    issuer: Option<String>,
+    /// Audience that a token must name; may be given several times.
+    #[arg(long, value_name = "AUDIENCE")]
+    audience: Vec<String>,
+    /// The store of texts: the cluster that the snapshot names, and its host.
+    #[arg(long, value_name = "CLUSTER=HOST:PORT")]
+    text_store: Option<StoreArg>,
+    /// Where clients connect.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:10000")]
+    listen: Address,
+    /// Envoy's admin interface.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9901")]
+    admin: Address,
+    /// The access log; standard output by default.
+    #[arg(long, value_name = "FILE")]
+    access_log: Option<PathBuf>,
+    /// The configuration; `-` for standard output.
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Flavour {
+    /// A static bootstrap of Envoy.
+    Envoy,
+    /// An EnvoyFilter of Istio.
+    Istio,
+    /// A policy of Envoy Gateway.
+    EnvoyGateway,
+}
+
+#[derive(Clone)]
+struct StoreArg {
+    cluster: String,
+    address: Address,
+}
+
+impl FromStr for StoreArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (cluster, address) = text.split_once('=').ok_or("write CLUSTER=HOST:PORT")?;
+        let address = address
+            .parse::<Address>()
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            cluster: cluster.to_owned(),
+            address,
+        })
+    }
+}
+
+pub(super) fn run(args: Args) -> Result<Outcome> {
+    if args.flavour != Flavour::Envoy {
+        bail!("this flavour is not in this release; `--flavour envoy` is");
+    }
+    let bytes = files::read(&args.snapshot)?;
+    let snapshot = Snapshot::decode(bytes.clone())
+        .with_context(|| format!("{} is not valid", args.snapshot.display()))?;
+    let mut options = StaticOptions::new(args.listen, args.admin, Upstream::plain(args.upstream));
+    let head = snapshot.head();
+    options.metadata_key.clone_from(&head.identity.metadata_key);
+    options.text_store = text_store(&snapshot, args.text_store)?;
+    let buffer = &mut options.buffers.per_connection_bytes;
+    *buffer = (*buffer).max(head.limits.max_body_bytes);
+    let mut guard = Guard::new(args.module, bytes);
+    guard.root_id = args.root_id;
+    options.guards.push(guard);
+    if let (Some(jwks), Some(issuer)) = (args.jwks, args.issuer) {
+        options
+            .jwt_providers
+            .push(provider(&jwks, issuer, args.audience)?);
+    }
+    if let Some(path) = args.access_log {
+        options.access_log = AccessLog::File(path);
+    }
+    let text = serde_json::to_string_pretty(&render(&options))? + "\n";
+    files::write(&args.output, text.as_bytes())?;
+    Ok(Outcome::Clean)
+}
+
+/// The guard asks the cluster that the snapshot names: it has to be there.
+fn text_store(snapshot: &Snapshot, given: Option<StoreArg>) -> Result<Option<TextStore>> {
+    match (&snapshot.head().texts, given) {
+        (None, None) => Ok(None),
+        (Some(wanted), Some(given)) if wanted.cluster == given.cluster => Ok(Some(TextStore {
+            cluster: given.cluster,
+            endpoints: Endpoints::plain([given.address]),
+        })),
+        (Some(wanted), _) => bail!(
+            "the snapshot has its texts in the cluster `{0}`: say where it is with \
+             --text-store {0}=HOST:PORT",
+            wanted.cluster
+        ),
+        (None, Some(_)) => bail!("the snapshot embeds its texts: leave out --text-store"),
+    }
+}
+
+fn provider(jwks: &std::path::Path, issuer: String, audiences: Vec<String>) -> Result<JwtProvider> {
+    let keys = files::read_text(jwks)?;
+    let parsed: serde_json::Value =
+        serde_json::from_str(&keys).with_context(|| format!("{} is not JSON", jwks.display()))?;
+    let keys_of = |key: &serde_json::Value| key.as_array().is_some_and(|keys| !keys.is_empty());
+    if !keys_of(&parsed["keys"]) {
+        bail!("{} is not a JWK set: it has no `keys`", jwks.display());
+    }
+    // A private key in here would end up in Envoy's admin interface.
+    let is_private = |key: &serde_json::Value| key.get("d").is_some() || key.get("k").is_some();
+    if parsed["keys"]
+        .as_array()
+        .is_some_and(|keys| keys.iter().any(is_private))
+    {
+        bail!(
+            "{} has a private or symmetric key; give public keys",
+            jwks.display()
+        );
+    }
+    Ok(JwtProvider {
+        name: "issuer".into(),
+        issuer,
+        audiences,
+        jwks: Jwks::Inline(keys),
+        clock_skew_seconds: MAX_CLOCK_SKEW_SECONDS,
+    })
+}

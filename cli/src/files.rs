@@ -1,0 +1,113 @@
+//! Files, with errors that name them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use ig_contract::Snapshot;
+use ig_snapshot::Bundle;
+
+/// Most bytes of an unpacked bundle.
+const MAX_BUNDLE_BYTES: u64 = 64 << 20;
+
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+pub(crate) fn read_text(path: &Path) -> Result<String> {
+    String::from_utf8(read(path)?).with_context(|| format!("{} is not UTF-8", path.display()))
+}
+
+/// Writes a file, or standard output for `-`. A file appears as a whole or not
+/// at all: something may be watching it.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    if path == Path::new("-") {
+        std::io::stdout().write_all(bytes)?;
+        return Ok(());
+    }
+    let context = || format!("cannot write {}", path.display());
+    let name = path.file_name().with_context(context)?.to_string_lossy();
+    let next = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        fs::create_dir_all(folder).with_context(context)?;
+    }
+    fs::write(&next, bytes).with_context(context)?;
+    fs::rename(&next, path)
+        .inspect_err(|_| drop(fs::remove_file(&next)))
+        .with_context(context)
+}
+
+pub(crate) fn snapshot(path: &Path) -> Result<Snapshot> {
+    Snapshot::decode(read(path)?).with_context(|| format!("{} is not valid", path.display()))
+}
+
+/// Every file below a folder, by its path there, with `/`. Links are not
+/// followed, and neither are hidden folders.
+pub(crate) fn tree(root: &Path) -> Result<BTreeMap<String, PathBuf>> {
+    let mut files = BTreeMap::new();
+    let mut work = vec![(String::new(), root.to_owned())];
+    while let Some((prefix, folder)) = work.pop() {
+        let context = || format!("cannot read the folder {}", folder.display());
+        for entry in fs::read_dir(&folder).with_context(context)? {
+            let entry = entry.with_context(context)?;
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
+            let kind = entry.file_type().with_context(context)?;
+            let path = format!("{prefix}{name}");
+            if kind.is_file() {
+                files.insert(path, entry.path());
+            } else if kind.is_dir() && !name.starts_with('.') {
+                work.push((format!("{path}/"), entry.path()));
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// Files of a policy bundle: a folder, or a `.tar.gz`.
+pub(crate) fn bundle_files(path: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    if path.is_dir() {
+        let files = tree(path)?
+            .into_iter()
+            .filter(|(name, _)| Bundle::reads(name));
+        return files.map(|(name, path)| Ok((name, read(&path)?))).collect();
+    }
+    let context = || {
+        format!(
+            "{} is neither a folder nor a bundle (.tar.gz)",
+            path.display()
+        )
+    };
+    let bytes = read(path)?;
+    let unpacked = flate2::read::GzDecoder::new(bytes.as_slice()).take(MAX_BUNDLE_BYTES);
+    let mut files = BTreeMap::new();
+    for entry in tar::Archive::new(unpacked)
+        .entries()
+        .with_context(context)?
+    {
+        let mut entry = entry.with_context(context)?;
+        let name = entry
+            .path()
+            .with_context(context)?
+            .to_string_lossy()
+            .into_owned();
+        let name = name
+            .trim_start_matches("./")
+            .trim_start_matches('/')
+            .to_owned();
+        if entry.header().entry_type().is_file() && Bundle::reads(&name) {
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).with_context(context)?;
+            if files.insert(name.clone(), content).is_some() {
+                bail!("{} has {name} twice", path.display());
+            }
+        }
+    }
+    Ok(files)
+}

@@ -1,0 +1,55 @@
+//! `ig policy bundle`
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use flate2::{Compression, GzBuilder};
+use ig_snapshot::{Bundle, TEST_SUFFIX, compile_policy};
+
+use crate::output::{self, count};
+use crate::{Outcome, files};
+
+/// Pack a bundle as a .tar.gz, as `opa build` does, without its tests. The
+/// same files give the same bytes.
+#[derive(clap::Args)]
+#[command(after_help = "Example:
+  ig policy bundle policies/ -o bundle.tar.gz")]
+pub(crate) struct Args {
+    /// The folder of the bundle.
+    #[arg(value_name = "DIR")]
+    bundle: PathBuf,
+    /// The packed bundle.
+    #[arg(short, long, value_name = "FILE", default_value = "bundle.tar.gz")]
+    output: PathBuf,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome> {
+    let mut files = files::bundle_files(&args.bundle)?;
+    files.retain(|path, _| !path.ends_with(TEST_SUFFIX));
+    let bundle = Bundle::from_files(files.clone()).map_err(|problems| {
+        anyhow::anyhow!("{} is not valid:\n{problems}", args.bundle.display())
+    })?;
+    if let Err(error) = compile_policy(&bundle) {
+        eprintln!("{:#}", anyhow::Error::new(error));
+        return Ok(Outcome::Findings);
+    }
+    // No time stamps, owners or modes of this machine.
+    let packed = GzBuilder::new()
+        .mtime(0)
+        .write(Vec::new(), Compression::best());
+    let mut archive = tar::Builder::new(packed);
+    for (path, content) in &files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, path, content.as_slice())?;
+    }
+    let bytes = archive.into_inner()?.finish()?;
+    crate::files::write(&args.output, &bytes)?;
+    output::line(format!(
+        "{}: {}",
+        args.output.display(),
+        count(files.len(), "file")
+    ))?;
+    Ok(Outcome::Clean)
+}

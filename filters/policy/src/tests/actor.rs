@@ -1,0 +1,128 @@
+//! From claims to an actor.
+
+use ig_contract::DenyCode;
+
+use super::*;
+
+fn with(name: &str, claim: Option<Claim>) -> Claims {
+    let mut claims = claims();
+    claims.remove(name);
+    claims.extend(claim.map(|claim| (name.to_owned(), claim)));
+    claims
+}
+
+fn text(text: &str) -> Option<Claim> {
+    Some(Claim::Text(text.to_owned()))
+}
+
+fn list(items: &[&str]) -> Option<Claim> {
+    Some(Claim::List(strings(items)))
+}
+
+#[test]
+fn whom_nobody_knows_is_nobody() {
+    let long = "a".repeat(256);
+    let table = [
+        ("iss", None, 401, "token"),
+        ("iss", text(""), 401, "token"),
+        ("iss", list(&["https://issuer"]), 401, "token"),
+        ("sub", None, 401, "token"),
+        ("sub", text(""), 401, "token"),
+        ("sub", list(&["a@alpha.io"]), 401, "token"),
+        ("sub", list(&[]), 401, "token"),
+        ("tenant", None, 403, "tenant-claim"),
+        ("tenant", text(""), 403, "tenant-claim"),
+        ("tenant", list(&["alpha"]), 403, "tenant-claim"),
+        ("tenant", text("Alpha"), 403, "tenant-unknown"),
+        ("tenant", text("charlie"), 403, "tenant-unknown"),
+        // What a header cannot hold, or what ends one.
+        (
+            "sub",
+            text("a\r\nx-ig-tenant: bravo"),
+            403,
+            "subject-characters",
+        ),
+        ("sub", text("a\0"), 403, "subject-characters"),
+        ("sub", text("a b"), 403, "subject-characters"),
+        ("sub", text("caf\u{e9}"), 403, "subject-characters"),
+        ("sub", text("\u{7f}"), 403, "subject-characters"),
+        ("sub", text(&long), 403, "subject-characters"),
+        ("tenant", text("alpha\n"), 403, "subject-characters"),
+        ("tenant", text(" alpha"), 403, "subject-characters"),
+    ];
+    for (name, claim, status, rule) in table {
+        let deny = Actor::from_claims(&with(name, claim.clone()), &head()).unwrap_err();
+        assert_eq!(
+            (deny.code.status(), &*deny.rule),
+            (status, rule),
+            "{name}: {claim:?}"
+        );
+    }
+    let longest = Actor::from_claims(&with("sub", text(&long[1..])), &head()).unwrap();
+    assert_eq!(longest.subject.len(), 255);
+    let nobody = Actor::from_claims(&Claims::new(), &head()).unwrap_err();
+    assert_eq!(nobody.code, DenyCode::Unauthenticated);
+}
+
+#[test]
+fn purposes_are_those_of_the_tenant() {
+    // Claims of purposes and groups, and what is held.
+    let table: &[(Option<Claim>, Option<Claim>, &[&str])] = &[
+        (list(&["a", "b"]), None, &["a", "b"]),
+        (list(&["a", "a"]), None, &["a"]),
+        (list(&["a", "root", "A", ""]), None, &["a"]),
+        (list(&[]), None, &[]),
+        (None, None, &[]),
+        // A group adds what the tenant knows, and only that.
+        (None, list(&["analysts"]), &["investigation"]),
+        (
+            list(&["b"]),
+            list(&["auditors", "analysts"]),
+            &["a", "b", "investigation"],
+        ),
+        (list(&["b"]), list(&["strangers"]), &["b"]),
+        // Claims of another kind grant nothing.
+        (text("a"), text("analysts"), &[]),
+        (text("a b"), None, &[]),
+    ];
+    for (purposes, groups, expected) in table {
+        let mut claims = with("purposes", purposes.clone());
+        claims.extend(groups.clone().map(|groups| ("groups".to_owned(), groups)));
+        let actor = Actor::from_claims(&claims, &head()).unwrap();
+        let held: Vec<_> = actor.purposes.iter().map(String::as_str).collect();
+        assert_eq!(held, *expected, "{purposes:?} {groups:?}");
+    }
+    let of_bravo = Actor::from_claims(&with("tenant", text("bravo")), &head()).unwrap();
+    assert!(of_bravo.purposes.is_empty());
+    assert_eq!(of_bravo.region, None);
+}
+
+#[test]
+fn claims_have_the_names_of_the_snapshot() {
+    let mut head = head();
+    head.identity = Identity {
+        metadata_key: "ig".into(),
+        tenant_claim: "org".into(),
+        groups_claim: "roles".into(),
+        purposes_claim: "pou".into(),
+        client_claim: "client_id".into(),
+    };
+    let mut claims = claims();
+    assert_eq!(
+        Actor::from_claims(&claims, &head).unwrap_err().rule,
+        "tenant-claim"
+    );
+    claims.extend([
+        ("org".to_owned(), Claim::Text("alpha".into())),
+        ("roles".to_owned(), Claim::List(strings(&["auditors"]))),
+        ("pou".to_owned(), Claim::List(strings(&["b"]))),
+        ("client_id".to_owned(), Claim::Text("app".into())),
+        ("azp".to_owned(), Claim::Text("other".into())),
+    ]);
+    let actor = Actor::from_claims(&claims, &head).unwrap();
+    assert_eq!(actor.client.as_deref(), Some("app"));
+    assert_eq!(actor.purposes, strings(&["a", "b"]).into_iter().collect());
+    assert_eq!(actor.groups, strings(&["auditors"]).into_iter().collect());
+    assert_eq!(actor.region.as_deref(), Some("eu-west-1"));
+    assert_eq!(actor.issuer, "https://issuer");
+}

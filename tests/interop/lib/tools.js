@@ -1,0 +1,81 @@
+// @ts-check
+// What the tier needs of the repository, built before.
+
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
+import { delimiter, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Root of the repository. */
+export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
+
+/**
+ * @typedef {object} Tools
+ * @property {string} ig The command line.
+ * @property {string} upstream The demo upstream.
+ * @property {string} guard The guard's Wasm module.
+ * @property {string} envoy Envoy.
+ */
+
+/** @param {string} path */
+function isExecutable(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @param {string} name */
+const built = (name) => ['debug', 'release'].map((profile) => join(ROOT, 'target', profile, name));
+
+function envoys() {
+  const libs = join(ROOT, '.tools/venv/lib');
+  const pythons = existsSync(libs) ? readdirSync(libs).sort() : [];
+  const installed = pythons.map((python) => join(libs, python, 'site-packages/envoy/_bin/envoy'));
+  const onPath = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
+  return [...installed, ...onPath.map((folder) => join(folder, 'envoy'))];
+}
+
+/**
+ * What the environment names, or else the first candidate that is there.
+ *
+ * @param {string} variable
+ * @param {string[]} candidates
+ * @param {(path: string) => boolean} isUsable
+ */
+function find(variable, candidates, isUsable) {
+  const named = process.env[variable];
+  return (named ? [resolve(named)] : candidates).find(isUsable);
+}
+
+/**
+ * The tools, or why there are none. A missing tool is an error where `CI` is
+ * set: a tier that skips itself there would prove nothing.
+ *
+ * @returns {{ tools: Tools, skip: false } | { tools: Tools, skip: string }}
+ */
+function look() {
+  const found = {
+    ig: find('IG_BIN', built('ig'), isExecutable),
+    upstream: find('IG_UPSTREAM_BIN', built('ig-demo-upstream'), isExecutable),
+    guard: find('IG_GUARD_WASM', [join(ROOT, 'target/wasm/ig_guard.wasm')], existsSync),
+    envoy: find('IG_ENVOY', envoys(), isExecutable),
+  };
+  const hints = {
+    ig: 'ig: cargo build -p ig-cli, or set IG_BIN',
+    upstream: 'ig-demo-upstream: cargo build -p ig-demo-upstream, or set IG_UPSTREAM_BIN',
+    guard: 'ig_guard.wasm: cargo xtask build, or set IG_GUARD_WASM',
+    envoy: 'Envoy: cargo xtask setup, or set IG_ENVOY',
+  };
+  const names = /** @type {(keyof Tools)[]} */ (Object.keys(hints));
+  const missing = names.filter((name) => !found[name]).map((name) => hints[name]);
+  const tools = /** @type {Tools} */ (found);
+  if (missing.length === 0) return { tools, skip: false };
+  const message = `missing tools:\n  ${missing.join('\n  ')}`;
+  if (process.env.CI) throw new Error(message);
+  console.error(`SKIPPED: ${message}`);
+  return { tools, skip: `SKIPPED: ${message}` };
+}
+
+export const { tools, skip } = look();
