@@ -61,8 +61,11 @@ const TOO_LARGE: Deny = Deny::new(
     "body-limit",
     "The body is larger than allowed.",
 );
-const MUTATION_BY_GET: Deny =
-    Deny::new(DenyCode::MutationForbidden, "mutation-by-get", "Send mutations by POST.");
+const MUTATION_BY_GET: Deny = Deny::new(
+    DenyCode::MutationForbidden,
+    "mutation-by-get",
+    "Send mutations by POST.",
+);
 #[cfg(feature = "policy")]
 const OPERATION_UNKNOWN: Deny = Deny::new(
     DenyCode::PolicyDenied,
@@ -132,8 +135,13 @@ impl Exchange {
             }
         }
         let shape = self.head.check_shape();
-        let path = || ig_persisted_query::check_target(self.head.target(), &guard.snapshot().head().endpoint);
-        shape.and_then(|_| path()).err().map(|deny| self.shape_deny(deny))
+        let path = || {
+            ig_persisted_query::check_target(self.head.target(), &guard.snapshot().head().endpoint)
+        };
+        shape
+            .and_then(|_| path())
+            .err()
+            .map(|deny| self.shape_deny(deny))
     }
 
     /// Says whether a body of this size, or a part of one, may still be
@@ -181,7 +189,9 @@ impl Exchange {
             endpoint: &head.endpoint,
             limits: &head.limits,
         };
-        let step = decode(parts, |is_batch, items| self.judge_items(&guard, method, is_batch, &items));
+        let step = decode(parts, |is_batch, items| {
+            self.judge_items(&guard, method, is_batch, &items)
+        });
         let step = step.unwrap_or_else(|deny| self.finish(Some(&guard), &[self.shape_deny(deny)]));
         if let Step::FetchTexts(hashes) = &step {
             self.texts.extend(hashes.iter().map(|hash| (*hash, None)));
@@ -189,17 +199,24 @@ impl Exchange {
         step
     }
 
-    fn judge_items(&self, guard: &Guard, method: Method, is_batch: bool, items: &[Item<'_>]) -> Step {
-        let rulings: Vec<_> = items.iter().map(|item| self.rule(guard, method, item)).collect();
+    fn judge_items(
+        &self,
+        guard: &Guard,
+        method: Method,
+        is_batch: bool,
+        items: &[Item<'_>],
+    ) -> Step {
+        let rulings: Vec<_> = items
+            .iter()
+            .map(|item| self.rule(guard, method, item))
+            .collect();
         let is_canonical =
             guard.guards.persisted_query && self.mode(By::PersistedQuery) == Mode::Enforce;
         if self.is_denied(&rulings) || !is_canonical {
             return self.finish_as(Some(guard), &rulings, is_batch, Forward::default());
         }
         match self.rewrite(guard, method, is_batch, items, &rulings) {
-            Ok(Rewrite::Done(forward)) => {
-                self.finish_as(Some(guard), &rulings, is_batch, forward)
-            }
+            Ok(Rewrite::Done(forward)) => self.finish_as(Some(guard), &rulings, is_batch, forward),
             Ok(Rewrite::Needs(hashes)) => Step::FetchTexts(hashes),
             Err(deny) => self.finish(Some(guard), &[self.shape_deny(deny)]),
         }
@@ -230,7 +247,11 @@ impl Exchange {
         let is_mutation = operation.kind == ig_contract::snapshot::OperationKind::Mutation;
         match is_mutation && method == Method::Get {
             true => Err(MUTATION_BY_GET),
-            false => Ok(Selected { document, index, operation }),
+            false => Ok(Selected {
+                document,
+                index,
+                operation,
+            }),
         }
     }
 
@@ -272,7 +293,11 @@ impl Exchange {
             let (Ok(request), Some(selected)) = (item, &ruling.selected) else {
                 return Err(TEXT_UNAVAILABLE);
             };
-            let Selected { document, index, operation } = selected;
+            let Selected {
+                document,
+                index,
+                operation,
+            } = selected;
             let fetched = self.texts.get(&document.hash);
             let text = fetched.and_then(Option::as_deref);
             if text == Some("") {
@@ -304,7 +329,9 @@ impl Exchange {
                 if self.head.target() != head.endpoint {
                     forward.set.push((":path", head.endpoint.clone()));
                 }
-                forward.set.push(("content-type", "application/json".to_owned()));
+                forward
+                    .set
+                    .push(("content-type", "application/json".to_owned()));
                 forward.set.push(("content-length", body.len().to_string()));
                 forward.body = Some(body);
             }
@@ -337,7 +364,9 @@ impl Exchange {
     }
 
     pub(crate) fn mode(&self, by: By) -> Mode {
-        let Some(guard) = &self.guard else { return Mode::Enforce };
+        let Some(guard) = &self.guard else {
+            return Mode::Enforce;
+        };
         let modes = guard.modes(self.tenant());
         match by {
             By::PersistedQuery => modes.persisted_query,
@@ -347,9 +376,9 @@ impl Exchange {
     }
 
     fn is_denied(&self, rulings: &[Ruling]) -> bool {
-        rulings.iter().any(|ruling| {
-            ruling.grant.is_err() && self.mode(ruling.by) == Mode::Enforce
-        })
+        rulings
+            .iter()
+            .any(|ruling| ruling.grant.is_err() && self.mode(ruling.by) == Mode::Enforce)
     }
 
     fn finish(&self, guard: Option<&Guard>, rulings: &[Ruling]) -> Step {
@@ -371,13 +400,21 @@ impl Exchange {
         }
         let denies: Vec<_> = rulings.iter().map(Ruling::as_denied).collect();
         let answer = self.head.answer();
-        Step::Reply(reply::reply(&denies, is_batch, answer, &self.decision_id, records))
+        Step::Reply(reply::reply(
+            &denies,
+            is_batch,
+            answer,
+            &self.decision_id,
+            records,
+        ))
     }
 
     fn annotate(&self, rulings: &[Ruling], records: String, mut forward: Forward) -> Forward {
         forward.remove = self.head.strip().to_vec();
         forward.records = records;
-        forward.set.push((headers::DECISION_ID, self.decision_id.clone()));
+        forward
+            .set
+            .push((headers::DECISION_ID, self.decision_id.clone()));
         let names: Option<Vec<_>> = rulings
             .iter()
             .map(|ruling| Some(ruling.selected.as_ref()?.operation.name.as_str()))
@@ -387,8 +424,12 @@ impl Exchange {
         }
         #[cfg(feature = "policy")]
         if let Some(Ok(known)) = &self.identity {
-            forward.set.push((headers::ACTOR, known.actor.subject.clone()));
-            forward.set.push((headers::TENANT, known.actor.tenant.clone()));
+            forward
+                .set
+                .push((headers::ACTOR, known.actor.subject.clone()));
+            forward
+                .set
+                .push((headers::TENANT, known.actor.tenant.clone()));
             if let Some(region) = &known.actor.region {
                 forward.set.push((headers::REGION, region.clone()));
             }

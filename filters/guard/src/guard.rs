@@ -83,8 +83,10 @@ impl Guard {
     pub fn new(snapshot: Vec<u8>, guards: Guards) -> Result<Self, InvalidConfiguration> {
         let snapshot = Snapshot::decode(snapshot)?;
         let head = snapshot.head();
-        let prepared_bytes =
-            head.texts.as_ref().map_or(DEFAULT_PREPARED_BYTES, |store| store.cache_bytes as usize);
+        let prepared_bytes = head
+            .texts
+            .as_ref()
+            .map_or(DEFAULT_PREPARED_BYTES, |store| store.cache_bytes as usize);
         Ok(Self {
             guards,
             operations: Operations::new(prepared_bytes),
@@ -149,7 +151,9 @@ impl Guard {
             if identities.known.len() >= MAX_IDENTITIES {
                 identities.known.clear();
             }
-            identities.known.insert(payload.to_owned(), identity.clone());
+            identities
+                .known
+                .insert(payload.to_owned(), identity.clone());
         }
         identity
     }

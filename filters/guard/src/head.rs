@@ -34,7 +34,9 @@ enum One {
 
 impl One {
     fn put(&mut self, value: &[u8], is_valid: impl Fn(&str) -> bool) {
-        let value = std::str::from_utf8(value).ok().filter(|value| is_valid(value));
+        let value = std::str::from_utf8(value)
+            .ok()
+            .filter(|value| is_valid(value));
         *self = match (&self, value) {
             (Self::Absent, Some(value)) => Self::Value(value.to_owned()),
             _ => Self::Invalid,
@@ -65,7 +67,9 @@ const OVERRIDES: [&str; 5] = [
 
 fn is_purpose(value: &str) -> bool {
     (1..=64).contains(&value.len())
-        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte))
+        && value
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte))
 }
 
 fn is_authority(value: &str) -> bool {
@@ -204,6 +208,10 @@ impl RequestHead {
 /// Whether a header is in our name space, `x_ig_…` included: upstreams behind
 /// CGI and WSGI read both spellings as one.
 fn is_ours(name: &[u8]) -> bool {
-    let prefix = name.iter().map(|byte| if *byte == b'_' { b'-' } else { *byte });
-    prefix.take(headers::PREFIX.len()).eq(headers::PREFIX.bytes())
+    let prefix = name
+        .iter()
+        .map(|byte| if *byte == b'_' { b'-' } else { *byte });
+    prefix
+        .take(headers::PREFIX.len())
+        .eq(headers::PREFIX.bytes())
 }

@@ -16,9 +16,7 @@ pub struct VerifiedToken {
 
 impl VerifiedToken {
     pub(crate) fn is_of(&self, claims: &Claims) -> bool {
-        let is = |name: &str, value: &[u8]| {
-            matches!(claims.get(name), Some(Claim::Text(text)) if text.as_bytes() == value)
-        };
+        let is = |name: &str, value: &[u8]| matches!(claims.get(name), Some(Claim::Text(text)) if text.as_bytes() == value);
         is("iss", &self.issuer) && is("sub", &self.subject)
     }
 }
@@ -27,8 +25,12 @@ impl VerifiedToken {
 /// are left out: no identity is made of them.
 pub(crate) fn claims(payload: &str) -> Option<Claims> {
     let json = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-    let Value::Object(members) = serde_json::from_slice(&json).ok()? else { return None };
-    let claims = members.into_iter().filter_map(|(name, value)| Some((name, claim(value)?)));
+    let Value::Object(members) = serde_json::from_slice(&json).ok()? else {
+        return None;
+    };
+    let claims = members
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, claim(value)?)));
     Some(claims.collect())
 }
 
@@ -36,8 +38,18 @@ fn claim(value: Value) -> Option<Claim> {
     match value {
         Value::String(text) => Some(Claim::Text(text)),
         Value::Array(items) => {
-            let text = |item| if let Value::String(text) = item { Some(text) } else { None };
-            items.into_iter().map(text).collect::<Option<_>>().map(Claim::List)
+            let text = |item| {
+                if let Value::String(text) = item {
+                    Some(text)
+                } else {
+                    None
+                }
+            };
+            items
+                .into_iter()
+                .map(text)
+                .collect::<Option<_>>()
+                .map(Claim::List)
         }
         _ => None,
     }

@@ -30,7 +30,11 @@ impl Operations {
         }
     }
 
-    pub(crate) fn record(&self, snapshot: &Snapshot, index: OperationIndex) -> Option<Rc<Operation>> {
+    pub(crate) fn record(
+        &self,
+        snapshot: &Snapshot,
+        index: OperationIndex,
+    ) -> Option<Rc<Operation>> {
         let mut records = self.records.borrow_mut();
         if let Some(record) = records.get(&index) {
             return Some(record.clone());
@@ -54,7 +58,9 @@ impl Operations {
             bytes -= before.byte_count();
         }
         while bytes > self.max_prepared_bytes && cache.len() > 1 {
-            let Some((_, evicted)) = cache.pop_lru() else { break };
+            let Some((_, evicted)) = cache.pop_lru() else {
+                break;
+            };
             bytes -= evicted.byte_count();
         }
         self.prepared_bytes.set(bytes);

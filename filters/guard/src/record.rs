@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use ig_contract::{DecisionRecord, Deny, DenyCode, Mode, Outcome};
 
-use crate::exchange::{By, Exchange, Selected};
 use crate::Guard;
+use crate::exchange::{By, Exchange, Selected};
 
 /// What was ruled on one operation.
 pub(crate) struct Ruling {
@@ -29,12 +29,23 @@ static ABORTED: Deny = Deny::new(
 
 impl Ruling {
     pub(crate) fn deny(by: By, deny: Deny, selected: Option<Selected>) -> Self {
-        Self { by, selected, grant: Err(deny) }
+        Self {
+            by,
+            selected,
+            grant: Err(deny),
+        }
     }
 
     pub(crate) fn allow_listed(selected: Selected) -> Self {
-        let granted = Granted { rule: "allow-listed".into(), obligations: Rc::new([]) };
-        Self { by: By::PersistedQuery, selected: Some(selected), grant: Ok(granted) }
+        let granted = Granted {
+            rule: "allow-listed".into(),
+            obligations: Rc::new([]),
+        };
+        Self {
+            by: By::PersistedQuery,
+            selected: Some(selected),
+            grant: Ok(granted),
+        }
     }
 
     #[cfg(feature = "policy")]
@@ -63,7 +74,9 @@ pub(crate) fn records(
     let mut out = String::new();
     for ruling in rulings {
         let record = record(exchange, guard, ruling, is_denied);
-        let Ok(json) = serde_json::to_string(&record) else { continue };
+        let Ok(json) = serde_json::to_string(&record) else {
+            continue;
+        };
         if !out.is_empty() {
             out.push(',');
         }
@@ -101,7 +114,10 @@ fn record<'a>(
         outcome,
         code,
         rule: Cow::Borrowed(rule),
-        obligations: obligations.iter().map(|name| Cow::Borrowed(name.as_str())).collect(),
+        obligations: obligations
+            .iter()
+            .map(|name| Cow::Borrowed(name.as_str()))
+            .collect(),
         mode: exchange.mode(ruling.by),
         region: None,
         revision: guard.map(|guard| guard.snapshot().revision()),

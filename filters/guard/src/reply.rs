@@ -38,7 +38,11 @@ pub(crate) fn reply(
         .map(|deny| Response {
             errors: [Error {
                 message: &deny.message,
-                extensions: Extensions { code: deny.code, rule: &deny.rule, decision_id },
+                extensions: Extensions {
+                    code: deny.code,
+                    rule: &deny.rule,
+                    decision_id,
+                },
             }],
         })
         .collect();
@@ -55,7 +59,10 @@ pub(crate) fn reply(
     let mut headers = vec![
         ("content-type", answer.content_type().to_owned()),
         // A deny must not be served to the next caller, or after a release.
-        ("cache-control", "private, no-cache, must-revalidate".to_owned()),
+        (
+            "cache-control",
+            "private, no-cache, must-revalidate".to_owned(),
+        ),
         (headers::DECISION_ID, decision_id.to_owned()),
     ];
     let more = match code {
@@ -66,5 +73,10 @@ pub(crate) fn reply(
         _ => None,
     };
     headers.extend(more.map(|(name, value)| (name, value.to_owned())));
-    Reply { status: code.status(), headers, body: body.unwrap_or_default(), records }
+    Reply {
+        status: code.status(),
+        headers,
+        body: body.unwrap_or_default(),
+        records,
+    }
 }

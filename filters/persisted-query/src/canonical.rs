@@ -28,7 +28,10 @@ impl Prepared {
             push_json(&mut body, &operation.name);
         }
         body.push_str(",\"variables\":{");
-        Self { body, query: OnceCell::new() }
+        Self {
+            body,
+            query: OnceCell::new(),
+        }
     }
 
     /// Bytes it may keep alive: a percent-encoded text is up to three times
@@ -86,7 +89,9 @@ pub fn canonical_body<'a>(
     let size = items.clone().map(|(prepared, _, request)| {
         let variables = request.variables.iter();
         prepared.body.len()
-            + variables.map(|(name, value)| name.len() + value.get().len() + 4).sum::<usize>()
+            + variables
+                .map(|(name, value)| name.len() + value.get().len() + 4)
+                .sum::<usize>()
             + 3
     });
     let mut body = String::with_capacity(2 + size.sum::<usize>());

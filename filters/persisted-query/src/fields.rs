@@ -67,15 +67,26 @@ impl<'a> Fields<'a> {
         budget: &Budget,
     ) -> Result<(), serde_json::Error> {
         budget.check(raw)?;
-        let Some(extensions) = object(raw)? else { return Ok(()) };
-        let Some(raw) = extensions.get("persistedQuery") else { return Ok(()) };
-        let Some(persisted_query) = object(raw)? else { return Ok(()) };
+        let Some(extensions) = object(raw)? else {
+            return Ok(());
+        };
+        let Some(raw) = extensions.get("persistedQuery") else {
+            return Ok(());
+        };
+        let Some(persisted_query) = object(raw)? else {
+            return Ok(());
+        };
         // Present but malformed is an error, never "no id".
         let member = |name: &'static str| {
-            persisted_query.get(name).copied().ok_or_else(|| serde_json::Error::missing_field(name))
+            persisted_query
+                .get(name)
+                .copied()
+                .ok_or_else(|| serde_json::Error::missing_field(name))
         };
         if serde_json::from_str::<u64>(member("version")?.get())? != 1 {
-            return Err(serde_json::Error::custom("persistedQuery has version 1 only"));
+            return Err(serde_json::Error::custom(
+                "persistedQuery has version 1 only",
+            ));
         }
         let Text(hash) = serde_json::from_str(member("sha256Hash")?.get())?;
         self.sha256_hash = Some(hash);
@@ -112,11 +123,15 @@ impl<'de> Visitor<'de> for RequestVisitor<'_> {
                 "operationName" => fields.operation_name = text(&mut members)?,
                 "variables" => {
                     let raw: &RawValue = members.next_value()?;
-                    fields.set_variables(raw, self.budget).map_err(Error::custom)?;
+                    fields
+                        .set_variables(raw, self.budget)
+                        .map_err(Error::custom)?;
                 }
                 "extensions" => {
                     let raw: &RawValue = members.next_value()?;
-                    fields.set_extensions(raw, self.budget).map_err(Error::custom)?;
+                    fields
+                        .set_extensions(raw, self.budget)
+                        .map_err(Error::custom)?;
                 }
                 // "Implementations MUST ignore": dropped, never forwarded. That
                 // includes `Query`, which some upstreams take for `query`.

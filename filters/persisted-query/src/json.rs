@@ -16,19 +16,27 @@ pub(crate) struct Budget {
 
 impl Budget {
     pub(crate) fn new(limits: &ig_contract::snapshot::Limits) -> Self {
-        Self { max_depth: limits.max_depth, values_left: Cell::new(limits.max_values) }
+        Self {
+            max_depth: limits.max_depth,
+            values_left: Cell::new(limits.max_values),
+        }
     }
 
     fn spend<E: Error>(&self) -> Result<(), E> {
         let left = self.values_left.get().checked_sub(1);
-        self.values_left.set(left.ok_or_else(|| E::custom("too many values"))?);
+        self.values_left
+            .set(left.ok_or_else(|| E::custom("too many values"))?);
         Ok(())
     }
 
     /// Reads `raw` to its end and keeps nothing.
     pub(crate) fn check(&self, raw: &RawValue) -> Result<(), serde_json::Error> {
         let mut deserializer = serde_json::Deserializer::from_str(raw.get());
-        Check { budget: self, depth: 1 }.deserialize(&mut deserializer)
+        Check {
+            budget: self,
+            depth: 1,
+        }
+        .deserialize(&mut deserializer)
     }
 }
 
@@ -88,7 +96,13 @@ impl<'de> Visitor<'de> for Check<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         let depth = self.below()?;
-        while items.next_element_seed(Check { budget: self.budget, depth })?.is_some() {}
+        while items
+            .next_element_seed(Check {
+                budget: self.budget,
+                depth,
+            })?
+            .is_some()
+        {}
         Ok(())
     }
 
@@ -97,7 +111,10 @@ impl<'de> Visitor<'de> for Check<'_> {
         let mut keys = Keys::default();
         while let Some(key) = members.next_key::<String>()? {
             keys.insert(key)?;
-            members.next_value_seed(Check { budget: self.budget, depth })?;
+            members.next_value_seed(Check {
+                budget: self.budget,
+                depth,
+            })?;
         }
         Ok(())
     }

@@ -39,10 +39,17 @@ pub fn check_content_type(value: &str) -> Result<(), Deny> {
         return Err(DENIED);
     }
     for parameter in parts {
-        let Some((name, value)) = parameter.split_once('=') else { return Err(DENIED) };
+        let Some((name, value)) = parameter.split_once('=') else {
+            return Err(DENIED);
+        };
         let value = value.trim_matches([' ', '\t']);
-        let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
-        let is_charset = name.trim_matches([' ', '\t']).eq_ignore_ascii_case("charset");
+        let value = value
+            .strip_prefix('"')
+            .and_then(|value| value.strip_suffix('"'))
+            .unwrap_or(value);
+        let is_charset = name
+            .trim_matches([' ', '\t'])
+            .eq_ignore_ascii_case("charset");
         if !is_charset || !value.eq_ignore_ascii_case("utf-8") {
             return Err(DENIED);
         }
@@ -56,6 +63,14 @@ pub fn accepts(accept: &str) -> Answer {
     let names_it = accept
         .split(',')
         .filter_map(|range| range.split(';').next())
-        .any(|range| range.trim().eq_ignore_ascii_case("application/graphql-response+json"));
-    if names_it { Answer::GraphqlResponse } else { Answer::Json }
+        .any(|range| {
+            range
+                .trim()
+                .eq_ignore_ascii_case("application/graphql-response+json")
+        });
+    if names_it {
+        Answer::GraphqlResponse
+    } else {
+        Answer::Json
+    }
 }

@@ -121,7 +121,10 @@ pub fn decode<R>(
     let budget = Budget::new(parts.limits);
     let (path, query) = url::split(parts.target);
     let path_id = url::document_id(path, parts.endpoint)?;
-    let parameters = query.map(Parameters::parse).transpose()?.unwrap_or_default();
+    let parameters = query
+        .map(Parameters::parse)
+        .transpose()?
+        .unwrap_or_default();
     let from_url = parameters.fields(&budget).map_err(|_| MALFORMED)?;
     let text = std::str::from_utf8(parts.body).map_err(|_| MALFORMED)?;
     match (parts.method, text.is_empty()) {
@@ -158,8 +161,18 @@ pub fn decode<R>(
 }
 
 fn is_empty(fields: &Fields<'_>) -> bool {
-    let Fields { query, document_id, id, doc_id, operation_name, variables, sha256_hash } = fields;
-    [query, document_id, id, doc_id, operation_name, sha256_hash].iter().all(|field| field.is_none())
+    let Fields {
+        query,
+        document_id,
+        id,
+        doc_id,
+        operation_name,
+        variables,
+        sha256_hash,
+    } = fields;
+    [query, document_id, id, doc_id, operation_name, sha256_hash]
+        .iter()
+        .all(|field| field.is_none())
         && variables.is_none()
 }
 
@@ -173,7 +186,11 @@ fn batch<'a>(raw: &'a RawValue, limits: &Limits, budget: &Budget) -> Result<Vec<
     }
     let items: Vec<&'a RawValue> = serde_json::from_str(raw.get()).map_err(|_| MALFORMED)?;
     if items.is_empty() {
-        return Err(Deny::new(DenyCode::BadRequest, "batch-empty", "The batch is empty."));
+        return Err(Deny::new(
+            DenyCode::BadRequest,
+            "batch-empty",
+            "The batch is empty.",
+        ));
     }
     if items.len() > usize::from(limits.max_batch) {
         return Err(Deny::new(
@@ -183,15 +200,30 @@ fn batch<'a>(raw: &'a RawValue, limits: &Limits, budget: &Budget) -> Result<Vec<
         ));
     }
     let read = |raw| Fields::from_json(raw, budget).map(|fields| request(fields, None));
-    items.into_iter().map(read).collect::<Result<_, _>>().map_err(|_| MALFORMED)
+    items
+        .into_iter()
+        .map(read)
+        .collect::<Result<_, _>>()
+        .map_err(|_| MALFORMED)
 }
 
 /// Brings the carriers of an id together.
 fn request<'a>(fields: Fields<'a>, path_id: Option<&'a str>) -> Item<'a> {
-    let Fields { query, document_id, id, doc_id, operation_name, variables, sha256_hash } = fields;
+    let Fields {
+        query,
+        document_id,
+        id,
+        doc_id,
+        operation_name,
+        variables,
+        sha256_hash,
+    } = fields;
     let path_id = path_id.map(Cow::Borrowed);
     let mut found: Option<DocumentId> = None;
-    for carried in [sha256_hash, document_id, id, doc_id, path_id].into_iter().flatten() {
+    for carried in [sha256_hash, document_id, id, doc_id, path_id]
+        .into_iter()
+        .flatten()
+    {
         let carried = DocumentId::parse(&carried).map_err(|_| MALFORMED_ID)?;
         match &found {
             Some(other) if *other != carried => return Err(IDS_DIFFER),
@@ -205,7 +237,11 @@ fn request<'a>(fields: Fields<'a>, path_id: Option<&'a str>) -> Item<'a> {
         (None, None) => return Err(ID_REQUIRED),
     };
     let variables: Variables<'a> = variables.unwrap_or_default();
-    Ok(Request { content, operation_name, variables })
+    Ok(Request {
+        content,
+        operation_name,
+        variables,
+    })
 }
 
 impl Request<'_> {

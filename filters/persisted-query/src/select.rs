@@ -44,7 +44,12 @@ pub fn select_by_text<O: AsRef<Operation>>(
         Content::Id(id) => id.clone(),
         Content::Text(text) => DocumentId::Sha256(TextHash::of(text.as_bytes())),
     };
-    choose(snapshot.find(&id).ok_or(NOT_IN_LIST)?, request, client, load)
+    choose(
+        snapshot.find(&id).ok_or(NOT_IN_LIST)?,
+        request,
+        client,
+        load,
+    )
 }
 
 fn choose<O: AsRef<Operation>>(

@@ -59,7 +59,10 @@ impl<'a> Parameters<'a> {
 
     pub(crate) fn fields(&'a self, budget: &Budget) -> Result<Fields<'a>, serde_json::Error> {
         fn present<'a>(value: &'a Option<Cow<'_, str>>) -> Option<Cow<'a, str>> {
-            value.as_deref().filter(|value| !value.is_empty()).map(Cow::Borrowed)
+            value
+                .as_deref()
+                .filter(|value| !value.is_empty())
+                .map(Cow::Borrowed)
         }
         let mut fields = Fields {
             query: present(&self.query),
@@ -88,7 +91,11 @@ fn set<T>(slot: &mut Option<T>, value: T) -> Result<(), Deny> {
 
 fn json(value: Cow<'_, str>) -> Result<Box<RawValue>, Deny> {
     // An empty parameter is an absent one.
-    let value = if value.is_empty() { Cow::Borrowed("null") } else { value };
+    let value = if value.is_empty() {
+        Cow::Borrowed("null")
+    } else {
+        value
+    };
     RawValue::from_string(value.into_owned()).map_err(|_| NOT_JSON)
 }
 

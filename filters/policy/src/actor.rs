@@ -120,7 +120,9 @@ fn purposes(
     groups: &BTreeSet<String>,
     tenant: &Tenant,
 ) -> BTreeSet<String> {
-    let by_group = groups.iter().filter_map(|group| tenant.purposes_by_group.get(group));
+    let by_group = groups
+        .iter()
+        .filter_map(|group| tenant.purposes_by_group.get(group));
     held.extend(by_group.flatten().cloned());
     held.retain(|purpose| tenant.purposes.contains(purpose));
     held

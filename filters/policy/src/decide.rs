@@ -70,7 +70,10 @@ impl Policy {
     /// See [`InvalidProgram`].
     pub fn load(head: &Head, program: &[u8]) -> Result<Self, InvalidProgram> {
         let engine = Engine::load(program, head.limits.policy_instructions)?;
-        Ok(Self { engine, memo: RefCell::default() })
+        Ok(Self {
+            engine,
+            memo: RefCell::default(),
+        })
     }
 
     /// Answers a question.
@@ -78,7 +81,12 @@ impl Policy {
     /// # Errors
     /// A [`Deny`], also where the bundle could not decide.
     pub fn decide(&self, question: Question<'_>) -> Result<Grant, Deny> {
-        let Question { actor, authority, operation, .. } = question;
+        let Question {
+            actor,
+            authority,
+            operation,
+            ..
+        } = question;
         let purpose = purpose::check(question.purpose, actor, operation)?;
         let key = memo_key(&question, purpose);
         if let Some(verdict) = self.memo.borrow().get(&key) {
@@ -100,9 +108,16 @@ impl Policy {
 }
 
 fn answer(verdict: &Verdict) -> Result<Grant, Deny> {
-    let Verdict { allow, rule, obligations } = verdict;
+    let Verdict {
+        allow,
+        rule,
+        obligations,
+    } = verdict;
     match allow {
-        true => Ok(Grant { rule: rule.clone(), obligations: obligations.clone() }),
+        true => Ok(Grant {
+            rule: rule.clone(),
+            obligations: obligations.clone(),
+        }),
         false => Err(Deny {
             code: DenyCode::PolicyDenied,
             rule: Cow::Owned(rule.to_string()),
@@ -127,7 +142,10 @@ fn memo_key(question: &Question<'_>, purpose: &str) -> Vec<u8> {
     push(question.authority);
     for fact in &question.operation.facts {
         if let FactSource::Variable(path) = &fact.source {
-            let sent = question.variables.iter().find(|(name, _)| *name == path.variable);
+            let sent = question
+                .variables
+                .iter()
+                .find(|(name, _)| *name == path.variable);
             push(sent.map(|(_, raw)| raw.get()));
         }
     }

@@ -18,7 +18,10 @@ pub enum InvalidProgram {
     #[error("policy program was compiled by another release of the engine")]
     Stale,
     /// The entry point is missing.
-    #[error("policy program has no entry point `{}`", ig_contract::policy::ENTRY_POINT)]
+    #[error(
+        "policy program has no entry point `{}`",
+        ig_contract::policy::ENTRY_POINT
+    )]
     EntryPoint,
 }
 
@@ -72,7 +75,10 @@ impl Engine {
         let mut vm = RegoVM::new();
         vm.set_max_instructions(instructions as usize);
         vm.load_program(Arc::new(program));
-        Ok(Self { vm: RefCell::new(vm), entry_point })
+        Ok(Self {
+            vm: RefCell::new(vm),
+            entry_point,
+        })
     }
 
     /// Decides on one input.
@@ -94,8 +100,14 @@ impl Engine {
 
 fn verdict(result: &Value) -> Result<Verdict, Undecided> {
     let members = result.as_object().map_err(|_| Undecided::Shape("object"))?;
-    let member = |name: &'static str| members.get(&Value::from(name)).ok_or(Undecided::Shape(name));
-    let allow = *member("allow")?.as_bool().map_err(|_| Undecided::Shape("allow"))?;
+    let member = |name: &'static str| {
+        members
+            .get(&Value::from(name))
+            .ok_or(Undecided::Shape(name))
+    };
+    let allow = *member("allow")?
+        .as_bool()
+        .map_err(|_| Undecided::Shape("allow"))?;
     let rule = name(member("rule")?).ok_or(Undecided::Shape("rule"))?;
     let obligations = match member("obligations")? {
         Value::Array(items) => items.iter().map(name).collect::<Option<Vec<_>>>(),
@@ -106,14 +118,22 @@ fn verdict(result: &Value) -> Result<Verdict, Undecided> {
         .filter(|names| names.len() <= MAX_OBLIGATIONS)
         .ok_or(Undecided::Shape("obligations"))?;
     let obligations = obligations.into_iter().map(ToOwned::to_owned).collect();
-    Ok(Verdict { allow, rule: rule.into(), obligations })
+    Ok(Verdict {
+        allow,
+        rule: rule.into(),
+        obligations,
+    })
 }
 
 /// Names end up in logs, labels and answers: a closed alphabet, so that no
 /// policy can write a caller's input there.
 fn name(value: &Value) -> Option<&str> {
-    let Value::String(name) = value else { return None };
+    let Value::String(name) = value else {
+        return None;
+    };
     let is_name = (1..=MAX_NAME_BYTES).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
     is_name.then_some(name)
 }

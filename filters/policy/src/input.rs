@@ -8,12 +8,19 @@ use regorus::Value;
 use crate::Actor;
 
 fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
-    let members = members.into_iter().map(|(name, value)| (Value::from(name), value));
+    let members = members
+        .into_iter()
+        .map(|(name, value)| (Value::from(name), value));
     Value::from(members.collect::<BTreeMap<_, _>>())
 }
 
 fn array<'a>(items: impl IntoIterator<Item = &'a String>) -> Value {
-    Value::from(items.into_iter().map(|item| Value::from(item.as_str())).collect::<Vec<_>>())
+    Value::from(
+        items
+            .into_iter()
+            .map(|item| Value::from(item.as_str()))
+            .collect::<Vec<_>>(),
+    )
 }
 
 fn optional(text: Option<&str>) -> Value {
@@ -41,7 +48,10 @@ fn operation(operation: &Operation) -> Value {
     object([
         ("name", Value::from(operation.name.as_str())),
         ("type", Value::from(operation.kind.as_str())),
-        ("actions", array(operation.actions.iter().map(|action| &action.name))),
+        (
+            "actions",
+            array(operation.actions.iter().map(|action| &action.name)),
+        ),
         ("crossTenant", Value::from(operation.cross_tenant)),
         ("stepUp", Value::from(operation.step_up)),
     ])
@@ -77,7 +87,10 @@ pub fn input(
         ("purpose", Value::from(purpose)),
         ("authority", optional(authority)),
         ("operation", operation(of)),
-        ("resources", Value::from(of.resources.iter().map(resource).collect::<Vec<_>>())),
+        (
+            "resources",
+            Value::from(of.resources.iter().map(resource).collect::<Vec<_>>()),
+        ),
         ("facts", Value::from(facts.collect::<BTreeMap<_, _>>())),
     ])
 }

@@ -33,5 +33,9 @@ pub(crate) fn check<'a>(
     let is_allowed = operation.actions.iter().all(|action| {
         action.purposes.is_empty() || action.purposes.iter().any(|allowed| allowed == purpose)
     });
-    if is_allowed { Ok(purpose) } else { Err(NOT_ALLOWED) }
+    if is_allowed {
+        Ok(purpose)
+    } else {
+        Err(NOT_ALLOWED)
+    }
 }

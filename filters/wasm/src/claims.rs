@@ -9,7 +9,10 @@ use crate::host;
 
 /// Paths of the claims in `jwt_authn`'s metadata, which no client can write.
 #[derive(Default)]
-#[cfg_attr(not(feature = "policy"), expect(dead_code, reason = "only policy asks who"))]
+#[cfg_attr(
+    not(feature = "policy"),
+    expect(dead_code, reason = "only policy asks who")
+)]
 pub(crate) struct VerifiedClaims {
     issuer: String,
     subject: String,
@@ -21,13 +24,19 @@ impl VerifiedClaims {
             let key = &identity.metadata_key;
             format!("metadata\0filter_metadata\0envoy.filters.http.jwt_authn\0{key}\0{claim}")
         };
-        Self { issuer: path("iss"), subject: path("sub") }
+        Self {
+            issuer: path("iss"),
+            subject: path("sub"),
+        }
     }
 
     /// Issuer and subject of the verified token; `None` without one.
     #[cfg(feature = "policy")]
     pub(crate) fn read(&self) -> Option<VerifiedToken> {
         let claim = |path: &str| host::property(path).ok().flatten();
-        Some(VerifiedToken { issuer: claim(&self.issuer)?, subject: claim(&self.subject)? })
+        Some(VerifiedToken {
+            issuer: claim(&self.issuer)?,
+            subject: claim(&self.subject)?,
+        })
     }
 }

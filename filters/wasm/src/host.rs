@@ -9,15 +9,17 @@ use std::time::Duration;
 
 /// A host call failed, with this status.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct HostError(#[expect(dead_code, reason = "read by `Debug` in log lines")] pub(crate) u32);
+pub(crate) struct HostError(
+    #[expect(dead_code, reason = "read by `Debug` in log lines")] pub(crate) u32,
+);
 
-/// Maps of the ABI.
+/// Header maps of the ABI.
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub(crate) enum Map {
-    RequestHeaders = 0,
-    ResponseHeaders = 2,
-    CallResponseHeaders = 6,
+    Request = 0,
+    Response = 2,
+    CallResponse = 6,
 }
 
 /// Buffers of the ABI.
@@ -36,14 +38,48 @@ const NOT_FOUND: u32 = 1;
 unsafe extern "C" {
     fn proxy_log(level: u32, message: *const u8, size: usize) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
-    fn proxy_get_buffer_bytes(kind: u32, start: usize, max: usize, data: *mut *mut u8, size: *mut usize) -> u32;
-    fn proxy_set_buffer_bytes(kind: u32, start: usize, max: usize, data: *const u8, size: usize) -> u32;
+    fn proxy_get_buffer_bytes(
+        kind: u32,
+        start: usize,
+        max: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    fn proxy_set_buffer_bytes(
+        kind: u32,
+        start: usize,
+        max: usize,
+        data: *const u8,
+        size: usize,
+    ) -> u32;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
-    fn proxy_get_header_map_value(map: u32, key: *const u8, key_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
-    fn proxy_replace_header_map_value(map: u32, key: *const u8, key_size: usize, value: *const u8, value_size: usize) -> u32;
+    fn proxy_get_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    fn proxy_replace_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
     fn proxy_remove_header_map_value(map: u32, key: *const u8, key_size: usize) -> u32;
-    fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
-    fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
+    fn proxy_get_property(
+        path: *const u8,
+        path_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    fn proxy_set_property(
+        path: *const u8,
+        path_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
     fn proxy_send_local_response(
         status: u32,
@@ -58,7 +94,11 @@ unsafe extern "C" {
 }
 
 fn done(status: u32) -> Result<(), HostError> {
-    if status == OK { Ok(()) } else { Err(HostError(status)) }
+    if status == OK {
+        Ok(())
+    } else {
+        Err(HostError(status))
+    }
 }
 
 /// Takes over memory that the host allocated in this VM for an answer.
@@ -120,7 +160,9 @@ impl Pairs {
         let status =
             unsafe { proxy_get_header_map_pairs(map as u32, &raw mut data, &raw mut size) };
         // SAFETY: as `take` asks.
-        Ok(Self(unsafe { take(status, data, size) }?.unwrap_or_default()))
+        Ok(Self(
+            unsafe { take(status, data, size) }?.unwrap_or_default(),
+        ))
     }
 
     /// The pairs; `None` if the serialisation is not what the ABI says.
@@ -146,7 +188,9 @@ pub(crate) fn pairs(bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     };
     let (sizes, _) = sizes.as_chunks::<4>();
     let (sizes, _) = sizes.as_chunks::<2>();
-    let pairs = sizes.iter().map(|[name, value]| Some((take(name)?, take(value)?)));
+    let pairs = sizes
+        .iter()
+        .map(|[name, value]| Some((take(name)?, take(value)?)));
     let pairs = pairs.collect::<Option<Vec<_>>>()?;
     rest.is_empty().then_some(pairs)
 }
@@ -176,7 +220,13 @@ pub(crate) fn header(map: Map, name: &str) -> Result<Option<Vec<u8>>, HostError>
     let (mut data, mut size) = (null_mut(), 0);
     // SAFETY: pointers and lengths are those of live values.
     let status = unsafe {
-        proxy_get_header_map_value(map as u32, name.as_ptr(), name.len(), &raw mut data, &raw mut size)
+        proxy_get_header_map_value(
+            map as u32,
+            name.as_ptr(),
+            name.len(),
+            &raw mut data,
+            &raw mut size,
+        )
     };
     // SAFETY: as `take` asks.
     unsafe { take(status, data, size) }
@@ -186,7 +236,13 @@ pub(crate) fn header(map: Map, name: &str) -> Result<Option<Vec<u8>>, HostError>
 pub(crate) fn set_header(map: Map, name: &str, value: &str) -> Result<(), HostError> {
     // SAFETY: pointers and lengths are those of live strings.
     done(unsafe {
-        proxy_replace_header_map_value(map as u32, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+        proxy_replace_header_map_value(
+            map as u32,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
     })
 }
 
@@ -223,7 +279,11 @@ pub(crate) fn resume_request() -> Result<(), HostError> {
 pub(crate) fn reply(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), HostError> {
     const DETAILS: &str = "ig_guard";
     const NO_GRPC_STATUS: i32 = -1;
-    let headers = serialise(headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+    let headers = serialise(
+        headers
+            .iter()
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes())),
+    );
     // SAFETY: pointers and lengths are those of live values.
     done(unsafe {
         proxy_send_local_response(
@@ -243,8 +303,17 @@ pub(crate) fn reply(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Resul
 ///
 /// By the SDK, whose dispatcher must know the token. It answers `Err` for both
 /// failures that Envoy has here: an unknown cluster, and no connection pool.
-pub(crate) fn get(cluster: &str, authority: &str, path: &str, timeout: Duration) -> Result<u32, HostError> {
-    let headers = vec![(":method", "GET"), (":authority", authority), (":path", path)];
+pub(crate) fn get(
+    cluster: &str,
+    authority: &str,
+    path: &str,
+    timeout: Duration,
+) -> Result<u32, HostError> {
+    let headers = vec![
+        (":method", "GET"),
+        (":authority", authority),
+        (":path", path),
+    ];
     proxy_wasm::hostcalls::dispatch_http_call(cluster, headers, None, vec![], timeout)
         .map_err(|status| HostError(status as u32))
 }

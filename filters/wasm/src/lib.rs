@@ -2,7 +2,10 @@
 //! steps to host calls. Nothing is decided here; what the host refuses ends in
 //! a deny.
 
-#![expect(missing_docs, reason = "the SDK's `main!` makes an undocumented function")]
+#![expect(
+    missing_docs,
+    reason = "the SDK's `main!` makes an undocumented function"
+)]
 
 mod claims;
 mod host;

@@ -36,13 +36,22 @@ const UNAVAILABLE: &[u8] = br#"{"errors":[{"message":"The guard could not decide
 
 impl HttpRequest {
     pub(crate) fn new(guard: Option<Rc<Guard>>, verified: Rc<VerifiedClaims>) -> Self {
-        Self { guard, verified, exchange: None, stage: Stage::Head, fetches: Vec::new() }
+        Self {
+            guard,
+            verified,
+            exchange: None,
+            stage: Stage::Head,
+            fetches: Vec::new(),
+        }
     }
 
     fn begin(&mut self) -> Result<(), HostError> {
         const UNREADABLE: HostError = HostError(u32::MAX);
-        let pairs = Pairs::read(Map::RequestHeaders)?;
-        let pairs = pairs.iter().filter(|pairs| !pairs.is_empty()).ok_or(UNREADABLE)?;
+        let pairs = Pairs::read(Map::Request)?;
+        let pairs = pairs
+            .iter()
+            .filter(|pairs| !pairs.is_empty())
+            .ok_or(UNREADABLE)?;
         let head = RequestHead::read(pairs);
         let decision_id = root::decision_id().ok_or(UNREADABLE)?;
         let mut exchange = Exchange::new(self.guard.clone(), decision_id, head);
@@ -60,7 +69,10 @@ impl HttpRequest {
 
     /// Id of the decision that an allow-list in front of this instance made.
     fn earlier_decision_id(&self) -> Option<String> {
-        let is_behind = self.guard.as_ref().is_some_and(|guard| !guard.guards().persisted_query);
+        let is_behind = self
+            .guard
+            .as_ref()
+            .is_some_and(|guard| !guard.guards().persisted_query);
         if !is_behind {
             return None;
         }
@@ -76,7 +88,10 @@ impl HttpRequest {
         outcome.unwrap_or_else(|error| {
             host::log_error(&format!("ig-guard: host call failed: {error:?}"));
             self.stage = Stage::Done;
-            let headers = [("content-type", "application/json"), ("cache-control", "no-store")];
+            let headers = [
+                ("content-type", "application/json"),
+                ("cache-control", "no-store"),
+            ];
             let _ = host::reply(503, &headers, UNAVAILABLE);
             Action::Pause
         })
@@ -105,7 +120,10 @@ impl HttpRequest {
 
     fn fetch(&mut self, hashes: &[TextHash]) -> Result<Action, HostError> {
         let guard = self.guard.clone();
-        let store = guard.as_ref().and_then(|guard| guard.text_store()).ok_or(HostError(0))?;
+        let store = guard
+            .as_ref()
+            .and_then(|guard| guard.text_store())
+            .ok_or(HostError(0))?;
         let timeout = Duration::from_millis(store.timeout_ms.into());
         for hash in hashes {
             let path = format!("{}{hash}", store.path_prefix);
@@ -124,21 +142,26 @@ impl HttpRequest {
 
 impl Context for HttpRequest {
     fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
-        let Some(at) = self.fetches.iter().position(|(known, _)| *known == token) else { return };
+        let Some(at) = self.fetches.iter().position(|(known, _)| *known == token) else {
+            return;
+        };
         let (_, hash) = self.fetches.swap_remove(at);
         if self.stage != Stage::AwaitingTexts {
             return;
         }
         // A reset has no `:status`; that is a failure like any other.
         let is_ok = matches!(
-            host::header(Map::CallResponseHeaders, ":status"), Ok(Some(status)) if status == b"200");
+            host::header(Map::CallResponse, ":status"), Ok(Some(status)) if status == b"200");
         let text = is_ok.then(|| host::buffer(Buffer::CallResponseBody, body_size));
         let text = text.and_then(Result::ok).flatten();
-        let step = self.exchange.as_mut().and_then(|exchange| exchange.on_text(hash, text));
-        if let Some(step) = step {
-            if self.advance(|_| Ok(step)) == Action::Continue {
-                let _ = host::resume_request();
-            }
+        let step = self
+            .exchange
+            .as_mut()
+            .and_then(|exchange| exchange.on_text(hash, text));
+        let action = step.map(|step| self.advance(|_| Ok(step)));
+        if action == Some(Action::Continue) {
+            // What cannot be resumed stays held, and ends by Envoy's timeout.
+            let _ = host::resume_request();
         }
     }
 }
@@ -161,7 +184,11 @@ impl HttpContext for HttpRequest {
         if end_of_stream {
             return self.advance(Self::on_whole_body);
         }
-        match self.exchange.as_ref().and_then(|exchange| exchange.on_body_size(size)) {
+        match self
+            .exchange
+            .as_ref()
+            .and_then(|exchange| exchange.on_body_size(size))
+        {
             Some(step) => self.advance(|_| Ok(step)),
             None => Action::Pause,
         }
@@ -179,7 +206,7 @@ impl HttpContext for HttpRequest {
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
         if let Some(exchange) = &self.exchange {
             let id = exchange.decision_id();
-            if host::set_header(Map::ResponseHeaders, headers::DECISION_ID, id).is_err() {
+            if host::set_header(Map::Response, headers::DECISION_ID, id).is_err() {
                 host::log_error("ig-guard: a response went without its decision id");
             }
         }
@@ -189,10 +216,10 @@ impl HttpContext for HttpRequest {
 
 fn forward_request(forward: &Forward) -> Result<(), HostError> {
     for name in &forward.remove {
-        host::remove_header(Map::RequestHeaders, name)?;
+        host::remove_header(Map::Request, name)?;
     }
     for (name, value) in &forward.set {
-        host::set_header(Map::RequestHeaders, name, value)?;
+        host::set_header(Map::Request, name, value)?;
     }
     if let Some(body) = &forward.body {
         host::set_buffer(Buffer::RequestBody, body)?;
@@ -202,6 +229,10 @@ fn forward_request(forward: &Forward) -> Result<(), HostError> {
 
 fn send(reply: &Reply) -> Result<(), HostError> {
     host::set_filter_state(decision::FILTER_STATE_KEY, &reply.records)?;
-    let headers: Vec<_> = reply.headers.iter().map(|(name, value)| (*name, &**value)).collect();
+    let headers: Vec<_> = reply
+        .headers
+        .iter()
+        .map(|(name, value)| (*name, &**value))
+        .collect();
     host::reply(reply.status, &headers, &reply.body)
 }

@@ -50,7 +50,10 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(HttpRequest::new(self.guard.clone(), self.verified.clone())))
+        Some(Box::new(HttpRequest::new(
+            self.guard.clone(),
+            self.verified.clone(),
+        )))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -66,14 +69,18 @@ fn refuse(why: &str) -> bool {
 /// `root_id` picks the guards of an instance; without one, all that the module
 /// was built with.
 fn guards() -> Option<Guards> {
-    let root_id = host::property("plugin_root_id").ok().flatten().unwrap_or_default();
+    let root_id = host::property("plugin_root_id")
+        .ok()
+        .flatten()
+        .unwrap_or_default();
     let (persisted_query, policy) = match root_id.as_slice() {
         b"" => (cfg!(feature = "persisted-query"), cfg!(feature = "policy")),
         b"persisted-query" => (true, false),
         b"policy" => (false, true),
         _ => return None,
     };
-    if policy && !cfg!(feature = "policy") || persisted_query && !cfg!(feature = "persisted-query") {
+    if policy && !cfg!(feature = "policy") || persisted_query && !cfg!(feature = "persisted-query")
+    {
         return None;
     }
     Some(Guards {

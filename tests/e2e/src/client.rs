@@ -46,7 +46,10 @@ impl RawResponse {
     /// A member of the first error's extensions.
     pub fn extension(&self, name: &str) -> Option<String> {
         let body: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
-        let first = body.as_array().and_then(|items| items.first()).unwrap_or(&body);
+        let first = body
+            .as_array()
+            .and_then(|items| items.first())
+            .unwrap_or(&body);
         Some(first["errors"][0]["extensions"][name].as_str()?.to_owned())
     }
 }
@@ -59,7 +62,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// If no whole response comes within ten seconds.
 pub async fn http1(to: SocketAddr, request: &RawRequest) -> Result<RawResponse> {
     let mut bytes = format!("{} {} HTTP/1.1\r\n", request.method, request.target).into_bytes();
-    let has_host = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host"));
+    let has_host = request
+        .headers
+        .iter()
+        .any(|(name, _)| name.eq_ignore_ascii_case("host"));
     if !has_host {
         bytes.extend_from_slice(b"host: gateway\r\n");
     }
@@ -107,7 +113,9 @@ pub async fn http1(to: SocketAddr, request: &RawRequest) -> Result<RawResponse> 
             }
         }
     };
-    tokio::time::timeout(PATIENCE, exchange).await.context("no answer")?
+    tokio::time::timeout(PATIENCE, exchange)
+        .await
+        .context("no answer")?
 }
 
 fn parse(answer: &[u8]) -> Result<RawResponse> {
@@ -131,9 +139,16 @@ fn parse(answer: &[u8]) -> Result<RawResponse> {
     let length = length.and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse().ok());
     let body = match (is_chunked, length) {
         (true, _) => dechunk(rest)?,
-        (false, length) => rest.get(..length.unwrap_or(0)).context("truncated body")?.to_vec(),
+        (false, length) => rest
+            .get(..length.unwrap_or(0))
+            .context("truncated body")?
+            .to_vec(),
     };
-    Ok(RawResponse { status, headers, body })
+    Ok(RawResponse {
+        status,
+        headers,
+        body,
+    })
 }
 
 fn dechunk(mut rest: &[u8]) -> Result<Vec<u8>> {
@@ -157,7 +172,9 @@ fn dechunk(mut rest: &[u8]) -> Result<Vec<u8>> {
 /// # Errors
 /// If no whole response comes within ten seconds.
 pub async fn http2(to: SocketAddr, request: &RawRequest) -> Result<RawResponse> {
-    tokio::time::timeout(PATIENCE, exchange(to, request)).await.context("no answer")?
+    tokio::time::timeout(PATIENCE, exchange(to, request))
+        .await
+        .context("no answer")?
 }
 
 async fn exchange(to: SocketAddr, request: &RawRequest) -> Result<RawResponse> {
@@ -175,14 +192,20 @@ async fn exchange(to: SocketAddr, request: &RawRequest) -> Result<RawResponse> {
     for (index, chunk) in request.chunks.iter().enumerate() {
         let is_end = index == last && request.trailers.is_empty();
         // The answer may already be there.
-        if body.send_data(Bytes::copy_from_slice(chunk), is_end).is_err() {
+        if body
+            .send_data(Bytes::copy_from_slice(chunk), is_end)
+            .is_err()
+        {
             break;
         }
     }
     if !request.trailers.is_empty() {
         let mut trailers = http::HeaderMap::new();
         for (name, value) in &request.trailers {
-            trailers.insert(http::HeaderName::from_bytes(name.as_bytes())?, value.parse()?);
+            trailers.insert(
+                http::HeaderName::from_bytes(name.as_bytes())?,
+                value.parse()?,
+            );
         }
         let _ = body.send_trailers(trailers);
     }
@@ -197,7 +220,9 @@ async fn exchange(to: SocketAddr, request: &RawRequest) -> Result<RawResponse> {
     let headers = head.headers.iter();
     Ok(RawResponse {
         status: head.status.as_u16(),
-        headers: headers.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect(),
+        headers: headers
+            .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+            .collect(),
         body: received,
     })
 }

@@ -42,11 +42,15 @@ pub fn envoy_binary() -> Found<PathBuf> {
 /// A built module: `ig_guard`, `ig_guard_policy`, …
 pub fn module(name: &str) -> Found<PathBuf> {
     let path = workspace().join("target/wasm").join(format!("{name}.wasm"));
-    let path = std::env::var_os("IG_WASM_DIR")
-        .map_or(path, |folder| PathBuf::from(folder).join(format!("{name}.wasm")));
+    let path = std::env::var_os("IG_WASM_DIR").map_or(path, |folder| {
+        PathBuf::from(folder).join(format!("{name}.wasm"))
+    });
     match path.is_file() {
         true => Ok(path),
-        false => Err(format!("{} is not built: run `cargo xtask build --variant all`", path.display())),
+        false => Err(format!(
+            "{} is not built: run `cargo xtask build --variant all`",
+            path.display()
+        )),
     }
 }
 
@@ -110,13 +114,22 @@ impl Envoy {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("{} does not start", binary.display()))?;
-        let mut envoy = Self { child, gateway, admin, folder };
+        let mut envoy = Self {
+            child,
+            gateway,
+            admin,
+            folder,
+        };
         let started = Instant::now();
         loop {
             if envoy.child.try_wait()?.is_some() || started.elapsed() > Duration::from_secs(30) {
                 bail!("Envoy is not ready:\n{}", envoy.log());
             }
-            if envoy.get_admin("/ready").await.is_ok_and(|answer| answer.contains("LIVE")) {
+            if envoy
+                .get_admin("/ready")
+                .await
+                .is_ok_and(|answer| answer.contains("LIVE"))
+            {
                 return Ok(envoy);
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -141,7 +154,8 @@ impl Envoy {
 
     async fn ask_admin(&self, method: &str, path: &str) -> Result<String> {
         let mut stream = TcpStream::connect(self.admin).await?;
-        let request = format!("{method} {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
@@ -151,14 +165,20 @@ impl Envoy {
     /// What Envoy wrote to its log, the access log aside.
     pub fn log(&self) -> String {
         let is_log = |line: &&str| !line.starts_with('{');
-        self.output().lines().filter(is_log).collect::<Vec<_>>().join("\n")
+        self.output()
+            .lines()
+            .filter(is_log)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     /// The access log: what was written until now.
     pub fn access_log(&self) -> Vec<Value> {
         let output = self.output();
         let lines = output.lines().filter(|line| line.starts_with('{'));
-        lines.filter_map(|line| serde_json::from_str(line).ok()).collect()
+        lines
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
     }
 
     fn output(&self) -> String {

@@ -57,7 +57,10 @@ impl Issuer {
     /// For a seed that is no private key.
     pub fn new(seed: u8) -> Result<Self> {
         let key = SigningKey::from_slice(&[seed.max(1); 32]).context("seed")?;
-        Ok(Self { key, key_id: format!("key-{seed}") })
+        Ok(Self {
+            key,
+            key_id: format!("key-{seed}"),
+        })
     }
 
     /// Its public key, as a JWK.
@@ -75,7 +78,10 @@ impl Issuer {
     /// Signs a token that is good for an hour, unless the claims say otherwise.
     pub fn token(&self, claims: &TokenClaims) -> String {
         let mut claims = claims.0.clone();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
         if claims.get("exp").is_none() {
             claims["exp"] = json!(now + 3600);
         }
@@ -101,11 +107,36 @@ input AssetInput { label: String!  retention: String @fact(name: "retention") }
 
 /// (short name, text, client that may use it, whether the text is embedded)
 const DOCUMENTS: [(&str, &str, Option<&str>, bool); 10] = [
-    ("Case", "query Case($id: ID!) { case(id: $id) { id title } }", None, true),
-    ("Cases", "query Cases($first: Int) { cases(first: $first) { id title } }", None, true),
-    ("CreateAsset", "mutation CreateAsset($input: AssetInput!) { createAsset(input: $input) { id } }", None, true),
-    ("CreateAssets", "mutation CreateAssets($inputs: [AssetInput!]!) { createAssets(inputs: $inputs) { id } }", None, true),
-    ("Several", "query One { me } query Two { me } mutation Three { createAsset(input: {label: \"x\", retention: \"short-30d\"}) { id } }", None, true),
+    (
+        "Case",
+        "query Case($id: ID!) { case(id: $id) { id title } }",
+        None,
+        true,
+    ),
+    (
+        "Cases",
+        "query Cases($first: Int) { cases(first: $first) { id title } }",
+        None,
+        true,
+    ),
+    (
+        "CreateAsset",
+        "mutation CreateAsset($input: AssetInput!) { createAsset(input: $input) { id } }",
+        None,
+        true,
+    ),
+    (
+        "CreateAssets",
+        "mutation CreateAssets($inputs: [AssetInput!]!) { createAssets(inputs: $inputs) { id } }",
+        None,
+        true,
+    ),
+    (
+        "Several",
+        "query One { me } query Two { me } mutation Three { createAsset(input: {label: \"x\", retention: \"short-30d\"}) { id } }",
+        None,
+        true,
+    ),
     ("Anonymous", "{ me }", None, true),
     ("Portal", "query Portal { me }", Some("portal"), true),
     ("Kiosk", "query Kiosk { secret }", Some("kiosk"), true),
@@ -164,21 +195,40 @@ pub async fn demo() -> Result<Fixture> {
             recorder.serve_text(hash.to_string(), text.to_owned());
         }
         texts.insert(name.to_owned(), text.to_owned());
-        documents.insert(hash, DocumentSource { text: text.to_owned(), embed, operations });
+        documents.insert(
+            hash,
+            DocumentSource {
+                text: text.to_owned(),
+                embed,
+                operations,
+            },
+        );
     }
     let files = BTreeMap::from([
-        (".manifest".to_owned(), br#"{"revision": "test", "roots": ["ig"]}"#.to_vec()),
+        (
+            ".manifest".to_owned(),
+            br#"{"revision": "test", "roots": ["ig"]}"#.to_vec(),
+        ),
         ("decision.rego".to_owned(), POLICY.as_bytes().to_vec()),
     ]);
     let bundle = ig_snapshot::Bundle::from_files(files)?;
     let program = ig_snapshot::compile_policy(&bundle)?;
-    Ok(Fixture { recorder, issuer: Issuer::new(7)?, head: head(), texts, documents, program })
+    Ok(Fixture {
+        recorder,
+        issuer: Issuer::new(7)?,
+        head: head(),
+        texts,
+        documents,
+        program,
+    })
 }
 
 fn head() -> Head {
     let tenant = |region: &str| Tenant {
         region: Some(region.to_owned()),
-        purposes: ["investigation", "audit", "export"].map(ToOwned::to_owned).into(),
+        purposes: ["investigation", "audit", "export"]
+            .map(ToOwned::to_owned)
+            .into(),
         ..Tenant::default()
     };
     Head {
@@ -186,7 +236,10 @@ fn head() -> Head {
         schema_tag: "test".into(),
         policy_revision: "test".into(),
         endpoint: "/graphql".into(),
-        limits: Limits { max_batch: 4, ..Limits::default() },
+        limits: Limits {
+            max_batch: 4,
+            ..Limits::default()
+        },
         identity: Identity::default(),
         modes: Modes::default(),
         tenants: BTreeMap::from([
@@ -210,7 +263,10 @@ impl Fixture {
     /// If it does not fit.
     pub fn snapshot(&self) -> Result<Vec<u8>> {
         let aliases = BTreeMap::from([
-            ("8a1fce2b3ad2c6a4a1e6f4b6a5d6c7e8".to_owned(), self.hash("Cases")),
+            (
+                "8a1fce2b3ad2c6a4a1e6f4b6a5d6c7e8".to_owned(),
+                self.hash("Cases"),
+            ),
             ("x-app:cases".to_owned(), self.hash("Cases")),
             ("../../etc/passwd".to_owned(), self.hash("Case")),
         ]);
@@ -225,13 +281,19 @@ impl Fixture {
 
     /// Hash of a document by its short name.
     pub fn hash(&self, name: &str) -> TextHash {
-        TextHash::of(self.texts.get(name).map(String::as_bytes).unwrap_or_default())
+        TextHash::of(
+            self.texts
+                .get(name)
+                .map(String::as_bytes)
+                .unwrap_or_default(),
+        )
     }
 
     /// Adds a document whose records come with it.
     pub fn add_document(&mut self, name: &str, source: DocumentSource) {
         self.texts.insert(name.to_owned(), source.text.clone());
-        self.documents.insert(TextHash::of(source.text.as_bytes()), source);
+        self.documents
+            .insert(TextHash::of(source.text.as_bytes()), source);
     }
 
     /// Removes a document.
@@ -251,8 +313,11 @@ impl Fixture {
     ) -> Result<StaticOptions> {
         let address = |of: std::net::SocketAddr| Address::new(of.ip().to_string(), of.port());
         let upstream = address(self.recorder.address);
-        let mut options =
-            StaticOptions::new(address(listen), address(admin), Upstream::plain([upstream.clone()]));
+        let mut options = StaticOptions::new(
+            address(listen),
+            address(admin),
+            Upstream::plain([upstream.clone()]),
+        );
         options.guards = vec![Guard::new(self.module()?, self.snapshot()?)];
         options.jwt_providers = vec![JwtProvider {
             name: "test".into(),

@@ -12,4 +12,4 @@ mod recorder;
 pub use client::{RawRequest, RawResponse, http1, http2};
 pub use envoy::{Envoy, Found, envoy_binary, module, workspace};
 pub use fixture::{Fixture, Issuer, TokenClaims, demo};
-pub use recorder::{Recorder, Recorded};
+pub use recorder::{Recorded, Recorder};

@@ -32,7 +32,9 @@ impl Recorded {
     /// The values of a header.
     pub fn header(&self, name: &str) -> Vec<String> {
         let values = self.headers.iter().filter(|(other, _)| other == name);
-        values.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect()
+        values
+            .map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+            .collect()
     }
 }
 
@@ -59,8 +61,10 @@ impl Recorder {
     /// If no port can be had.
     pub async fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let recorder =
-            Self { address: listener.local_addr()?, state: Arc::new(Mutex::default()) };
+        let recorder = Self {
+            address: listener.local_addr()?,
+            state: Arc::new(Mutex::default()),
+        };
         let serving = recorder.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -71,7 +75,9 @@ impl Recorder {
                         async move { Ok::<_, Infallible>(recorder.record(request).await) }
                     });
                     let connection = auto::Builder::new(TokioExecutor::new());
-                    let _ = connection.serve_connection(TokioIo::new(stream), service).await;
+                    let _ = connection
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
                 });
             }
         });
@@ -104,8 +110,16 @@ impl Recorder {
 
     async fn record(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
-        let body = body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
-        let target = head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+        let body = body
+            .collect()
+            .await
+            .map(|body| body.to_bytes().to_vec())
+            .unwrap_or_default();
+        let target = head
+            .uri
+            .path_and_query()
+            .map_or("/", |target| target.as_str())
+            .to_owned();
         let headers: Vec<_> = head
             .headers
             .iter()
@@ -118,7 +132,12 @@ impl Recorder {
             let status = if text.is_some() { 200 } else { 404 };
             return answer(status, text.unwrap_or_default());
         }
-        let recorded = Recorded { method: head.method.to_string(), target, headers, body };
+        let recorded = Recorded {
+            method: head.method.to_string(),
+            target,
+            headers,
+            body,
+        };
         let case = recorded.header("x-case").concat();
         state.total += 1;
         state.by_case.entry(case).or_default().push(recorded);

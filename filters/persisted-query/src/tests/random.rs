@@ -122,7 +122,7 @@ impl<'a> Writer<'a> {
         self.out.push('"');
         for character in text.chars() {
             let is_special = character < ' ' || ['"', '\\'].contains(&character);
-            if is_special || self.draw() % 4 == 0 {
+            if is_special || self.draw().is_multiple_of(4) {
                 for unit in character.encode_utf16(&mut [0; 2]) {
                     self.out.push_str(&format!("\\u{unit:04x}"));
                 }

@@ -102,8 +102,14 @@ fn fill(text: &str, fixture: &Fixture) -> String {
     let mut filled = text.to_owned();
     for (name, text) in &fixture.texts {
         filled = filled
-            .replace(&format!("{{{{hash:{name}}}}}"), &fixture.hash(name).to_string())
-            .replace(&format!("{{{{json:{name}}}}}"), &Value::from(text.as_str()).to_string())
+            .replace(
+                &format!("{{{{hash:{name}}}}}"),
+                &fixture.hash(name).to_string(),
+            )
+            .replace(
+                &format!("{{{{json:{name}}}}}"),
+                &Value::from(text.as_str()).to_string(),
+            )
             .replace(&format!("{{{{text:{name}}}}}"), text);
     }
     filled
@@ -123,7 +129,11 @@ fn fill_value(value: &Value, fixture: &Fixture) -> Value {
 
 impl Case {
     fn request(&self, fixture: &Fixture, id: &str) -> Result<RawRequest> {
-        let latin1 = |text: &str| text.chars().map(|char| char as u32 as u8).collect::<Vec<_>>();
+        let latin1 = |text: &str| {
+            text.chars()
+                .map(|char| char as u32 as u8)
+                .collect::<Vec<_>>()
+        };
         let mut headers = vec![("x-case".to_owned(), id.as_bytes().to_vec())];
         let overrides = |name: &str| self.headers.iter().any(|(other, _)| other == name);
         if !self.bare {
@@ -179,35 +189,63 @@ impl Case {
         let [seen] = seen.as_slice() else {
             anyhow::bail!("the upstream saw {} requests", seen.len());
         };
-        ensure!(seen.target == fill(&expected.target, fixture), "target {}", seen.target);
+        ensure!(
+            seen.target == fill(&expected.target, fixture),
+            "target {}",
+            seen.target
+        );
         if let Some(body) = &expected.body {
             let sent: Value = serde_json::from_slice(&seen.body)
                 .with_context(|| String::from_utf8_lossy(&seen.body).into_owned())?;
             ensure!(sent == fill_value(body, fixture), "body {sent}");
             let length = seen.header("content-length");
-            ensure!(length == [seen.body.len().to_string()], "content-length {length:?}");
-            ensure!(seen.header("content-type") == ["application/json"], "content-type");
+            ensure!(
+                length == [seen.body.len().to_string()],
+                "content-length {length:?}"
+            );
+            ensure!(
+                seen.header("content-type") == ["application/json"],
+                "content-type"
+            );
         }
         for (name, value) in &expected.headers {
             let found = seen.header(name);
-            ensure!(found == [fill(value, fixture)], "upstream's {name} is {found:?}");
+            ensure!(
+                found == [fill(value, fixture)],
+                "upstream's {name} is {found:?}"
+            );
         }
-        for name in expected.absent.iter().map(String::as_str).chain(["x-ig-step-up", "content-encoding"]) {
+        for name in expected
+            .absent
+            .iter()
+            .map(String::as_str)
+            .chain(["x-ig-step-up", "content-encoding"])
+        {
             ensure!(seen.header(name).is_empty(), "upstream got {name}");
         }
         let id = response.header("x-ig-decision-id");
-        ensure!(seen.header("x-ig-decision-id") == [id.unwrap_or_default()], "decision ids differ");
+        ensure!(
+            seen.header("x-ig-decision-id") == [id.unwrap_or_default()],
+            "decision ids differ"
+        );
         Ok(())
     }
 
     fn check_response(&self, response: &RawResponse) -> Result<()> {
         let expect = &self.expect;
         let body = String::from_utf8_lossy(&response.body);
-        ensure!(response.status == expect.status, "status {} {body}", response.status);
+        ensure!(
+            response.status == expect.status,
+            "status {} {body}",
+            response.status
+        );
         let code = response.extension("code");
         ensure!(code == expect.code, "code {code:?}, {body}");
         if let Some(rule) = &expect.rule {
-            ensure!(response.extension("rule").as_ref() == Some(rule), "rule in {body}");
+            ensure!(
+                response.extension("rule").as_ref() == Some(rule),
+                "rule in {body}"
+            );
         }
         for (name, value) in &expect.headers {
             let found = response.header(name);
@@ -215,9 +253,15 @@ impl Case {
         }
         if code.is_some() {
             let id = response.header("x-ig-decision-id");
-            ensure!(id.is_some() && response.extension("decisionId") == id, "decision id");
+            ensure!(
+                id.is_some() && response.extension("decisionId") == id,
+                "decision id"
+            );
             let control = response.header("cache-control");
-            ensure!(control.as_deref() == Some("private, no-cache, must-revalidate"), "cache");
+            ensure!(
+                control.as_deref() == Some("private, no-cache, must-revalidate"),
+                "cache"
+            );
         }
         Ok(())
     }
@@ -225,8 +269,10 @@ impl Case {
 
 fn table() -> Vec<Case> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/cases");
-    let mut files: Vec<_> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
     let read = |file| {
         let text = std::fs::read_to_string(&file).unwrap();
@@ -249,21 +295,30 @@ async fn every_case_of_the_table_has_its_verdict() {
     names.dedup();
     assert_eq!(names.len(), cases.len(), "two cases of one name");
     let only = std::env::var("IG_CASE").ok();
-    let chosen = cases.iter().filter(|case| only.as_ref().is_none_or(|only| case.name.contains(only)));
+    let chosen = cases
+        .iter()
+        .filter(|case| only.as_ref().is_none_or(|only| case.name.contains(only)));
     let (fixture, envoy) = (Arc::new(fixture), Arc::new(envoy));
     let mut running = JoinSet::new();
     for (case, http) in chosen.flat_map(|case| case.http.iter().map(move |http| (case, *http))) {
         let (case, fixture, envoy) = (case.clone(), fixture.clone(), envoy.clone());
         running.spawn(async move {
             let outcome = case.check(&fixture, &envoy, http).await;
-            outcome.err().map(|error| format!("{} (HTTP/{http}): {error:#}", case.name))
+            outcome
+                .err()
+                .map(|error| format!("{} (HTTP/{http}): {error:#}", case.name))
         });
     }
     let outcomes = running.join_all().await;
     let checked = outcomes.len();
     let failures: Vec<_> = outcomes.into_iter().flatten().collect();
     let log = envoy.log();
-    assert!(failures.is_empty(), "{} of {checked}:\n{}\n{log}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {checked}:\n{}\n{log}",
+        failures.len(),
+        failures.join("\n")
+    );
     // A trapped VM would be a deny too, and hide the reason.
     assert!(!log.contains("panicked"), "{log}");
     println!("{checked} requests, {} cases", cases.len());

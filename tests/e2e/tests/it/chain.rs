@@ -9,7 +9,10 @@ use crate::skip;
 /// Splits the guard of a bootstrap into two instances.
 fn split(bootstrap: &mut Value, edit: impl Fn(&mut Value, &str)) {
     let filters = filters(bootstrap);
-    let at = filters.iter().position(|filter| filter["name"] == "ig.guard").unwrap();
+    let at = filters
+        .iter()
+        .position(|filter| filter["name"] == "ig.guard")
+        .unwrap();
     let whole = filters.remove(at);
     for root_id in ["policy", "persisted-query"] {
         let mut instance = whole.clone();
@@ -26,7 +29,9 @@ fn split(bootstrap: &mut Value, edit: impl Fn(&mut Value, &str)) {
 async fn check(gateway: &Gateway) {
     let allowed = gateway.send_id("Cases").await;
     assert_eq!(allowed.verdict(), ALLOWED, "{}", gateway.envoy.log());
-    let [seen] = allowed.seen.as_slice() else { panic!("{:?}", allowed.seen) };
+    let [seen] = allowed.seen.as_slice() else {
+        panic!("{:?}", allowed.seen)
+    };
     let body: Value = serde_json::from_slice(&seen.body).unwrap();
     assert_eq!(body["query"], json!(gateway.fixture.texts["Cases"]));
     assert_eq!(seen.header("x-ig-actor"), ["a@alpha.io"]);
@@ -48,7 +53,10 @@ async fn check(gateway: &Gateway) {
     assert_eq!(refused.rule().as_deref(), Some("retention-too-long"));
     let mut stranger = gateway.request(&gateway.id("Cases"));
     stranger.headers.remove(0);
-    assert_eq!(gateway.send(stranger).await.verdict(), denied(401, "UNAUTHENTICATED"));
+    assert_eq!(
+        gateway.send(stranger).await.verdict(),
+        denied(401, "UNAUTHENTICATED")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,20 +64,34 @@ async fn two_instances_share_the_work() {
     if !skip::ready() {
         return;
     }
-    let gateway = Gateway::start(demo().await.unwrap(), |bootstrap| split(bootstrap, |_, _| ())).await;
+    let gateway = Gateway::start(demo().await.unwrap(), |bootstrap| {
+        split(bootstrap, |_, _| ())
+    })
+    .await;
     check(&gateway).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slim_modules_do_the_same() {
-    let slim = ["policy", "persisted-query"].map(|guard| (guard, module(&format!("ig_guard_{}", guard.replace('-', "_")))));
+    let slim = ["policy", "persisted-query"].map(|guard| {
+        (
+            guard,
+            module(&format!("ig_guard_{}", guard.replace('-', "_"))),
+        )
+    });
     let found = slim.iter().try_for_each(|(_, path)| path.clone().map(drop));
     if !skip::ready() || !skip::require(found) {
         return;
     }
     let gateway = Gateway::start(demo().await.unwrap(), |bootstrap| {
         split(bootstrap, |config, root_id| {
-            let path = slim.iter().find(|(guard, _)| *guard == root_id).unwrap().1.clone().unwrap();
+            let path = slim
+                .iter()
+                .find(|(guard, _)| *guard == root_id)
+                .unwrap()
+                .1
+                .clone()
+                .unwrap();
             config["vm_config"]["vm_id"] = json!(root_id);
             config["vm_config"]["code"]["local"]["filename"] = json!(path);
         });

@@ -19,8 +19,15 @@ const REQUESTS: usize = 600;
 /// What both sides have in common.
 #[derive(PartialEq, Eq, Debug)]
 enum Verdict {
-    Forwarded { target: String, body: Vec<u8>, operation: String },
-    Denied { status: u16, body: Value },
+    Forwarded {
+        target: String,
+        body: Vec<u8>,
+        operation: String,
+    },
+    Denied {
+        status: u16,
+        body: Value,
+    },
 }
 
 fn strategy(hashes: Vec<(String, String)>) -> impl Strategy<Value = RawRequest> {
@@ -45,10 +52,20 @@ fn strategy(hashes: Vec<(String, String)>) -> impl Strategy<Value = RawRequest> 
         1 => known.prop_map(|(name, _)| Some(name)),
         1 => prop::sample::select(vec!["One", "Two", "Three", ""]).prop_map(|name| Some(name.to_owned())),
     ];
-    let carrier = prop::sample::select(vec!["documentId", "id", "id", "doc_id", "extensions", "extensions", "query"]);
+    let carrier = prop::sample::select(vec![
+        "documentId",
+        "id",
+        "id",
+        "doc_id",
+        "extensions",
+        "extensions",
+        "query",
+    ]);
     let item = (id, carrier, variables, name).prop_map(|(id, carrier, variables, name)| {
         let mut item = match carrier {
-            "extensions" => json!({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": id}}}),
+            "extensions" => {
+                json!({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": id}}})
+            }
             carrier => json!({carrier: id}),
         };
         if let Some(variables) = variables {
@@ -108,25 +125,41 @@ fn strategy(hashes: Vec<(String, String)>) -> impl Strategy<Value = RawRequest> 
                 method: method.into(),
                 target,
                 headers: headers.into(),
-                chunks: chunks.into_iter().filter(|chunk| !chunk.is_empty()).collect(),
+                chunks: chunks
+                    .into_iter()
+                    .filter(|chunk| !chunk.is_empty())
+                    .collect(),
                 ..RawRequest::default()
             }
         },
     )
 }
 
-fn native(guard: &Rc<Guard>, request: &RawRequest, payload: &str, texts: &[(String, String)]) -> Verdict {
+fn native(
+    guard: &Rc<Guard>,
+    request: &RawRequest,
+    payload: &str,
+    texts: &[(String, String)],
+) -> Verdict {
     let mut headers: Vec<(Vec<u8>, Vec<u8>)> = vec![
         (b":method".into(), request.method.clone().into_bytes()),
         (b":path".into(), request.target.clone().into_bytes()),
         (b"x-ig-jwt-payload".into(), payload.as_bytes().to_vec()),
     ];
-    headers.extend(request.headers.iter().map(|(name, value)| (name.clone().into_bytes(), value.clone())));
+    headers.extend(
+        request
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone().into_bytes(), value.clone())),
+    );
     let head = RequestHead::read(headers.iter().map(|(name, value)| (&name[..], &value[..])));
     let mut exchange = Exchange::new(Some(guard.clone()), "id".into(), head);
     exchange.identify(|| {
         let subject = b"a@alpha.io".to_vec();
-        Some(VerifiedToken { issuer: b"https://issuer.test".to_vec(), subject })
+        Some(VerifiedToken {
+            issuer: b"https://issuer.test".to_vec(),
+            subject,
+        })
     });
     let body = request.chunks.concat();
     // As Envoy: a POST with content-length 0 ends with its head.
@@ -145,7 +178,11 @@ fn native(guard: &Rc<Guard>, request: &RawRequest, payload: &str, texts: &[(Stri
     match step {
         Step::Forward(forward) => {
             let set = |name: &str| {
-                forward.set.iter().find(|(other, _)| *other == name).map(|(_, value)| value.clone())
+                forward
+                    .set
+                    .iter()
+                    .find(|(other, _)| *other == name)
+                    .map(|(_, value)| value.clone())
             };
             Verdict::Forwarded {
                 target: set(":path").unwrap_or_else(|| request.target.clone()),
@@ -183,7 +220,9 @@ async fn the_core_and_the_module_agree() {
         Ok(seed) => seed.parse().unwrap(),
         Err(_) => std::process::id().into(),
     };
-    let requests = std::env::var("IG_DIFFERENTIAL_REQUESTS").ok().and_then(|count| count.parse().ok());
+    let requests = std::env::var("IG_DIFFERENTIAL_REQUESTS")
+        .ok()
+        .and_then(|count| count.parse().ok());
     let requests = requests.unwrap_or(REQUESTS);
     println!("IG_SEED={seed}");
     let mut bytes = [0; 32];
@@ -192,24 +231,45 @@ async fn the_core_and_the_module_agree() {
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
 
     let fixture = demo().await.unwrap();
-    let texts: Vec<_> =
-        fixture.texts.iter().map(|(name, text)| (fixture.hash(name).to_string(), text.clone())).collect();
-    let hashes = fixture.texts.keys().map(|name| (name.clone(), fixture.hash(name).to_string()));
+    let texts: Vec<_> = fixture
+        .texts
+        .iter()
+        .map(|(name, text)| (fixture.hash(name).to_string(), text.clone()))
+        .collect();
+    let hashes = fixture
+        .texts
+        .keys()
+        .map(|name| (name.clone(), fixture.hash(name).to_string()));
     let strategy = strategy(hashes.collect());
-    let all: Vec<_> =
-        (0..requests).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect();
+    let all: Vec<_> = (0..requests)
+        .map(|_| strategy.new_tree(&mut runner).unwrap().current())
+        .collect();
     let token = fixture.issuer.token(&TokenClaims::alpha());
     let payload = token.split('.').nth(1).unwrap().to_owned();
     let expected: Vec<_> = {
-        let guards = Guards { persisted_query: true, policy: true };
+        let guards = Guards {
+            persisted_query: true,
+            policy: true,
+        };
         let guard = Rc::new(Guard::new(fixture.snapshot().unwrap(), guards).unwrap());
-        all.iter().map(|request| native(&guard, request, &payload, &texts)).collect()
+        all.iter()
+            .map(|request| native(&guard, request, &payload, &texts))
+            .collect()
     };
     let gateway = Gateway::start(fixture, |_| ()).await;
     let mut counts = (0, 0);
     for (mut request, expected) in all.into_iter().zip(expected) {
-        let shown = format!("seed {seed}: {} {} {:?} {:?}", request.method, request.target, request.headers, String::from_utf8_lossy(&request.chunks.concat()));
-        request.headers.push(("authorization".into(), format!("Bearer {token}").into_bytes()));
+        let shown = format!(
+            "seed {seed}: {} {} {:?} {:?}",
+            request.method,
+            request.target,
+            request.headers,
+            String::from_utf8_lossy(&request.chunks.concat())
+        );
+        request.headers.push((
+            "authorization".into(),
+            format!("Bearer {token}").into_bytes(),
+        ));
         let outcome = gateway.send(request).await;
         let through_envoy = match outcome.seen.as_slice() {
             [seen] => Verdict::Forwarded {
@@ -229,5 +289,8 @@ async fn the_core_and_the_module_agree() {
         assert_eq!(through_envoy, expected, "{shown}");
     }
     println!("{} forwarded, {} denied, no difference", counts.0, counts.1);
-    assert!(counts.0 > requests / 10, "too few requests pass to mean anything");
+    assert!(
+        counts.0 > requests / 10,
+        "too few requests pass to mean anything"
+    );
 }

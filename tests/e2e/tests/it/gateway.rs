@@ -64,9 +64,14 @@ impl Gateway {
 
     pub(crate) async fn send(&self, mut request: RawRequest) -> Outcome {
         let case = format!("request-{}", CASE.fetch_add(1, Ordering::Relaxed));
-        request.headers.push(("x-case".into(), case.clone().into_bytes()));
+        request
+            .headers
+            .push(("x-case".into(), case.clone().into_bytes()));
         let response = http1(self.envoy.gateway, &request).await.unwrap();
-        Outcome { response, seen: self.fixture.recorder.take(&case) }
+        Outcome {
+            response,
+            seen: self.fixture.recorder.take(&case),
+        }
     }
 
     /// Sends a catalogued operation by its short name.
@@ -75,7 +80,8 @@ impl Gateway {
     }
 
     pub(crate) async fn send_text(&self, text: &str) -> Outcome {
-        self.send(self.request(&json!({"query": text}).to_string())).await
+        self.send(self.request(&json!({"query": text}).to_string()))
+            .await
     }
 
     /// Body of a request by id.
@@ -90,7 +96,10 @@ impl Gateway {
             let _ = self.envoy.post_admin("/reopen_logs").await;
             let lines = self.envoy.access_log();
             if lines.len() >= count {
-                return lines.into_iter().map(|line| line["decisions"].clone()).collect();
+                return lines
+                    .into_iter()
+                    .map(|line| line["decisions"].clone())
+                    .collect();
             }
             tokio::time::sleep(std::time::Duration::from_millis(150)).await;
         }
@@ -107,7 +116,9 @@ pub(crate) fn request_with_token(token: &str, body: &str) -> RawRequest {
     RawRequest {
         method: "POST".into(),
         target: "/graphql".into(),
-        headers: headers.map(|(name, value)| (name.into(), value.into_bytes())).into(),
+        headers: headers
+            .map(|(name, value)| (name.into(), value.into_bytes()))
+            .into(),
         chunks: vec![body.as_bytes().to_vec()],
         ..RawRequest::default()
     }
@@ -115,7 +126,9 @@ pub(crate) fn request_with_token(token: &str, body: &str) -> RawRequest {
 
 /// The HTTP filters of a bootstrap.
 pub(crate) fn filters(bootstrap: &mut Value) -> &mut Vec<Value> {
-    connection_manager(bootstrap)["http_filters"].as_array_mut().unwrap()
+    connection_manager(bootstrap)["http_filters"]
+        .as_array_mut()
+        .unwrap()
 }
 
 pub(crate) fn connection_manager(bootstrap: &mut Value) -> &mut Value {

@@ -26,26 +26,92 @@ async fn only_valid_tokens_of_known_keys_and_tenants_are_believed() {
         ("first key", first.token(&alpha()), ALLOWED),
         ("second key", second.token(&alpha()), ALLOWED),
         ("unknown key", stranger.token(&alpha()), unauthenticated()),
-        ("expired", first.token(&alpha().with("exp", json!(1_000_000))), unauthenticated()),
-        ("not yet valid", first.token(&alpha().with("nbf", json!(4_000_000_000_u64))), unauthenticated()),
-        ("other issuer", first.token(&alpha().with("iss", json!("https://evil.test"))), unauthenticated()),
-        ("no subject", first.token(&alpha().with("sub", Value::Null)), unauthenticated()),
-        ("numeric subject", first.token(&alpha().with("sub", json!(17))), unauthenticated()),
-        ("no tenant", first.token(&alpha().with("tenant", Value::Null)), inactive()),
-        ("unknown tenant", first.token(&alpha().with("tenant", json!("charlie"))), inactive()),
-        ("tenant of a list", first.token(&alpha().with("tenant", json!(["alpha"]))), inactive()),
-        ("subject breaks headers", first.token(&alpha().with("sub", json!("a\r\nx-ig-tenant: bravo"))), inactive()),
-        ("subject beyond ASCII", first.token(&alpha().with("sub", json!("zoë"))), inactive()),
-        ("no purposes", first.token(&alpha().with("purposes", json!([]))), denied(403, "PURPOSE_DENIED")),
-        ("purposes as text", first.token(&alpha().with("purposes", json!("investigation"))), denied(403, "PURPOSE_DENIED")),
-        ("purposes as object", first.token(&alpha().with("purposes", json!({"investigation": true}))), denied(403, "PURPOSE_DENIED")),
-        ("purpose the tenant lacks", first.token(&alpha().with("purposes", json!(["marketing"]))), denied(403, "PURPOSE_DENIED")),
-        ("nested and numeric claims beside", first.token(&alpha().with("realm", json!({"a": [1, {"b": null}]}))), ALLOWED),
+        (
+            "expired",
+            first.token(&alpha().with("exp", json!(1_000_000))),
+            unauthenticated(),
+        ),
+        (
+            "not yet valid",
+            first.token(&alpha().with("nbf", json!(4_000_000_000_u64))),
+            unauthenticated(),
+        ),
+        (
+            "other issuer",
+            first.token(&alpha().with("iss", json!("https://evil.test"))),
+            unauthenticated(),
+        ),
+        (
+            "no subject",
+            first.token(&alpha().with("sub", Value::Null)),
+            unauthenticated(),
+        ),
+        (
+            "numeric subject",
+            first.token(&alpha().with("sub", json!(17))),
+            unauthenticated(),
+        ),
+        (
+            "no tenant",
+            first.token(&alpha().with("tenant", Value::Null)),
+            inactive(),
+        ),
+        (
+            "unknown tenant",
+            first.token(&alpha().with("tenant", json!("charlie"))),
+            inactive(),
+        ),
+        (
+            "tenant of a list",
+            first.token(&alpha().with("tenant", json!(["alpha"]))),
+            inactive(),
+        ),
+        (
+            "subject breaks headers",
+            first.token(&alpha().with("sub", json!("a\r\nx-ig-tenant: bravo"))),
+            inactive(),
+        ),
+        (
+            "subject beyond ASCII",
+            first.token(&alpha().with("sub", json!("zoë"))),
+            inactive(),
+        ),
+        (
+            "no purposes",
+            first.token(&alpha().with("purposes", json!([]))),
+            denied(403, "PURPOSE_DENIED"),
+        ),
+        (
+            "purposes as text",
+            first.token(&alpha().with("purposes", json!("investigation"))),
+            denied(403, "PURPOSE_DENIED"),
+        ),
+        (
+            "purposes as object",
+            first.token(&alpha().with("purposes", json!({"investigation": true}))),
+            denied(403, "PURPOSE_DENIED"),
+        ),
+        (
+            "purpose the tenant lacks",
+            first.token(&alpha().with("purposes", json!(["marketing"]))),
+            denied(403, "PURPOSE_DENIED"),
+        ),
+        (
+            "nested and numeric claims beside",
+            first.token(&alpha().with("realm", json!({"a": [1, {"b": null}]}))),
+            ALLOWED,
+        ),
     ];
     for (name, token, expected) in table {
-        let outcome = gateway.send(request_with_token(&token, &gateway.id("Cases"))).await;
+        let outcome = gateway
+            .send(request_with_token(&token, &gateway.id("Cases")))
+            .await;
         assert_eq!(outcome.verdict(), expected, "{name}");
-        assert_eq!(outcome.seen.len(), usize::from(expected == ALLOWED), "{name}");
+        assert_eq!(
+            outcome.seen.len(),
+            usize::from(expected == ALLOWED),
+            "{name}"
+        );
     }
     assert!(!gateway.envoy.log().contains("panicked"));
 }
@@ -59,14 +125,19 @@ async fn a_payload_that_a_client_sends_is_not_believed() {
     let gateway = Gateway::start(demo().await.unwrap(), |_| ()).await;
     let token = gateway.fixture.issuer.token(&TokenClaims::alpha());
     let payload = token.split('.').nth(1).unwrap().to_owned();
-    let other = gateway.fixture.issuer.token(&TokenClaims::alpha().with("sub", json!("root")));
+    let other = gateway
+        .fixture
+        .issuer
+        .token(&TokenClaims::alpha().with("sub", json!("root")));
     let other = other.split('.').nth(1).unwrap().to_owned();
     let with_payload = |payload: &str, token: Option<&str>| {
         let mut request = request_with_token(token.unwrap_or_default(), &gateway.id("Cases"));
         if token.is_none() {
             request.headers.remove(0);
         }
-        request.headers.push(("x-ig-jwt-payload".into(), payload.as_bytes().to_vec()));
+        request
+            .headers
+            .push(("x-ig-jwt-payload".into(), payload.as_bytes().to_vec()));
         request
     };
     // Also once the guard knows the payload.
@@ -83,27 +154,46 @@ async fn a_payload_that_a_client_sends_is_not_believed() {
     // Chains that are not wired as they should deny everybody.
     let unwired: [fn(&mut Value); 2] = [
         |bootstrap| filters(bootstrap).retain(|one| one["name"] != "envoy.filters.http.jwt_authn"),
-        |bootstrap| drop(provider(bootstrap).as_object_mut().unwrap().remove("forward_payload_header")),
+        |bootstrap| {
+            drop(
+                provider(bootstrap)
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("forward_payload_header"),
+            )
+        },
     ];
     for edit in unwired {
         let gateway = Gateway::start(demo().await.unwrap(), edit).await;
         for payload in [&payload, &other] {
             let mut request = request_with_token(&token, &gateway.id("Cases"));
-            request.headers.push(("x-ig-jwt-payload".into(), payload.as_bytes().to_vec()));
+            request
+                .headers
+                .push(("x-ig-jwt-payload".into(), payload.as_bytes().to_vec()));
             let outcome = gateway.send(request).await;
             // A client may only repeat what Envoy verified of its own token.
-            let is_own = payload == &*token.split('.').nth(1).unwrap() && outcome.response.status == 200;
+            let is_own =
+                payload == token.split('.').nth(1).unwrap() && outcome.response.status == 200;
             assert!(is_own || outcome.verdict() == denied(401, "UNAUTHENTICATED"));
             assert!(outcome.seen.is_empty() || is_own);
         }
-        assert_eq!(gateway.send_id("Cases").await.verdict(), denied(401, "UNAUTHENTICATED"));
+        assert_eq!(
+            gateway.send_id("Cases").await.verdict(),
+            denied(401, "UNAUTHENTICATED")
+        );
     }
 }
 
 fn provider(bootstrap: &mut Value) -> &mut Value {
-    let filters = connection_manager(bootstrap)["http_filters"].as_array_mut().unwrap();
-    let jwt = filters.iter_mut().find(|filter| filter["name"] == "envoy.filters.http.jwt_authn");
-    let providers = jwt.unwrap()["typed_config"]["providers"].as_object_mut().unwrap();
+    let filters = connection_manager(bootstrap)["http_filters"]
+        .as_array_mut()
+        .unwrap();
+    let jwt = filters
+        .iter_mut()
+        .find(|filter| filter["name"] == "envoy.filters.http.jwt_authn");
+    let providers = jwt.unwrap()["typed_config"]["providers"]
+        .as_object_mut()
+        .unwrap();
     providers.values_mut().next().unwrap()
 }
 
@@ -140,9 +230,16 @@ async fn a_rotated_key_is_followed() {
         provider.as_object_mut().unwrap().remove("jwt_cache_config");
     })
     .await;
-    let (old, new) = (before.token(&TokenClaims::alpha()), after.token(&TokenClaims::alpha()));
+    let (old, new) = (
+        before.token(&TokenClaims::alpha()),
+        after.token(&TokenClaims::alpha()),
+    );
     let allowed = async |token: &str| {
-        gateway.send(request_with_token(token, &gateway.id("Cases"))).await.verdict() == ALLOWED
+        gateway
+            .send(request_with_token(token, &gateway.id("Cases")))
+            .await
+            .verdict()
+            == ALLOWED
     };
     assert_eq!((allowed(&old).await, allowed(&new).await), (true, false));
     publish(&[before.jwk(), after.jwk()]);

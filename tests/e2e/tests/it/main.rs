@@ -1,6 +1,13 @@
 //! Tests against the real Envoy. `cargo xtask test` builds the modules they
 //! need; where a tool is missing they say SKIPPED, and in CI they fail.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the helpers of tests fail like tests"
+)]
+
 mod cases;
 mod chain;
 mod corpora;

@@ -8,7 +8,10 @@ use serde_json::json;
 use crate::gateway::{ALLOWED, Gateway, denied};
 use crate::skip;
 
-const SHADOW: Modes = Modes { persisted_query: Mode::Shadow, policy: Mode::Shadow };
+const SHADOW: Modes = Modes {
+    persisted_query: Mode::Shadow,
+    policy: Mode::Shadow,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_shadow_every_request_passes_as_it_came() {
@@ -38,19 +41,31 @@ async fn in_shadow_every_request_passes_as_it_came() {
     let count = table.len();
     let mut codes = Vec::new();
     for (mut request, code) in table {
-        request.headers.push(("x-ig-tenant".into(), b"bravo".to_vec()));
+        request
+            .headers
+            .push(("x-ig-tenant".into(), b"bravo".to_vec()));
         let outcome = gateway.send(request.clone()).await;
         assert_eq!(outcome.verdict(), ALLOWED, "{code}");
-        let [seen] = outcome.seen.as_slice() else { panic!("{code}: {:?}", outcome.seen) };
+        let [seen] = outcome.seen.as_slice() else {
+            panic!("{code}: {:?}", outcome.seen)
+        };
         assert_eq!(seen.body, request.chunks.concat(), "{code}");
-        assert_eq!((&seen.method, &seen.target), (&request.method, &request.target), "{code}");
+        assert_eq!(
+            (&seen.method, &seen.target),
+            (&request.method, &request.target),
+            "{code}"
+        );
         // Even then nobody can set our headers.
         assert_ne!(seen.header("x-ig-tenant"), ["bravo"], "{code}");
         codes.push(code);
     }
     let decisions = gateway.decisions(count).await;
     for (decision, code) in decisions.iter().zip(codes) {
-        let outcome = if code.is_empty() { "allow" } else { "shadow-deny" };
+        let outcome = if code.is_empty() {
+            "allow"
+        } else {
+            "shadow-deny"
+        };
         assert_eq!(decision[0]["outcome"], outcome, "{decision}");
         assert_eq!(decision[0]["code"].as_str().unwrap_or_default(), code);
         assert_eq!(decision[0]["mode"], "shadow");
@@ -63,7 +78,10 @@ async fn each_guard_has_its_mode_and_each_tenant_may_have_its_own() {
         return;
     }
     let mut fixture = demo().await.unwrap();
-    fixture.head.modes = Modes { persisted_query: Mode::Shadow, policy: Mode::Enforce };
+    fixture.head.modes = Modes {
+        persisted_query: Mode::Shadow,
+        policy: Mode::Enforce,
+    };
     if let Some(bravo) = fixture.head.tenants.get_mut("bravo") {
         bravo.modes = Some(SHADOW);
     }
@@ -79,7 +97,9 @@ async fn each_guard_has_its_mode_and_each_tenant_may_have_its_own() {
     let bravo = ig_e2e::TokenClaims::alpha().with("tenant", json!("bravo"));
     let token = gateway.fixture.issuer.token(&bravo);
     let body = json!({"query": "{ secret }"}).to_string();
-    let outcome = gateway.send(crate::gateway::request_with_token(&token, &body)).await;
+    let outcome = gateway
+        .send(crate::gateway::request_with_token(&token, &body))
+        .await;
     assert_eq!(outcome.verdict(), ALLOWED);
 }
 
@@ -108,8 +128,22 @@ async fn the_access_log_has_a_record_for_every_decision() {
             "mode": "enforce", "region": "eu-west-1", "revision": revision,
         }])
     );
-    assert_eq!(decisions[1][0]["decisionId"].as_str(), refused.response.header("x-ig-decision-id").as_deref());
+    assert_eq!(
+        decisions[1][0]["decisionId"].as_str(),
+        refused.response.header("x-ig-decision-id").as_deref()
+    );
     assert_eq!(decisions[1][0]["rule"], "id-required");
-    let codes: Vec<_> = decisions[2].as_array().unwrap().iter().map(|one| &one["code"]).collect();
-    assert_eq!(codes, [&json!("BATCH_ABORTED"), &json!("PERSISTED_QUERY_NOT_IN_LIST")]);
+    let codes: Vec<_> = decisions[2]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["code"])
+        .collect();
+    assert_eq!(
+        codes,
+        [
+            &json!("BATCH_ABORTED"),
+            &json!("PERSISTED_QUERY_NOT_IN_LIST")
+        ]
+    );
 }

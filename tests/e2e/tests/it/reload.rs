@@ -25,8 +25,14 @@ impl Discovery {
     fn new(fixture: &Fixture) -> Self {
         let address = "127.0.0.1:1".parse().unwrap();
         let mut bootstrap = ig_envoy::render(&fixture.options(address, address).unwrap());
-        let filter = filters(&mut bootstrap).iter().find(|one| one["name"] == "ig.guard").cloned();
-        Self { folder: tempfile::tempdir().unwrap(), filter: filter.unwrap() }
+        let filter = filters(&mut bootstrap)
+            .iter()
+            .find(|one| one["name"] == "ig.guard")
+            .cloned();
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            filter: filter.unwrap(),
+        }
     }
 
     /// Writes a configuration as Envoy wants it: moved into place.
@@ -52,7 +58,10 @@ impl Discovery {
         let path = self.folder.path().join("ecds.json");
         bootstrap["node"] = json!({"id": "test", "cluster": "test"});
         let filters = filters(bootstrap);
-        let filter = filters.iter_mut().find(|one| one["name"] == "ig.guard").unwrap();
+        let filter = filters
+            .iter_mut()
+            .find(|one| one["name"] == "ig.guard")
+            .unwrap();
         *filter = json!({
             "name": "ig.guard",
             "config_discovery": {
@@ -85,7 +94,10 @@ async fn a_change_loses_no_request_and_a_bad_one_changes_nothing() {
         while !stop.load(Ordering::Relaxed) {
             assert_eq!(gateway.send_id("Cases").await.verdict(), ALLOWED);
             let other = gateway.send_id("Anonymous").await.verdict();
-            assert!(other == ALLOWED || other == denied(404, "PERSISTED_QUERY_NOT_IN_LIST"), "{other:?}");
+            assert!(
+                other == ALLOWED || other == denied(404, "PERSISTED_QUERY_NOT_IN_LIST"),
+                "{other:?}"
+            );
             sent.fetch_add(2, Ordering::Relaxed);
         }
     };
@@ -97,7 +109,10 @@ async fn a_change_loses_no_request_and_a_bad_one_changes_nothing() {
         stop.store(true, Ordering::Relaxed);
     };
     tokio::join!(publisher, client(), client(), client(), client());
-    assert!(sent.load(Ordering::Relaxed) > 100, "too little load to mean anything");
+    assert!(
+        sent.load(Ordering::Relaxed) > 100,
+        "too little load to mean anything"
+    );
     // A truncated snapshot is refused; the last good one goes on.
     discovery.publish(&less[..less.len() - 1]);
     eventually(async || gateway.envoy.log().contains("configuration refused")).await;

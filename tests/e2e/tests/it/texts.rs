@@ -30,7 +30,10 @@ async fn a_text_is_fetched_once_and_believed_only_by_its_hash() {
     assert_eq!(recorder.text_requests(), before + 1);
     // Two in one batch, one of them unknown to the store.
     let batch = format!("[{},{}]", gateway.id("Remote"), gateway.id("Cases"));
-    assert_eq!(gateway.send(gateway.request(&batch)).await.verdict(), ALLOWED);
+    assert_eq!(
+        gateway.send(gateway.request(&batch)).await.verdict(),
+        ALLOWED
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,7 +46,10 @@ async fn without_its_store_a_text_is_a_deny() {
         store.path_prefix = "/texts/nowhere/".into();
     }
     let gateway = Gateway::start(fixture, |_| ()).await;
-    assert_eq!(gateway.send_id("Remote").await.verdict(), denied(503, "GUARD_UNAVAILABLE"));
+    assert_eq!(
+        gateway.send_id("Remote").await.verdict(),
+        denied(503, "GUARD_UNAVAILABLE")
+    );
     assert_eq!(gateway.send_id("Cases").await.verdict(), ALLOWED);
 
     let mut fixture = demo().await.unwrap();
