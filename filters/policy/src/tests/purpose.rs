@@ -5,10 +5,16 @@ use ig_contract::snapshot::Action;
 use super::*;
 use crate::purpose::check;
 
+/// Purposes of each action, the purpose given, the rule.
+type Case = (
+    &'static [&'static [&'static str]],
+    Option<&'static str>,
+    &'static str,
+);
+
 #[test]
 fn given_held_and_allowed() {
-    // Purposes of each action, the purpose given, the rule.
-    let table: &[(&[&[&str]], Option<&str>, &str)] = &[
+    let table: &[Case] = &[
         (&[&["a"]], None, "purpose-required"),
         (&[&["a"]], Some("a"), ""),
         (&[&["b", "a"]], Some("a"), ""),
