@@ -411,6 +411,10 @@ impl Exchange {
 
     fn annotate(&self, rulings: &[Ruling], records: String, mut forward: Forward) -> Forward {
         forward.remove = self.head.strip().to_vec();
+        // An instance behind this one may have to read who asks.
+        if !self.decides_who() {
+            forward.remove.retain(|name| name != headers::JWT_PAYLOAD);
+        }
         forward.records = records;
         forward
             .set
@@ -435,6 +439,13 @@ impl Exchange {
             }
         }
         forward
+    }
+
+    fn decides_who(&self) -> bool {
+        #[cfg(feature = "policy")]
+        return self.guard.as_ref().is_some_and(|guard| guard.guards.policy);
+        #[cfg(not(feature = "policy"))]
+        false
     }
 
     pub(crate) fn tenant(&self) -> Option<&str> {
