@@ -5,9 +5,12 @@
 //! share [`process`], [`net`] and [`tools`].
 
 pub mod background;
+pub mod demo;
 pub mod net;
 pub mod process;
 pub mod setup;
+pub mod stack;
+pub mod tiers;
 pub mod tools;
 pub mod version;
 pub mod wasm;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{setup, wasm};
+use xtask::{demo, setup, stack, tiers, wasm};
 
 /// Everything a contributor runs in this workspace.
 #[derive(Parser)]
@@ -12,6 +12,8 @@ use xtask::{setup, wasm};
     bin_name = "cargo xtask",
     version,
     after_help = "Examples:\n  \
+        cargo xtask demo           a tour of every guard\n  \
+        cargo xtask test           all tests\n  \
         cargo xtask setup          install or check what the project needs\n  \
         cargo xtask build          build target/wasm/ig_guard.wasm\n  \
         cargo xtask help setup     what a subcommand takes"
@@ -25,12 +27,22 @@ struct Cli {
 enum Command {
     Setup(setup::Args),
     Build(wasm::Args),
+    Up(stack::UpArgs),
+    Down(stack::DownArgs),
+    Demo(demo::Args),
+    Test(tiers::TestArgs),
+    Ci(tiers::CiArgs),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Setup(args) => setup::run(&args),
         Command::Build(args) => wasm::run(&args),
+        Command::Up(args) => stack::run(&args),
+        Command::Down(args) => stack::run_down(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Test(args) => tiers::run_test(&args),
+        Command::Ci(args) => tiers::run_ci(&args),
     };
     match done {
         Ok(code) => code,

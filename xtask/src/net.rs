@@ -1,7 +1,6 @@
 //! Local ports and addresses: finding a free one, waiting for an answer.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -75,46 +74,34 @@ pub fn wait_for_http(url: &str, timeout: Duration) -> Result<()> {
     }
 }
 
+/// A client for local servers: no proxy, and every status is an answer.
+pub fn agent(timeout: Duration) -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .proxy(None)
+        .timeout_global(Some(timeout))
+        .build()
+        .new_agent()
+}
+
 /// A plain GET, for readiness and admin pages; status and body.
 ///
 /// # Errors
-/// When the address is not plain `http://`, or there is no HTTP answer.
+/// When there is no HTTP answer.
 pub fn http_get(url: &str) -> Result<(u16, String)> {
-    let rest = url
-        .strip_prefix("http://")
-        .with_context(|| format!("not an http address: {url}"))?;
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let address = host
-        .to_socket_addrs()
-        .or_else(|_| (host, 80).to_socket_addrs())
-        .with_context(|| format!("cannot resolve {host}"))?
-        .next()
-        .with_context(|| format!("no address for {host}"))?;
-    let mut stream = TcpStream::connect_timeout(&address, ATTEMPT)
-        .with_context(|| format!("cannot connect to {address}"))?;
-    stream.set_read_timeout(Some(ATTEMPT))?;
-    stream.set_write_timeout(Some(ATTEMPT))?;
-    // HTTP/1.0: no keep-alive, no chunks, so the body is what follows until the end.
-    // In one write: a server that answers and closes after the first of several
-    // would reset the connection.
-    let request = format!("GET /{path} HTTP/1.0\r\nHost: {host}\r\n\r\n");
-    stream.write_all(request.as_bytes())?;
-    let mut answer = Vec::new();
-    stream
-        .read_to_end(&mut answer)
-        .with_context(|| format!("no whole answer from {url}"))?;
-    let answer = String::from_utf8_lossy(&answer);
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    let status = head
-        .split_ascii_whitespace()
-        .nth(1)
-        .and_then(|code| code.parse().ok())
-        .with_context(|| format!("{url} does not speak HTTP"))?;
-    Ok((status, body.to_owned()))
+    let mut answer = agent(ATTEMPT)
+        .get(url)
+        .call()
+        .with_context(|| format!("no answer from {url}"))?;
+    let body = answer.body_mut().read_to_string();
+    let body = body.with_context(|| format!("no whole answer from {url}"))?;
+    Ok((answer.status().as_u16(), body))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+
     use super::*;
 
     /// Answers each connection in turn, then closes.

@@ -1,0 +1,295 @@
+//! `cargo xtask up` and `down`: the demo upstream, and Envoy with the guard in
+//! front of it.
+
+mod state;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::background::Background;
+use crate::process::Process;
+use crate::{net, setup, tools, wasm};
+
+pub use state::{DownArgs, run_down};
+
+/// Issuer of the tokens that `ig token` signs.
+const ISSUER: &str = "https://issuer.localhost";
+const READY: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Starts the demo: an upstream, and Envoy with the guard in front of it
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+    cargo xtask up                         until Ctrl-C\n  \
+    cargo xtask up --detach --workers 2    in the background; `cargo xtask down` ends it\n  \
+    source target/dev/env                  GATEWAY_URL, TOKEN_ALPHA, …\n  \
+    cargo xtask up --shadow                the guards only watch")]
+pub struct UpArgs {
+    /// Return once it is ready
+    #[arg(long)]
+    pub detach: bool,
+    /// Worker threads of Envoy
+    #[arg(long, default_value_t = 1)]
+    pub workers: u32,
+    /// All guards in shadow mode
+    #[arg(long)]
+    pub shadow: bool,
+    /// Port of the gateway
+    #[arg(long, env = "IG_GATEWAY_PORT", default_value_t = 10_000)]
+    pub gateway_port: u16,
+    /// Port of Envoy's admin interface
+    #[arg(long, env = "IG_ADMIN_PORT", default_value_t = 9_901)]
+    pub admin_port: u16,
+    /// Port of the demo upstream
+    #[arg(long, env = "IG_UPSTREAM_PORT", default_value_t = 4_000)]
+    pub upstream_port: u16,
+    /// Another upstream instead of the demo's
+    #[arg(long, value_name = "HOST:PORT")]
+    pub upstream: Option<SocketAddr>,
+}
+
+/// A running stack.
+pub struct Stack {
+    processes: Vec<Background>,
+    /// Where clients connect.
+    pub gateway_url: String,
+    /// A token of a@alpha.io.
+    pub token_alpha: String,
+    /// A token of b@bravo.io.
+    pub token_bravo: String,
+    /// The access log.
+    pub access_log: PathBuf,
+    /// Envoy's admin interface.
+    pub admin_url: String,
+}
+
+/// Runs `cargo xtask up`.
+///
+/// # Errors
+/// When a part is missing, does not build or does not get ready.
+pub fn run(args: &UpArgs) -> Result<ExitCode> {
+    let stack = Stack::start(args)?;
+    println!("gateway {}  admin {}", stack.gateway_url, stack.admin_url);
+    println!("source target/dev/env for addresses and tokens");
+    if args.detach {
+        stack.detach();
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("Ctrl-C ends it");
+    let (send, receive) = mpsc::channel();
+    ctrlc::set_handler(move || {
+        let _ = send.send(());
+    })
+    .context("cannot listen for Ctrl-C")?;
+    let _ = receive.recv();
+    stack.stop();
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Stack {
+    /// Sets up, builds and starts everything, and waits until it is ready.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub fn start(args: &UpArgs) -> Result<Self> {
+        let root = tools::root();
+        net::require_free(args.gateway_port, "the gateway", "--gateway-port")?;
+        net::require_free(args.admin_port, "Envoy's admin interface", "--admin-port")?;
+        if args.upstream.is_none() {
+            net::require_free(args.upstream_port, "the demo upstream", "--upstream-port")?;
+        }
+        prepare(&root)?;
+        let dev = root.join("target/dev");
+        std::fs::create_dir_all(&dev).context("cannot make target/dev")?;
+        let access_log = dev.join("access.log");
+        let _ = std::fs::remove_file(&access_log);
+        let ig = root.join("target/debug/ig");
+        compile_snapshot(&root, &ig, &dev, args.shadow)?;
+        let keys = dev.join("keys");
+        run_ig(&ig, &root, ["token", "keys", "--dir"], &[&keys])?;
+        let token = |user: &str| -> Result<String> {
+            let ig = Process::new(&ig).args(["token", "--user", user, "--issuer", ISSUER, "--dir"]);
+            Ok(ig
+                .arg(&keys)
+                .current_dir(&root)
+                .capture()?
+                .stdout
+                .trim()
+                .to_owned())
+        };
+        let (token_alpha, token_bravo) = (token("a@alpha.io")?, token("b@bravo.io")?);
+
+        let mut processes = Vec::new();
+        let upstream = match args.upstream {
+            Some(upstream) => upstream,
+            None => {
+                let address = SocketAddr::from(([127, 0, 0, 1], args.upstream_port));
+                let upstream = Process::new(root.join("target/debug/ig-demo-upstream"))
+                    .args(["--listen", &address.to_string()]);
+                processes.push(Background::start(upstream, &dev.join("upstream.log"))?);
+                net::wait_for_http(&format!("http://{address}/healthz"), READY)
+                    .with_context(|| format!("see {}", dev.join("upstream.log").display()))?;
+                address
+            }
+        };
+        let config = dev.join("envoy.json");
+        render(&ig, &root, &dev, args, upstream, &access_log, &config)?;
+        let envoy = Process::new(tools::envoy(&root)?.path)
+            .arg("--config-path")
+            .arg(&config)
+            .args([
+                "--concurrency",
+                &args.workers.to_string(),
+                "--disable-hot-restart",
+            ])
+            .args(["--log-level", "warning"]);
+        processes.push(Background::start(envoy, &dev.join("envoy.log"))?);
+        let admin_url = format!("http://127.0.0.1:{}", args.admin_port);
+        net::wait_for_http(&format!("{admin_url}/ready"), READY)
+            .with_context(|| format!("see {}", dev.join("envoy.log").display()))?;
+        let gateway_url = format!("http://127.0.0.1:{}", args.gateway_port);
+        let stack = Self {
+            processes,
+            gateway_url,
+            token_alpha,
+            token_bravo,
+            access_log,
+            admin_url,
+        };
+        state::write(&dev, &stack, upstream)?;
+        Ok(stack)
+    }
+
+    fn ids(&self) -> Vec<u32> {
+        self.processes.iter().filter_map(Background::id).collect()
+    }
+
+    fn detach(self) {
+        for process in self.processes {
+            process.detach();
+        }
+    }
+
+    /// Ends it, the last started first.
+    pub fn stop(self) {
+        for process in self.processes.into_iter().rev() {
+            process.stop(GRACE);
+        }
+    }
+}
+
+/// Set-up, the module and the binaries.
+pub(crate) fn prepare(root: &Path) -> Result<()> {
+    setup::run(&setup::Args {
+        check: false,
+        with: vec![],
+        json: false,
+    })?;
+    let module = wasm::Args {
+        variants: vec![wasm::Variant::Full],
+        profile: "release".into(),
+        json: false,
+    };
+    wasm::run(&module)?;
+    Process::new("cargo")
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "ig-cli",
+            "--package",
+            "ig-demo-upstream",
+        ])
+        .current_dir(root)
+        .inherit_as_log()?;
+    Ok(())
+}
+
+fn run_ig(ig: &Path, root: &Path, words: [&str; 3], paths: &[&Path]) -> Result<()> {
+    Process::new(ig)
+        .args(words)
+        .args(paths)
+        .current_dir(root)
+        .capture()?;
+    Ok(())
+}
+
+fn compile_snapshot(root: &Path, ig: &Path, dev: &Path, shadow: bool) -> Result<()> {
+    let mut config = std::fs::read_to_string(root.join("envoy/demo/guard.toml"))
+        .context("cannot read envoy/demo/guard.toml")?;
+    if shadow {
+        config.push_str("\n[modes]\npersisted-query = \"shadow\"\npolicy = \"shadow\"\n");
+    }
+    let written = dev.join("guard.toml");
+    std::fs::write(&written, config).context("cannot write target/dev/guard.toml")?;
+    Process::new(ig)
+        .args(["snapshot", "compile"])
+        .args(["--schema", "persisted-queries/schema.graphql"])
+        .args(["--catalogue", "persisted-queries/manifest.json"])
+        .args(["--policies", "policies", "--config"])
+        .arg(&written)
+        .arg("--output")
+        .arg(dev.join("demo.igsnap"))
+        .current_dir(root)
+        .capture()?;
+    Ok(())
+}
+
+fn render(
+    ig: &Path,
+    root: &Path,
+    dev: &Path,
+    args: &UpArgs,
+    upstream: SocketAddr,
+    access_log: &Path,
+    config: &Path,
+) -> Result<()> {
+    Process::new(ig)
+        .args([
+            "envoy",
+            "render",
+            "--flavour",
+            "envoy",
+            "--issuer",
+            ISSUER,
+            "--audience",
+            "ig",
+        ])
+        .arg("--snapshot")
+        .arg(dev.join("demo.igsnap"))
+        .arg("--module")
+        .arg(wasm::output_dir(root).join("ig_guard.wasm"))
+        .arg("--jwks")
+        .arg(dev.join("keys/jwks.json"))
+        .args(["--upstream", &upstream.to_string()])
+        .args(["--listen", &format!("127.0.0.1:{}", args.gateway_port)])
+        .args(["--admin", &format!("127.0.0.1:{}", args.admin_port)])
+        .arg("--access-log")
+        .arg(access_log)
+        .arg("--output")
+        .arg(config)
+        .current_dir(root)
+        .capture()?;
+    Ok(())
+}
+
+/// The decisions of an access log so far.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn decisions(log: &Path) -> Result<Vec<Value>> {
+    let text =
+        std::fs::read_to_string(log).with_context(|| format!("cannot read {}", log.display()))?;
+    let lines = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    Ok(lines
+        .flat_map(|line| line["decisions"].as_array().cloned().unwrap_or_default())
+        .collect())
+}

@@ -1,0 +1,275 @@
+//! `cargo xtask test` and `ci`: every check, in the order in which it fails
+//! soonest.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+
+use crate::process::Process;
+use crate::{setup, tools, wasm};
+
+/// Sets up, builds, and runs all tests
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+    cargo xtask test\n  \
+    cargo xtask test --tier unit       no Envoy, no Node\n  \
+    cargo xtask test --tier interop    the npm clients and servers only\n  \
+    IG_CASE=h2-trailers cargo xtask test --tier e2e    one case of the table")]
+pub struct TestArgs {
+    /// Tiers to run (repeatable, or separated by commas)
+    #[arg(
+        long = "tier",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "all"
+    )]
+    tiers: Vec<Tier>,
+}
+
+/// What CI runs: formatting, lints, licences, documentation and all tests
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  cargo xtask ci    what .ci/run calls")]
+pub struct CiArgs {}
+
+/// A group of tests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Tier {
+    /// Pure crates, the command line, policies
+    Unit,
+    /// The real Envoy, and the demo's tour
+    E2e,
+    /// Clients and servers from npm
+    Interop,
+    /// All of them
+    All,
+}
+
+/// Steps with their times.
+struct Steps {
+    done: Vec<(&'static str, Duration)>,
+}
+
+impl Steps {
+    fn step(&mut self, name: &'static str, run: impl FnOnce() -> Result<()>) -> Result<()> {
+        eprintln!("== {name}");
+        let started = Instant::now();
+        run().with_context(|| format!("step `{name}` failed"))?;
+        self.done.push((name, started.elapsed()));
+        Ok(())
+    }
+
+    fn print(&self) {
+        println!();
+        for (name, time) in &self.done {
+            println!("ok  {:>7.1} s  {name}", time.as_secs_f32());
+        }
+    }
+}
+
+/// Runs `cargo xtask test`.
+///
+/// # Errors
+/// The first step that fails.
+pub fn run_test(args: &TestArgs) -> Result<ExitCode> {
+    let mut steps = Steps { done: Vec::new() };
+    let extras = match runs(&args.tiers, Tier::Interop) && std::env::var_os("CI").is_some() {
+        true => vec![setup::Extra::Interop],
+        false => vec![],
+    };
+    test(&mut steps, &args.tiers, extras)?;
+    steps.print();
+    Ok(ExitCode::SUCCESS)
+}
+
+fn runs(tiers: &[Tier], tier: Tier) -> bool {
+    tiers.iter().any(|one| *one == tier || *one == Tier::All)
+}
+
+fn test(steps: &mut Steps, tiers: &[Tier], with: Vec<setup::Extra>) -> Result<()> {
+    let root = tools::root();
+    steps.step("set-up", || {
+        let code = setup::run(&setup::Args {
+            check: false,
+            with,
+            json: false,
+        })?;
+        anyhow::ensure!(
+            code == ExitCode::SUCCESS,
+            "set-up is not complete; see above"
+        );
+        Ok(())
+    })?;
+    if runs(tiers, Tier::Unit) {
+        steps.step("unit", || {
+            cargo(
+                &root,
+                &[
+                    "test",
+                    "--workspace",
+                    "--exclude",
+                    "ig-guard-wasm",
+                    "--exclude",
+                    "ig-e2e",
+                ],
+            )
+        })?;
+        steps.step("policies", || {
+            cargo(
+                &root,
+                &[
+                    "run",
+                    "--quiet",
+                    "--package",
+                    "ig-cli",
+                    "--",
+                    "policy",
+                    "test",
+                    "policies",
+                    "--min-coverage",
+                    "85",
+                ],
+            )
+        })?;
+    }
+    if runs(tiers, Tier::E2e) || runs(tiers, Tier::Interop) {
+        steps.step("modules", || {
+            let all = wasm::Args {
+                variants: vec![wasm::Variant::All],
+                profile: "release".into(),
+                json: false,
+            };
+            wasm::run(&all).map(drop)
+        })?;
+    }
+    if runs(tiers, Tier::E2e) {
+        steps.step("e2e", || {
+            cargo(&root, &["test", "--package", "ig-e2e", "--", "--nocapture"])
+        })?;
+    }
+    if runs(tiers, Tier::Interop) {
+        steps.step("interop", || interop(&root))?;
+    }
+    Ok(())
+}
+
+fn cargo(root: &Path, words: &[&str]) -> Result<()> {
+    Ok(Process::new("cargo")
+        .args(words)
+        .current_dir(root)
+        .inherit()?)
+}
+
+fn interop(root: &Path) -> Result<()> {
+    let npm = match tools::node(root) {
+        Ok((_, npm)) => npm,
+        Err(missing) if std::env::var_os("CI").is_none() => {
+            eprintln!("SKIPPED: interop: {missing:#}");
+            return Ok(());
+        }
+        Err(missing) => return Err(missing),
+    };
+    cargo(
+        root,
+        &[
+            "build",
+            "--quiet",
+            "--package",
+            "ig-cli",
+            "--package",
+            "ig-demo-upstream",
+        ],
+    )?;
+    let folder = root.join("tests/interop");
+    Process::new(&npm)
+        .args(["ci", "--no-audit", "--no-fund"])
+        .current_dir(&folder)
+        .inherit()?;
+    Ok(Process::new(&npm)
+        .arg("test")
+        .current_dir(&folder)
+        .inherit()?)
+}
+
+/// Runs `cargo xtask ci`.
+///
+/// # Errors
+/// The first step that fails.
+pub fn run_ci(_: &CiArgs) -> Result<ExitCode> {
+    let root = tools::root();
+    let mut steps = Steps { done: Vec::new() };
+    steps.step("formatting", || cargo(&root, &["fmt", "--all", "--check"]))?;
+    test(&mut steps, &[Tier::All], vec![setup::Extra::Interop])?;
+    steps.step("lints", || {
+        cargo(
+            &root,
+            &[
+                "clippy",
+                "--workspace",
+                "--exclude",
+                "ig-guard-wasm",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ],
+        )
+    })?;
+    steps.step("lints of the module", || lint_module(&root))?;
+    steps.step("documentation", || {
+        let doc = Process::new("cargo").args([
+            "doc",
+            "--no-deps",
+            "--workspace",
+            "--exclude",
+            "ig-guard-wasm",
+        ]);
+        Ok(doc
+            .env("RUSTDOCFLAGS", "-D warnings")
+            .current_dir(&root)
+            .inherit()?)
+    })?;
+    steps.step("demo", || {
+        cargo(
+            &root,
+            &[
+                "run",
+                "--quiet",
+                "--package",
+                "xtask",
+                "--",
+                "demo",
+                "--json",
+                "reports/demo.json",
+            ],
+        )
+    })?;
+    steps.print();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The distribution's compiler for Wasm has no clippy beside it.
+fn lint_module(root: &Path) -> Result<()> {
+    if wasm::Toolchain::choose(root)? != wasm::Toolchain::Rustup {
+        eprintln!("SKIPPED: no clippy for the Wasm target in this toolchain");
+        return Ok(());
+    }
+    cargo(
+        root,
+        &[
+            "clippy",
+            "--release",
+            "--package",
+            "ig-guard-wasm",
+            "--target",
+            wasm::TARGET,
+            "--target-dir",
+            "target/wasm",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    )
+}
