@@ -5,6 +5,7 @@
 //! share [`process`], [`net`] and [`tools`].
 
 pub mod background;
+pub mod bench;
 pub mod demo;
 pub mod net;
 pub mod process;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{demo, setup, stack, tiers, wasm};
+use xtask::{bench, demo, setup, stack, tiers, wasm};
 
 /// Everything a contributor runs in this workspace.
 #[derive(Parser)]
@@ -32,6 +32,7 @@ enum Command {
     Demo(demo::Args),
     Test(tiers::TestArgs),
     Ci(tiers::CiArgs),
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Test(args) => tiers::run_test(&args),
         Command::Ci(args) => tiers::run_ci(&args),
+        Command::Bench(args) => bench::run(&args),
     };
     match done {
         Ok(code) => code,

@@ -90,18 +90,7 @@ fn runs(tiers: &[Tier], tier: Tier) -> bool {
 
 fn test(steps: &mut Steps, tiers: &[Tier], with: Vec<setup::Extra>) -> Result<()> {
     let root = tools::root();
-    steps.step("set-up", || {
-        let code = setup::run(&setup::Args {
-            check: false,
-            with,
-            json: false,
-        })?;
-        anyhow::ensure!(
-            code == ExitCode::SUCCESS,
-            "set-up is not complete; see above"
-        );
-        Ok(())
-    })?;
+    steps.step("set-up", || setup::ensure(with))?;
     if runs(tiers, Tier::Unit) {
         steps.step("unit", || {
             cargo(

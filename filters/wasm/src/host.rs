@@ -116,19 +116,26 @@ unsafe fn take(status: u32, data: *mut u8, size: usize) -> Result<Option<Vec<u8>
     }
 }
 
-/// Writes an error to Envoy's log.
-pub(crate) fn log_error(message: &str) {
-    const ERROR: u32 = 4;
-    // SAFETY: pointer and length are those of a live string.
-    let _ = unsafe { proxy_log(ERROR, message.as_ptr(), message.len()) };
+/// Levels of Envoy's log.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Level {
+    Info = 2,
+    Error = 4,
 }
 
-/// Milliseconds since the epoch.
-pub(crate) fn now_ms() -> Result<u64, HostError> {
+/// Writes to Envoy's log.
+pub(crate) fn log(level: Level, message: &str) {
+    // SAFETY: pointer and length are those of a live string.
+    let _ = unsafe { proxy_log(level as u32, message.as_ptr(), message.len()) };
+}
+
+/// Nanoseconds since the epoch.
+pub(crate) fn now_nanos() -> Result<u64, HostError> {
     let mut nanoseconds = 0;
     // SAFETY: the out-pointer is valid for the call.
     done(unsafe { proxy_get_current_time_nanoseconds(&raw mut nanoseconds) })?;
-    Ok(nanoseconds / 1_000_000)
+    Ok(nanoseconds)
 }
 
 /// Reads a whole buffer, `max` bytes at most.

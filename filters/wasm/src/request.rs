@@ -9,7 +9,7 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
 use crate::claims::VerifiedClaims;
-use crate::host::{self, Buffer, HostError, Map, Pairs};
+use crate::host::{self, Buffer, HostError, Level, Map, Pairs};
 use crate::root;
 
 /// Where a request stands.
@@ -86,7 +86,10 @@ impl HttpRequest {
     fn advance(&mut self, next: impl FnOnce(&mut Self) -> Result<Step, HostError>) -> Action {
         let outcome = next(self).and_then(|step| self.apply(step));
         outcome.unwrap_or_else(|error| {
-            host::log_error(&format!("ig-guard: host call failed: {error:?}"));
+            host::log(
+                Level::Error,
+                &format!("ig-guard: host call failed: {error:?}"),
+            );
             self.stage = Stage::Done;
             let headers = [
                 ("content-type", "application/json"),
@@ -207,7 +210,10 @@ impl HttpContext for HttpRequest {
         if let Some(exchange) = &self.exchange {
             let id = exchange.decision_id();
             if host::set_header(Map::Response, headers::DECISION_ID, id).is_err() {
-                host::log_error("ig-guard: a response went without its decision id");
+                host::log(
+                    Level::Error,
+                    "ig-guard: a response went without its decision id",
+                );
             }
         }
         Action::Continue

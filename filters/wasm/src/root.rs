@@ -8,7 +8,7 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
 use crate::claims::VerifiedClaims;
-use crate::host::{self, Buffer};
+use crate::host::{self, Buffer, HostError, Level};
 use crate::request::HttpRequest;
 
 /// One plugin configuration in one worker.
@@ -35,8 +35,10 @@ impl RootContext for Root {
         if snapshot.is_empty() {
             return true;
         }
+        let started = host::now_nanos();
         match Guard::new(snapshot, guards) {
             Ok(guard) => {
+                announce(&guard, started);
                 self.verified = Rc::new(VerifiedClaims::new(&guard.snapshot().head().identity));
                 self.guard = Some(Rc::new(guard));
                 true
@@ -61,8 +63,27 @@ impl RootContext for Root {
     }
 }
 
+/// Says what is enforced from now on, and what it cost to take it over.
+fn announce(guard: &Guard, started: Result<u64, HostError>) {
+    let snapshot = guard.snapshot();
+    let ended = host::now_nanos();
+    let nanos = started.and_then(|started| Ok(ended?.saturating_sub(started)));
+    host::log(
+        Level::Info,
+        &format!(
+            "ig-guard: revision {} with {} operations in {:.1} ms",
+            snapshot.revision(),
+            snapshot.operation_count(),
+            nanos.unwrap_or_default() as f64 / 1e6,
+        ),
+    );
+}
+
 fn refuse(why: &str) -> bool {
-    host::log_error(&format!("ig-guard: configuration refused: {why}"));
+    host::log(
+        Level::Error,
+        &format!("ig-guard: configuration refused: {why}"),
+    );
     false
 }
 
@@ -111,6 +132,7 @@ fn random() -> Option<[u8; 10]> {
 
 /// A fresh UUIDv7 (RFC 9562 §5.7).
 pub(crate) fn decision_id() -> Option<String> {
-    let id = uuid::Builder::from_unix_timestamp_millis(host::now_ms().ok()?, &random()?);
+    let id =
+        uuid::Builder::from_unix_timestamp_millis(host::now_nanos().ok()? / 1_000_000, &random()?);
     Some(id.into_uuid().to_string())
 }

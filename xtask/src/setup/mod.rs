@@ -108,6 +108,23 @@ struct Report {
     items: Vec<Line>,
 }
 
+/// Sets up for another subcommand.
+///
+/// # Errors
+/// When something required is missing; what it is has been printed.
+pub fn ensure(with: Vec<Extra>) -> Result<()> {
+    let code = run(&Args {
+        check: false,
+        with,
+        json: false,
+    })?;
+    anyhow::ensure!(
+        code == ExitCode::SUCCESS,
+        "set-up is not complete; see above"
+    );
+    Ok(())
+}
+
 /// Runs `cargo xtask setup`.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! `cargo xtask up` and `down`: the demo upstream, and Envoy with the guard in
 //! front of it.
 
+mod materials;
 mod state;
 
 use std::net::SocketAddr;
@@ -14,12 +15,11 @@ use serde_json::Value;
 
 use crate::background::Background;
 use crate::process::Process;
-use crate::{net, setup, tools, wasm};
+use crate::{net, tools, wasm};
 
+pub(crate) use materials::{Materials, Rendered, prepare};
 pub use state::{DownArgs, run_down};
 
-/// Issuer of the tokens that `ig token` signs.
-const ISSUER: &str = "https://issuer.localhost";
 const READY: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -104,26 +104,15 @@ impl Stack {
         if args.upstream.is_none() {
             net::require_free(args.upstream_port, "the demo upstream", "--upstream-port")?;
         }
-        prepare(&root)?;
+        prepare(&root, vec![], vec![wasm::Variant::Full])?;
         let dev = root.join("target/dev");
-        std::fs::create_dir_all(&dev).context("cannot make target/dev")?;
+        let materials = Materials::make(&root, &dev, args.shadow)?;
         let access_log = dev.join("access.log");
         let _ = std::fs::remove_file(&access_log);
-        let ig = root.join("target/debug/ig");
-        compile_snapshot(&root, &ig, &dev, args.shadow)?;
-        let keys = dev.join("keys");
-        run_ig(&ig, &root, ["token", "keys", "--dir"], &[&keys])?;
-        let token = |user: &str| -> Result<String> {
-            let ig = Process::new(&ig).args(["token", "--user", user, "--issuer", ISSUER, "--dir"]);
-            Ok(ig
-                .arg(&keys)
-                .current_dir(&root)
-                .capture()?
-                .stdout
-                .trim()
-                .to_owned())
-        };
-        let (token_alpha, token_bravo) = (token("a@alpha.io")?, token("b@bravo.io")?);
+        let (token_alpha, token_bravo) = (
+            materials.token("a@alpha.io")?,
+            materials.token("b@bravo.io")?,
+        );
 
         let mut processes = Vec::new();
         let upstream = match args.upstream {
@@ -139,7 +128,15 @@ impl Stack {
             }
         };
         let config = dev.join("envoy.json");
-        render(&ig, &root, &dev, args, upstream, &access_log, &config)?;
+        let rendered = Rendered {
+            snapshot: None,
+            text_store: None,
+            upstream,
+            gateway_port: args.gateway_port,
+            admin_port: args.admin_port,
+            access_log: &access_log,
+        };
+        materials.render(&config, &rendered)?;
         let envoy = Process::new(tools::envoy(&root)?.path)
             .arg("--config-path")
             .arg(&config)
@@ -182,101 +179,6 @@ impl Stack {
             process.stop(GRACE);
         }
     }
-}
-
-/// Set-up, the module and the binaries.
-pub(crate) fn prepare(root: &Path) -> Result<()> {
-    setup::run(&setup::Args {
-        check: false,
-        with: vec![],
-        json: false,
-    })?;
-    let module = wasm::Args {
-        variants: vec![wasm::Variant::Full],
-        profile: "release".into(),
-        json: false,
-    };
-    wasm::run(&module)?;
-    Process::new("cargo")
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "ig-cli",
-            "--package",
-            "ig-demo-upstream",
-        ])
-        .current_dir(root)
-        .inherit_as_log()?;
-    Ok(())
-}
-
-fn run_ig(ig: &Path, root: &Path, words: [&str; 3], paths: &[&Path]) -> Result<()> {
-    Process::new(ig)
-        .args(words)
-        .args(paths)
-        .current_dir(root)
-        .capture()?;
-    Ok(())
-}
-
-fn compile_snapshot(root: &Path, ig: &Path, dev: &Path, shadow: bool) -> Result<()> {
-    let mut config = std::fs::read_to_string(root.join("envoy/demo/guard.toml"))
-        .context("cannot read envoy/demo/guard.toml")?;
-    if shadow {
-        config.push_str("\n[modes]\npersisted-query = \"shadow\"\npolicy = \"shadow\"\n");
-    }
-    let written = dev.join("guard.toml");
-    std::fs::write(&written, config).context("cannot write target/dev/guard.toml")?;
-    Process::new(ig)
-        .args(["snapshot", "compile"])
-        .args(["--schema", "persisted-queries/schema.graphql"])
-        .args(["--catalogue", "persisted-queries/manifest.json"])
-        .args(["--policies", "policies", "--config"])
-        .arg(&written)
-        .arg("--output")
-        .arg(dev.join("demo.igsnap"))
-        .current_dir(root)
-        .capture()?;
-    Ok(())
-}
-
-fn render(
-    ig: &Path,
-    root: &Path,
-    dev: &Path,
-    args: &UpArgs,
-    upstream: SocketAddr,
-    access_log: &Path,
-    config: &Path,
-) -> Result<()> {
-    Process::new(ig)
-        .args([
-            "envoy",
-            "render",
-            "--flavour",
-            "envoy",
-            "--issuer",
-            ISSUER,
-            "--audience",
-            "ig",
-        ])
-        .arg("--snapshot")
-        .arg(dev.join("demo.igsnap"))
-        .arg("--module")
-        .arg(wasm::output_dir(root).join("ig_guard.wasm"))
-        .arg("--jwks")
-        .arg(dev.join("keys/jwks.json"))
-        .args(["--upstream", &upstream.to_string()])
-        .args(["--listen", &format!("127.0.0.1:{}", args.gateway_port)])
-        .args(["--admin", &format!("127.0.0.1:{}", args.admin_port)])
-        .arg("--access-log")
-        .arg(access_log)
-        .arg("--output")
-        .arg(config)
-        .current_dir(root)
-        .capture()?;
-    Ok(())
 }
 
 /// The decisions of an access log so far.

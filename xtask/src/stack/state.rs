@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-use super::{GRACE, ISSUER, Stack};
+use super::materials::ISSUER;
+use super::{GRACE, Stack};
 use crate::{background, tools};
 
 /// Ends what `cargo xtask up --detach` started

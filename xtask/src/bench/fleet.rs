@@ -1,0 +1,157 @@
+//! All Envoys of a benchmark, side by side, so that rounds can alternate.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::arms::{ARMS, Arm};
+use super::load::{Request, Script};
+use super::{GRACE, READY, upstream};
+use crate::background::Background;
+use crate::process::Process;
+use crate::stack::{Materials, Rendered};
+use crate::{net, tools, wasm};
+
+/// Upstream and one Envoy per arm.
+pub(super) struct Fleet {
+    root: PathBuf,
+    folder: PathBuf,
+    pub(super) materials: Materials,
+    graphql: u16,
+    authz: u16,
+    _upstream: Background,
+    pub(super) running: Vec<Running>,
+    pub(super) read: PathBuf,
+    pub(super) write: PathBuf,
+}
+
+/// An Envoy that is ready.
+pub(super) struct Running {
+    pub(super) arm: &'static Arm,
+    pub(super) port: u16,
+    pub(super) id: u32,
+    process: Background,
+}
+
+impl Fleet {
+    /// Starts everything.
+    pub(super) fn start(root: &Path, folder: &Path, only: &[String]) -> Result<Self> {
+        let materials = Materials::make(root, folder, false)?;
+        let (graphql, authz) = (net::free_port()?, net::free_port()?);
+        let upstream = upstream::start(folder, graphql, authz)?;
+        let token = materials.token("a@alpha.io")?;
+        let manifest = std::fs::read(root.join("persisted-queries/manifest.json"))?;
+        let manifest: Value = serde_json::from_slice(&manifest)?;
+        let id = |name: &str| -> Result<String> {
+            let operations = manifest["operations"].as_array();
+            let found = operations.and_then(|all| all.iter().find(|one| one["name"] == name));
+            let id = found.and_then(|one| one["id"].as_str());
+            Ok(id
+                .with_context(|| format!("{name} is not catalogued"))?
+                .to_owned())
+        };
+        let (read_id, write_id) = (id("AssetsByCase")?, id("CreateAsset")?);
+        let script = |request| Script {
+            request,
+            token: &token,
+            read_id: &read_id,
+            write_id: &write_id,
+        };
+        let read = script(Request::Read).write(folder)?;
+        let write = script(Request::Write).write(folder)?;
+        let mut fleet = Self {
+            root: root.to_owned(),
+            folder: folder.to_owned(),
+            materials,
+            graphql,
+            authz,
+            _upstream: upstream,
+            running: Vec::new(),
+            read,
+            write,
+        };
+        for (number, arm) in ARMS.iter().enumerate() {
+            if only.is_empty() || only.iter().any(|name| arm.name.contains(name.as_str())) {
+                let running = fleet.envoy(arm, number)?;
+                fleet.running.push(running);
+            }
+        }
+        Ok(fleet)
+    }
+
+    fn envoy(&self, arm: &'static Arm, number: usize) -> Result<Running> {
+        let (port, admin) = (net::free_port()?, net::free_port()?);
+        let file = self.folder.join(format!("arm-{number}.json"));
+        self.render(&file, port, admin, None)?;
+        let mut config: Value = serde_json::from_slice(&std::fs::read(&file)?)?;
+        arm.configure(&mut config, &wasm::output_dir(&self.root), self.authz);
+        std::fs::write(&file, serde_json::to_vec(&config)?)?;
+        let process = self.run(&file, arm.workers, admin, &format!("arm-{number}.log"))?;
+        let id = process.id().context("Envoy ended")?;
+        Ok(Running {
+            arm,
+            port,
+            id,
+            process,
+        })
+    }
+
+    fn render(&self, file: &Path, port: u16, admin: u16, snapshot: Option<&Path>) -> Result<()> {
+        let store = format!("texts=127.0.0.1:{}", self.graphql);
+        let rendered = Rendered {
+            snapshot,
+            text_store: snapshot.is_some().then_some(store.as_str()),
+            upstream: SocketAddr::from(([127, 0, 0, 1], self.graphql)),
+            gateway_port: port,
+            admin_port: admin,
+            access_log: Path::new("/dev/null"),
+        };
+        self.materials.render(file, &rendered)
+    }
+
+    fn run(&self, config: &Path, workers: u32, admin: u16, log: &str) -> Result<Background> {
+        let log = self.folder.join(log);
+        let envoy = Process::new(tools::envoy(&self.root)?.path)
+            .arg("--config-path")
+            .arg(config)
+            .args(["--concurrency", &workers.to_string()])
+            .args(["--disable-hot-restart", "--log-level", "warning"])
+            .args(["--component-log-level", "wasm:info"]);
+        let process = Background::start(envoy, &log)?;
+        net::wait_for_http(&format!("http://127.0.0.1:{admin}/ready"), READY)
+            .with_context(|| format!("see {}", log.display()))?;
+        Ok(process)
+    }
+
+    /// Starts an Envoy, with another snapshot if one is given; the longest time one VM took to
+    /// take it over, in milliseconds.
+    pub(super) fn load(&self, snapshot: Option<&Path>, workers: u32) -> Result<(Background, f64)> {
+        let (port, admin) = (net::free_port()?, net::free_port()?);
+        let file = self.folder.join("load.json");
+        self.render(&file, port, admin, snapshot)?;
+        let process = self.run(&file, workers, admin, "load.log")?;
+        // One request, so that the worker's VM is surely there.
+        let answer = net::agent(READY)
+            .post(format!("http://127.0.0.1:{port}/graphql"))
+            .header("content-type", "application/json")
+            .send("{}")?;
+        anyhow::ensure!(answer.status() == 401, "no guard: {}", answer.status());
+        let log = std::fs::read_to_string(self.folder.join("load.log"))?;
+        let millis = log
+            .lines()
+            .filter_map(|line| line.split_once(" operations in ")?.1.strip_suffix(" ms"))
+            .filter_map(|millis| millis.parse().ok())
+            .reduce(f64::max)
+            .context("Envoy's log does not say how long the snapshot took")?;
+        Ok((process, millis))
+    }
+
+    /// Ends the Envoys.
+    pub(super) fn stop(&mut self) {
+        for running in self.running.drain(..) {
+            running.process.stop(GRACE);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! `cargo xtask bench`: what the guard costs, beside what else one could run.
+
+mod arms;
+mod fleet;
+mod load;
+mod report;
+mod snapshot;
+mod upstream;
+mod usage;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::process::Process;
+use crate::{setup, stack, tools, wasm};
+use fleet::Fleet;
+use load::Request;
+use report::{Report, Sample, Samples};
+
+const READY: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Measures requests per second, latency, CPU and memory, arm by arm
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+    cargo xtask bench\n  \
+    cargo xtask bench --rounds 9 --write       also into docs/benchmarks.md\n  \
+    cargo xtask bench --arm guard --arm bare   only these arms\n  \
+    cargo xtask bench --json reports/bench.json")]
+pub struct Args {
+    /// Turns of each arm
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// Seconds of load in a turn
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=60))]
+    seconds: u64,
+    /// Only arms whose name contains this (repeatable)
+    #[arg(long = "arm", value_name = "NAME")]
+    arms: Vec<String>,
+    /// Operations of the large catalogue; 0 leaves it out
+    #[arg(long, default_value_t = 100_000)]
+    operations: usize,
+    /// Write docs/benchmarks.md
+    #[arg(long)]
+    write: bool,
+    /// Write the figures here
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Runs `cargo xtask bench`.
+///
+/// # Errors
+/// When a part is missing or does not start.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let root = tools::root();
+    stack::prepare(&root, vec![setup::Extra::Bench], vec![wasm::Variant::All])?;
+    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let mut fleet = Fleet::start(&root, folder.path(), &args.arms)?;
+    let samples = measure(&fleet, args)?;
+    fleet.stop();
+    let large_catalogue = match args.operations {
+        0 => None,
+        operations => {
+            eprintln!("a catalogue of {operations} operations");
+            Some(snapshot::measure(&fleet, folder.path(), operations)?)
+        }
+    };
+    let report = Report {
+        machine: machine(),
+        date: today(),
+        envoy: format!("Envoy {}", tools::envoy(&root)?.version),
+        rounds: args.rounds as usize,
+        rows: report::rows(&samples),
+        large_catalogue,
+    };
+    println!("\n{}", report.table());
+    if args.write {
+        report.write_page(&root.join("docs/benchmarks.md"))?;
+    }
+    if let Some(file) = &args.json {
+        if let Some(parent) = file.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        std::fs::write(file, serde_json::to_vec_pretty(&report)?)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    if report.has_errors() {
+        eprintln!("error: some requests were not answered with 200; the figures are worthless");
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn measure(fleet: &Fleet, args: &Args) -> Result<Vec<(&'static arms::Arm, Samples)>> {
+    let time = Duration::from_secs(args.seconds);
+    let mut all: Vec<_> = fleet
+        .running
+        .iter()
+        .map(|running| (running.arm, Samples::default()))
+        .collect();
+    // The first round warms up: V8 optimises what runs often.
+    for round in 0..=args.rounds {
+        eprintln!("round {round} of {}", args.rounds);
+        for (running, (_, samples)) in fleet.running.iter().zip(&mut all) {
+            let script = match running.arm.request {
+                Request::Read => &fleet.read,
+                Request::Write => &fleet.write,
+            };
+            let before = usage::cpu_time(running.id)?;
+            let load = load::run(running.port, script, time)?;
+            let cpu = usage::cpu_time(running.id)?.saturating_sub(before);
+            if round > 0 {
+                samples.rounds.push(Sample { load, cpu });
+            }
+            samples.resident_bytes = usage::resident_bytes(running.id)?;
+        }
+    }
+    Ok(all)
+}
+
+fn machine() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
+        .map_or("unknown processor", |(_, model)| model.trim());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{cores} cores of {model}")
+}
+
+fn today() -> String {
+    let date = Process::new("date").args(["-u", "+%Y-%m-%d"]).capture();
+    date.map_or_else(|_| "undated".into(), |date| date.stdout.trim().to_owned())
+}

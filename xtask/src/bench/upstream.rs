@@ -1,0 +1,36 @@
+//! nginx as an upstream that costs next to nothing.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::background::Background;
+use crate::process::Process;
+use crate::{net, tools};
+
+/// Starts nginx: a GraphQL answer on the one port, an empty 200 on the other.
+///
+/// # Errors
+/// When it does not start.
+pub(super) fn start(folder: &Path, graphql: u16, authz: u16) -> Result<Background> {
+    let here = folder.display();
+    let config = format!(
+        "daemon off;\nworker_processes 1;\npid {here}/nginx.pid;\nerror_log stderr error;\n\
+         events {{ worker_connections 4096; }}\n\
+         http {{\n  access_log off;\n  default_type application/json;\n  keepalive_requests 1000000000;\n  \
+           keepalive_timeout 3600s;\n  client_body_temp_path {here}/body;\n  proxy_temp_path {here}/proxy;\n  \
+           fastcgi_temp_path {here}/fastcgi;\n  uwsgi_temp_path {here}/uwsgi;\n  scgi_temp_path {here}/scgi;\n  \
+           server {{ listen 127.0.0.1:{graphql} backlog=4096; location / {{ return 200 '{{\"data\":{{\"ok\":true}}}}'; }} }}\n  \
+           server {{ listen 127.0.0.1:{authz} backlog=4096; location / {{ return 200 ''; }} }}\n}}\n"
+    );
+    let file = folder.join("nginx.conf");
+    std::fs::write(&file, config).with_context(|| format!("cannot write {}", file.display()))?;
+    let nginx = Process::new(tools::nginx()?.path)
+        .arg("-e")
+        .arg("stderr")
+        .arg("-c")
+        .arg(&file);
+    let nginx = Background::start(nginx, &folder.join("nginx.log"))?;
+    net::wait_for_port(graphql, super::READY)?;
+    Ok(nginx)
+}

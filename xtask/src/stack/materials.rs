@@ -1,0 +1,136 @@
+//! What a stack is started from: module, binaries, snapshot, keys, tokens,
+//! configuration.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::process::Process;
+use crate::{setup, wasm};
+
+/// Issuer of the tokens that `ig token` signs.
+pub(super) const ISSUER: &str = "https://issuer.localhost";
+
+/// Set-up, modules and binaries.
+pub(crate) fn prepare(
+    root: &Path,
+    extras: Vec<setup::Extra>,
+    modules: Vec<wasm::Variant>,
+) -> Result<()> {
+    setup::ensure(extras)?;
+    wasm::run(&wasm::Args {
+        variants: modules,
+        profile: "release".into(),
+        json: false,
+    })?;
+    let build = ["build", "--quiet", "--package", "ig-cli", "--package"];
+    Process::new("cargo")
+        .args(build)
+        .arg("ig-demo-upstream")
+        .current_dir(root)
+        .inherit_as_log()?;
+    Ok(())
+}
+
+/// The demo's snapshot and keys in a folder, and the binary that made them.
+pub(crate) struct Materials {
+    ig: PathBuf,
+    root: PathBuf,
+    folder: PathBuf,
+}
+
+impl Materials {
+    /// Compiles the demo's snapshot and makes the dev issuer's keys.
+    pub(crate) fn make(root: &Path, folder: &Path, shadow: bool) -> Result<Self> {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
+        let this = Self {
+            ig: root.join("target/debug/ig"),
+            root: root.to_owned(),
+            folder: folder.to_owned(),
+        };
+        this.compile_snapshot(shadow)?;
+        this.ig(&["token", "keys", "--dir"])
+            .arg(this.keys())
+            .capture()?;
+        Ok(this)
+    }
+
+    fn ig(&self, words: &[&str]) -> Process {
+        Process::new(&self.ig).args(words).current_dir(&self.root)
+    }
+
+    fn keys(&self) -> PathBuf {
+        self.folder.join("keys")
+    }
+
+    /// The snapshot.
+    pub(crate) fn snapshot(&self) -> PathBuf {
+        self.folder.join("demo.igsnap")
+    }
+
+    fn compile_snapshot(&self, shadow: bool) -> Result<()> {
+        let mut config = std::fs::read_to_string(self.root.join("envoy/demo/guard.toml"))
+            .context("cannot read envoy/demo/guard.toml")?;
+        if shadow {
+            config.push_str("\n[modes]\npersisted-query = \"shadow\"\npolicy = \"shadow\"\n");
+        }
+        let written = self.folder.join("guard.toml");
+        std::fs::write(&written, config)
+            .with_context(|| format!("cannot write {}", written.display()))?;
+        self.ig(&["snapshot", "compile"])
+            .args(["--schema", "persisted-queries/schema.graphql"])
+            .args(["--catalogue", "persisted-queries/manifest.json"])
+            .args(["--policies", "policies", "--config"])
+            .arg(&written)
+            .arg("--output")
+            .arg(self.snapshot())
+            .capture()?;
+        Ok(())
+    }
+
+    /// An access token of the dev issuer.
+    pub(crate) fn token(&self, user: &str) -> Result<String> {
+        let token = self
+            .ig(&["token", "--user", user, "--issuer", ISSUER, "--dir"])
+            .arg(self.keys())
+            .capture()?;
+        Ok(token.stdout.trim().to_owned())
+    }
+
+    /// Writes Envoy's configuration.
+    pub(crate) fn render(&self, config: &Path, with: &Rendered<'_>) -> Result<()> {
+        let demo = self.snapshot();
+        let mut ig = self
+            .ig(&["envoy", "render", "--flavour", "envoy"])
+            .args(["--issuer", ISSUER, "--audience", "ig", "--snapshot"])
+            .arg(with.snapshot.unwrap_or(&demo))
+            .arg("--module")
+            .arg(wasm::output_dir(&self.root).join("ig_guard.wasm"))
+            .arg("--jwks")
+            .arg(self.keys().join("jwks.json"))
+            .args(["--upstream", &with.upstream.to_string()])
+            .args(["--listen", &format!("127.0.0.1:{}", with.gateway_port)])
+            .args(["--admin", &format!("127.0.0.1:{}", with.admin_port)])
+            .arg("--access-log")
+            .arg(with.access_log);
+        if let Some(store) = with.text_store {
+            ig = ig.args(["--text-store", store]);
+        }
+        ig.arg("--output").arg(config).capture()?;
+        Ok(())
+    }
+}
+
+/// What differs between configurations.
+pub(crate) struct Rendered<'a> {
+    /// Another snapshot than the demo's.
+    pub(crate) snapshot: Option<&'a Path>,
+    /// `CLUSTER=HOST:PORT` of the texts that the snapshot does not embed.
+    pub(crate) text_store: Option<&'a str>,
+    pub(crate) upstream: SocketAddr,
+    pub(crate) gateway_port: u16,
+    pub(crate) admin_port: u16,
+    pub(crate) access_log: &'a Path,
+}
