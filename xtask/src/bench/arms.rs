@@ -22,11 +22,16 @@ pub(super) enum Filters {
     /// `jwt_authn` alone, which the guard needs and others use too.
     Jwt,
     Lua,
-    Noop,
+    /// The benchmarks' module, up to this step; it does nothing without one.
+    Probe(&'static str),
+    /// The same behind `jwt_authn`.
+    JwtProbe(&'static str),
     /// A question to an HTTP service that always says yes.
     ExtAuthz,
     /// As rendered: `jwt_authn` and all guards.
     Guard,
+    /// Another build of the module.
+    Other,
     /// The slim module, without `jwt_authn`.
     AllowList,
 }
@@ -40,12 +45,12 @@ const fn arm(name: &'static str, workers: u32, filters: Filters, request: Reques
     }
 }
 
-/// The first is what the others are compared with.
+/// What is compared with one another.
 pub(super) static ARMS: [Arm; 10] = [
     arm("bare Envoy", 1, Filters::None, Request::Read),
     arm("jwt_authn", 1, Filters::Jwt, Request::Read),
     arm("Lua, one header read", 1, Filters::Lua, Request::Read),
-    arm("no-op Wasm", 1, Filters::Noop, Request::Read),
+    arm("no-op Wasm", 1, Filters::Probe(""), Request::Read),
     arm("ext_authz to a no-op", 1, Filters::ExtAuthz, Request::Read),
     arm("allow-list alone", 1, Filters::AllowList, Request::Read),
     arm("guard", 1, Filters::Guard, Request::Read),
@@ -54,15 +59,62 @@ pub(super) static ARMS: [Arm; 10] = [
     arm("guard", 2, Filters::Guard, Request::Read),
 ];
 
-impl Arm {
-    /// The arm that this one is a ratio of.
-    pub(super) fn baseline(&self) -> &'static Arm {
-        let same = |arm: &&Arm| arm.filters == Filters::None && arm.workers == self.workers;
-        ARMS.iter().find(same).unwrap_or(&ARMS[0])
-    }
+/// `--module`
+pub(super) static OTHER: Arm = arm("guard, other build", 1, Filters::Other, Request::Read);
 
+/// What each host call of the guard adds to the one before.
+pub(super) static LADDER: [Arm; 11] = [
+    arm("bare Envoy", 1, Filters::None, Request::Read),
+    arm("no-op Wasm", 1, Filters::Probe(""), Request::Read),
+    arm(
+        "+ all headers read",
+        1,
+        Filters::Probe("headers"),
+        Request::Read,
+    ),
+    arm(
+        "+ held until the body is there",
+        1,
+        Filters::Probe("hold"),
+        Request::Read,
+    ),
+    arm("+ body read", 1, Filters::Probe("body"), Request::Read),
+    arm(
+        "+ body replaced",
+        1,
+        Filters::Probe("replace"),
+        Request::Read,
+    ),
+    arm(
+        "+ 2 headers removed, 8 set",
+        1,
+        Filters::Probe("annotate"),
+        Request::Read,
+    ),
+    arm(
+        "+ filter state set",
+        1,
+        Filters::Probe("state"),
+        Request::Read,
+    ),
+    arm(
+        "+ response header set",
+        1,
+        Filters::Probe("response"),
+        Request::Read,
+    ),
+    arm(
+        "+ jwt_authn",
+        1,
+        Filters::JwtProbe("response"),
+        Request::Read,
+    ),
+    arm("guard", 1, Filters::Guard, Request::Read),
+];
+
+impl Arm {
     /// Turns the guard's configuration into this arm's.
-    pub(super) fn configure(&self, config: &mut Value, modules: &Path, authz: u16) {
+    pub(super) fn configure(&self, config: &mut Value, modules: &Path, other: &Path, authz: u16) {
         let filters = config
             .pointer_mut(
                 "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters",
@@ -70,7 +122,10 @@ impl Arm {
             .and_then(Value::as_array_mut);
         let Some(filters) = filters else { return };
         let is = |filter: &Value, name: &str| filter["name"] == name;
-        let keep_jwt = matches!(self.filters, Filters::Jwt | Filters::Guard);
+        let keep_jwt = matches!(
+            self.filters,
+            Filters::Jwt | Filters::JwtProbe(_) | Filters::Guard | Filters::Other
+        );
         filters.retain(|filter| keep_jwt || !is(filter, "envoy.filters.http.jwt_authn"));
         if self.filters == Filters::Guard {
             return;
@@ -80,18 +135,24 @@ impl Arm {
             .position(|filter| is(filter, "ig.guard"))
             .map(|at| filters.remove(at));
         let mut guard = guard.unwrap_or_default();
-        let mut module = |name: &str| {
-            let path = modules.join(name);
+        let in_module = |mut guard: Value, path: &Path| {
             guard["typed_config"]["config"]["vm_config"]["code"]["local"]["filename"] =
                 json!(path.to_string_lossy());
-            guard.clone()
+            guard
         };
         let filter = match self.filters {
             Filters::None | Filters::Jwt | Filters::Guard => return,
             Filters::Lua => lua(),
             Filters::ExtAuthz => ext_authz(),
-            Filters::Noop => module("noop.wasm"),
-            Filters::AllowList => module("ig_guard_persisted_query.wasm"),
+            Filters::Probe(step) | Filters::JwtProbe(step) => {
+                guard["typed_config"]["config"]["configuration"] = json!({
+                    "@type": "type.googleapis.com/google.protobuf.StringValue",
+                    "value": step,
+                });
+                in_module(guard, &modules.join("probe.wasm"))
+            }
+            Filters::AllowList => in_module(guard, &modules.join("ig_guard_persisted_query.wasm")),
+            Filters::Other => in_module(guard, other),
         };
         filters.insert(filters.len().saturating_sub(1), filter);
         if self.filters == Filters::ExtAuthz

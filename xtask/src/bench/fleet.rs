@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::arms::{ARMS, Arm};
+use super::arms::Arm;
 use super::load::{Request, Script};
 use super::{GRACE, READY, upstream};
 use crate::background::Background;
@@ -37,7 +37,12 @@ pub(super) struct Running {
 
 impl Fleet {
     /// Starts everything.
-    pub(super) fn start(root: &Path, folder: &Path, only: &[String]) -> Result<Self> {
+    pub(super) fn start(
+        root: &Path,
+        folder: &Path,
+        arms: &[&'static Arm],
+        other: &Path,
+    ) -> Result<Self> {
         let materials = Materials::make(root, folder, false)?;
         let (graphql, authz) = (net::free_port()?, net::free_port()?);
         let upstream = upstream::start(folder, graphql, authz)?;
@@ -72,21 +77,24 @@ impl Fleet {
             read,
             write,
         };
-        for (number, arm) in ARMS.iter().enumerate() {
-            if only.is_empty() || only.iter().any(|name| arm.name.contains(name.as_str())) {
-                let running = fleet.envoy(arm, number)?;
-                fleet.running.push(running);
-            }
+        for (number, arm) in arms.iter().enumerate() {
+            let running = fleet.envoy(arm, number, other)?;
+            fleet.running.push(running);
         }
         Ok(fleet)
     }
 
-    fn envoy(&self, arm: &'static Arm, number: usize) -> Result<Running> {
+    fn envoy(&self, arm: &'static Arm, number: usize, other: &Path) -> Result<Running> {
         let (port, admin) = (net::free_port()?, net::free_port()?);
         let file = self.folder.join(format!("arm-{number}.json"));
         self.render(&file, port, admin, None)?;
         let mut config: Value = serde_json::from_slice(&std::fs::read(&file)?)?;
-        arm.configure(&mut config, &wasm::output_dir(&self.root), self.authz);
+        arm.configure(
+            &mut config,
+            &wasm::output_dir(&self.root),
+            other,
+            self.authz,
+        );
         std::fs::write(&file, serde_json::to_vec(&config)?)?;
         let process = self.run(&file, arm.workers, admin, &format!("arm-{number}.log"))?;
         let id = process.id().context("Envoy ended")?;

@@ -8,7 +8,7 @@ mod snapshot;
 mod upstream;
 mod usage;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -40,6 +40,12 @@ pub struct Args {
     /// Only arms whose name contains this (repeatable)
     #[arg(long = "arm", value_name = "NAME")]
     arms: Vec<String>,
+    /// Instead: what each host call adds to a filter that does nothing
+    #[arg(long)]
+    ladder: bool,
+    /// Another build of the module, as one more arm
+    #[arg(long, value_name = "FILE")]
+    module: Option<PathBuf>,
     /// Operations of the large catalogue; 0 leaves it out
     #[arg(long, default_value_t = 100_000)]
     operations: usize,
@@ -59,7 +65,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let root = tools::root();
     stack::prepare(&root, vec![setup::Extra::Bench], vec![wasm::Variant::All])?;
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let mut fleet = Fleet::start(&root, folder.path(), &args.arms)?;
+    let mut fleet = Fleet::start(
+        &root,
+        folder.path(),
+        &chosen(args),
+        args.module.as_deref().unwrap_or(Path::new("")),
+    )?;
     let samples = measure(&fleet, args)?;
     fleet.stop();
     let large_catalogue = match args.operations {
@@ -93,6 +104,19 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn chosen(args: &Args) -> Vec<&'static arms::Arm> {
+    let all = match args.ladder {
+        true => &arms::LADDER[..],
+        false => &arms::ARMS[..],
+    };
+    let is_wanted = |arm: &&arms::Arm| {
+        let is_named = |name: &String| arm.name.contains(name.as_str());
+        args.arms.is_empty() || args.arms.iter().any(is_named)
+    };
+    let other = args.module.iter().map(|_| &arms::OTHER);
+    all.iter().filter(is_wanted).chain(other).collect()
 }
 
 fn measure(fleet: &Fleet, args: &Args) -> Result<Vec<(&'static arms::Arm, Samples)>> {

@@ -46,7 +46,7 @@ pub struct Args {
     pub json: bool,
 }
 
-/// A module: the guard with all its features or one, or the benchmarks' no-op.
+/// A module: the guard with all its features or one, or the benchmarks' probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Variant {
@@ -56,15 +56,15 @@ pub enum Variant {
     PersistedQuery,
     /// Policy only
     Policy,
-    /// Does nothing: the benchmarks' floor
-    Noop,
+    /// Does nothing, or single host calls: for benchmarks
+    Probe,
     /// All of these
     All,
 }
 
 impl Variant {
     /// The modules that `all` stands for.
-    pub const EACH: [Self; 4] = [Self::Full, Self::PersistedQuery, Self::Policy, Self::Noop];
+    pub const EACH: [Self; 4] = [Self::Full, Self::PersistedQuery, Self::Policy, Self::Probe];
 
     fn cargo_args(self) -> &'static [&'static str] {
         match self {
@@ -76,7 +76,7 @@ impl Variant {
                 "persisted-query",
             ],
             Self::Policy => &["--lib", "--no-default-features", "--features", "policy"],
-            Self::Noop => &["--example", "noop"],
+            Self::Probe => &["--example", "probe"],
         }
     }
 
@@ -91,14 +91,14 @@ impl Variant {
         match self {
             Self::PersistedQuery => base.join("persisted-query"),
             Self::Policy => base.join("policy"),
-            Self::Full | Self::Noop | Self::All => base,
+            Self::Full | Self::Probe | Self::All => base,
         }
     }
 
     /// Where cargo puts it, below the profile's folder.
     fn cargo_output(self) -> &'static str {
         match self {
-            Self::Noop => "examples/noop.wasm",
+            Self::Probe => "examples/probe.wasm",
             _ => "ig_guard.wasm",
         }
     }
@@ -109,7 +109,7 @@ impl Variant {
             Self::Full | Self::All => "ig_guard.wasm",
             Self::PersistedQuery => "ig_guard_persisted_query.wasm",
             Self::Policy => "ig_guard_policy.wasm",
-            Self::Noop => "noop.wasm",
+            Self::Probe => "probe.wasm",
         }
     }
 }
@@ -187,8 +187,8 @@ pub fn output_dir(root: &Path) -> PathBuf {
 /// As [`run`].
 pub fn build(root: &Path, toolchain: Toolchain, variant: Variant, profile: &str) -> Result<Built> {
     let started = Instant::now();
-    if variant == Variant::Noop && !root.join("filters/wasm/examples/noop.rs").is_file() {
-        bail!("filters/wasm/examples/noop.rs does not exist, so there is no no-op module to build");
+    if variant == Variant::Probe && !root.join("filters/wasm/examples/probe.rs").is_file() {
+        bail!("filters/wasm/examples/probe.rs does not exist, so there is no probe to build");
     }
     let target_dir = variant.target_dir(root, toolchain);
     toolchain
