@@ -1,5 +1,6 @@
 //! `ig envoy`
 
+mod jwks;
 mod render;
 
 use anyhow::Result;

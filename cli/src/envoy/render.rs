@@ -7,10 +7,11 @@ use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 use ig_contract::Snapshot;
 use ig_envoy::{
-    AccessLog, Address, Endpoints, Guard, Jwks, JwtProvider, MAX_CLOCK_SKEW_SECONDS, StaticOptions,
+    AccessLog, Address, Endpoints, Guard, JwtProvider, MAX_CLOCK_SKEW_SECONDS, StaticOptions,
     TextStore, Upstream, render,
 };
 
+use super::jwks;
 use crate::{Outcome, files};
 
 /// Render configuration that loads the guard.
@@ -18,6 +19,8 @@ use crate::{Outcome, files};
 #[command(after_help = "Examples:
   ig envoy render --snapshot guard.igsnap --module ig_guard.wasm --upstream 127.0.0.1:4000 \\
       --jwks target/dev/keys/jwks.json --issuer https://issuer.localhost --audience ig -o envoy.json
+  ig envoy render --snapshot guard.igsnap --module ig_guard.wasm --upstream 127.0.0.1:4000 \\
+      --jwks https://login.example/keys --issuer https://login.example --audience graph -o envoy.json
   envoy -c envoy.json
 
 The snapshot is embedded. Envoy reads the module where --module says, so give a
@@ -38,9 +41,17 @@ pub(crate) struct Args {
     /// The GraphQL service; may be given several times.
     #[arg(long, value_name = "HOST:PORT", required = true)]
     upstream: Vec<Address>,
-    /// Public keys of the issuer of access tokens, a JWK set.
-    #[arg(long, value_name = "FILE", requires = "issuer")]
-    jwks: Option<PathBuf>,
+    /// Public keys of the issuer of access tokens, a JWK set: a file to embed,
+    /// or the issuer's `jwks_uri`, which Envoy then follows.
+    #[arg(long, value_name = "FILE|URL", requires = "issuer")]
+    jwks: Option<jwks::Source>,
+    /// Authorities to trust when keys come from a URL, as Envoy finds them.
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/ssl/certs/ca-certificates.crt"
+    )]
+    jwks_ca: PathBuf,
     /// Issuer of access tokens.
     #[arg(long, value_name = "URL", requires = "jwks")]
     issuer: Option<String>,
@@ -112,9 +123,13 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
     guard.root_id = args.root_id;
     options.guards.push(guard);
     if let (Some(jwks), Some(issuer)) = (args.jwks, args.issuer) {
-        options
-            .jwt_providers
-            .push(provider(&jwks, issuer, args.audience)?);
+        options.jwt_providers.push(JwtProvider {
+            name: "issuer".into(),
+            issuer,
+            audiences: args.audience,
+            jwks: jwks.resolve(&args.jwks_ca)?,
+            clock_skew_seconds: MAX_CLOCK_SKEW_SECONDS,
+        });
     }
     if let Some(path) = args.access_log {
         options.access_log = AccessLog::File(path);
@@ -139,32 +154,4 @@ fn text_store(snapshot: &Snapshot, given: Option<StoreArg>) -> Result<Option<Tex
         ),
         (None, Some(_)) => bail!("the snapshot embeds its texts: leave out --text-store"),
     }
-}
-
-fn provider(jwks: &std::path::Path, issuer: String, audiences: Vec<String>) -> Result<JwtProvider> {
-    let keys = files::read_text(jwks)?;
-    let parsed: serde_json::Value =
-        serde_json::from_str(&keys).with_context(|| format!("{} is not JSON", jwks.display()))?;
-    let keys_of = |key: &serde_json::Value| key.as_array().is_some_and(|keys| !keys.is_empty());
-    if !keys_of(&parsed["keys"]) {
-        bail!("{} is not a JWK set: it has no `keys`", jwks.display());
-    }
-    // A private key in here would end up in Envoy's admin interface.
-    let is_private = |key: &serde_json::Value| key.get("d").is_some() || key.get("k").is_some();
-    if parsed["keys"]
-        .as_array()
-        .is_some_and(|keys| keys.iter().any(is_private))
-    {
-        bail!(
-            "{} has a private or symmetric key; give public keys",
-            jwks.display()
-        );
-    }
-    Ok(JwtProvider {
-        name: "issuer".into(),
-        issuer,
-        audiences,
-        jwks: Jwks::Inline(keys),
-        clock_skew_seconds: MAX_CLOCK_SKEW_SECONDS,
-    })
 }

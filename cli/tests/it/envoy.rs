@@ -58,3 +58,34 @@ fn what_does_not_fit_is_refused() {
         .ok()
         .says("\"texts\"");
 }
+
+#[test]
+fn keys_by_address_are_followed_over_tls_only() {
+    let work = Work::new();
+    work.compile();
+    let from = |url: &str| RENDER.replace("target/dev/keys/jwks.json", url);
+    let value = work.ig(&from("https://login.example/keys")).ok().json();
+    let text = value.to_string();
+    assert!(
+        text.contains(r#""uri":"https://login.example/keys""#),
+        "{text}"
+    );
+    let clusters = value.pointer("/static_resources/clusters").unwrap();
+    let keys = clusters
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|cluster| cluster["name"] == "jwks_issuer");
+    let tls = &keys.unwrap()["transport_socket"]["typed_config"];
+    assert_eq!(tls["sni"], "login.example");
+    assert_eq!(
+        tls.pointer("/common_tls_context/validation_context/trusted_ca/filename")
+            .unwrap(),
+        "/etc/ssl/certs/ca-certificates.crt"
+    );
+    work.ig(&from("http://127.0.0.1:9000/keys")).ok();
+    work.ig(&from("http://login.example/keys"))
+        .exits(2)
+        .says("give an https URL");
+    work.ig(&from("https:///keys")).exits(2);
+}
