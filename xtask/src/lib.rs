@@ -7,6 +7,7 @@
 pub mod background;
 pub mod bench;
 pub mod demo;
+pub mod fuzz;
 pub mod net;
 pub mod process;
 pub mod setup;

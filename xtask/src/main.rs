@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{bench, demo, setup, stack, tiers, wasm};
+use xtask::{bench, demo, fuzz, setup, stack, tiers, wasm};
 
 /// Everything a contributor runs in this workspace.
 #[derive(Parser)]
@@ -33,6 +33,7 @@ enum Command {
     Test(tiers::TestArgs),
     Ci(tiers::CiArgs),
     Bench(bench::Args),
+    Fuzz(fuzz::Args),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Command::Test(args) => tiers::run_test(&args),
         Command::Ci(args) => tiers::run_ci(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
     };
     match done {
         Ok(code) => code,

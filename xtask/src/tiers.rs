@@ -190,7 +190,8 @@ pub fn run_ci(_: &CiArgs) -> Result<ExitCode> {
     let root = tools::root();
     let mut steps = Steps { done: Vec::new() };
     steps.step("formatting", || cargo(&root, &["fmt", "--all", "--check"]))?;
-    test(&mut steps, &[Tier::All], vec![setup::Extra::Interop])?;
+    let extras = vec![setup::Extra::Interop, setup::Extra::Deny];
+    test(&mut steps, &[Tier::All], extras)?;
     steps.step("lints", || {
         cargo(
             &root,
@@ -207,6 +208,10 @@ pub fn run_ci(_: &CiArgs) -> Result<ExitCode> {
         )
     })?;
     steps.step("lints of the module", || lint_module(&root))?;
+    // Advisories change without us: `.github/workflows/advisories.yml` asks daily.
+    steps.step("licences and sources", || {
+        cargo(&root, &["deny", "check", "bans", "licenses", "sources"])
+    })?;
     steps.step("documentation", || {
         let doc = Process::new("cargo").args([
             "doc",

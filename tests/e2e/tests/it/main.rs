@@ -12,6 +12,7 @@ mod cases;
 mod chain;
 mod corpora;
 mod differential;
+mod docs;
 mod gateway;
 mod identity;
 mod modes;

@@ -1,0 +1,60 @@
+//! What documentation tells readers to run, run as it stands.
+
+use std::net::TcpListener;
+use std::process::Command;
+
+use ig_e2e::{envoy_binary, workspace};
+
+use crate::skip;
+
+/// Pages in the order in which a reader meets them: later ones use the files
+/// of earlier ones.
+const PAGES: [&str; 2] = ["README.md", "docs/operating.md"];
+
+#[test]
+fn every_documented_command_works() {
+    if !skip::ready() {
+        return;
+    }
+    let root = workspace();
+    let mut script = String::from("set -euxo pipefail\n");
+    for page in PAGES {
+        let text = std::fs::read_to_string(root.join(page)).unwrap();
+        let blocks: Vec<_> = text.split("```sh\n").skip(1).collect();
+        assert!(!blocks.is_empty(), "{page} has no command");
+        for block in blocks {
+            script.push_str(block.split("```").next().unwrap());
+        }
+    }
+    let mut bash = Command::new("bash");
+    bash.args(["-c", &script]).current_dir(&root);
+    let held: Vec<_> = ["IG_GATEWAY_PORT", "IG_ADMIN_PORT", "IG_UPSTREAM_PORT"]
+        .into_iter()
+        .map(|name| {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            bash.env(name, listener.local_addr().unwrap().port().to_string());
+            listener
+        })
+        .collect();
+    // All at once, so that they are three.
+    drop(held);
+    let ran = bash.output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    if !ran.status.success() {
+        let _ = Command::new("cargo")
+            .args(["xtask", "down"])
+            .current_dir(&root)
+            .status();
+    }
+    assert!(ran.status.success(), "{said}");
+    let out = String::from_utf8_lossy(&ran.stdout);
+    assert!(out.contains("\"data\""), "the request of the tour: {out}");
+    let config = root.join("target/envoy.json");
+    let checked = Command::new(envoy_binary().unwrap())
+        .args(["--mode", "validate", "--config-path"])
+        .arg(config)
+        .current_dir(&root)
+        .output()
+        .unwrap();
+    assert!(checked.status.success(), "{checked:?}");
+}
