@@ -183,4 +183,20 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), DenyCode::ALL.len());
     }
+
+    /// `docs/answers.md` lists every code with its status, and no other.
+    #[test]
+    fn the_documentation_lists_every_code() {
+        let page = include_str!("../../docs/answers.md");
+        let listed: Vec<_> = page
+            .lines()
+            .filter_map(|line| {
+                let mut cells = line.strip_prefix("| `")?.split('|');
+                let code = cells.next()?.trim().trim_end_matches('`').to_owned();
+                Some((code, cells.next()?.trim().parse().unwrap()))
+            })
+            .collect();
+        let codes = DenyCode::ALL.map(|code| (code.as_str().to_owned(), code.status()));
+        assert_eq!(listed, codes);
+    }
 }

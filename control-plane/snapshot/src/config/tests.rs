@@ -131,3 +131,28 @@ fn endpoints() {
     let toml = LEAST.replace("/graphql", "/v1/api.graphql");
     assert_eq!(paths(&toml), ["tenants"]);
 }
+
+/// Both examples of `docs/operating.md`; the second stands in place of a line.
+#[test]
+fn the_documentation_is_valid() {
+    let page = include_str!("../../../../docs/operating.md");
+    let blocks: Vec<_> = page.split("```toml\n").skip(1).collect();
+    let blocks: Vec<_> = blocks
+        .iter()
+        .map(|block| block.split("```").next().unwrap())
+        .collect();
+    let [whole, store] = blocks[..] else {
+        panic!("{} examples", blocks.len());
+    };
+    let config = Config::parse(whole).unwrap();
+    assert_eq!(config.texts, Texts::Embedded);
+    // What the page calls defaults are the defaults.
+    let head = config.head("r1");
+    assert_eq!(head.limits, ig_contract::snapshot::Limits::default());
+    assert_eq!(head.identity, ig_contract::snapshot::Identity::default());
+    let stored = whole.replace("texts = \"embedded\"", "# ") + store;
+    assert!(matches!(
+        Config::parse(&stored).unwrap().texts,
+        Texts::Store(_)
+    ));
+}
