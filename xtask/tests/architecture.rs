@@ -1,5 +1,11 @@
 //! What ARCHITECTURE.md promises about the code's own shape.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the helpers of tests fail like tests"
+)]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;

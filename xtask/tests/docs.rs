@@ -1,6 +1,12 @@
 //! Documentation does not rot: links lead somewhere, and commands are ones
 //! that exist. What stands in `sh` blocks is executed by `tests/e2e`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the helpers of tests fail like tests"
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

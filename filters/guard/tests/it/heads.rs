@@ -1,0 +1,148 @@
+//! Headers: what a client may set, what is removed, what is refused.
+
+use ig_contract::headers;
+
+use crate::fixture::{BOTH, ME, Sent, by_id, guard, header};
+
+#[test]
+fn of_the_clients_own_names_only_three_stay() {
+    let guard = guard(BOTH, |_| ());
+    let ours = [
+        "x-ig-tenant",
+        "x-ig-actor",
+        "x-ig-region",
+        "x-ig-operation",
+        "x-ig-decision-id",
+        "x-ig-anything",
+        "x_ig_tenant",
+        "x-ig_tenant",
+        "x_ig-purpose",
+    ];
+    let mut sent = Sent::post(by_id(ME, "")).with("x-ig-authority", "warrant 7");
+    for name in ours {
+        sent = sent.with(name, "spoofed").with(name, b"\xff\xfe");
+    }
+    let forward = sent.with("x-ig-step-up", "token").forwarded(&guard);
+    for name in ours {
+        assert!(forward.remove.iter().any(|known| known == name), "{name}");
+    }
+    // Neither the proof nor the payload is the upstream's business.
+    for name in [headers::STEP_UP, headers::JWT_PAYLOAD] {
+        assert!(forward.remove.iter().any(|known| known == name), "{name}");
+    }
+    for name in [headers::PURPOSE, headers::AUTHORITY] {
+        assert!(!forward.remove.iter().any(|known| known == name), "{name}");
+    }
+    assert_eq!(header(&forward, headers::ACTOR), Some("a@alpha.io"));
+    assert_eq!(header(&forward, headers::TENANT), Some("alpha"));
+    assert_eq!(header(&forward, headers::REGION), Some("eu"));
+    assert_eq!(header(&forward, headers::OPERATION), Some("Me"));
+}
+
+/// (name, value, status, rule) of one more header on a good request.
+#[test]
+fn one_more_header() {
+    let long = "x".repeat(300);
+    let table: &[(&str, &[u8], u16, &str)] = &[
+        ("x-ig-purpose", b"audit", 400, "header-input"),
+        ("x-ig-authority", b"a \xc3\xa9", 400, "header-input"),
+        ("x-ig-authority", b"\xff", 400, "header-input"),
+        ("x-ig-authority", b"", 400, "header-input"),
+        ("x-ig-authority", long.as_bytes(), 400, "header-input"),
+        ("x-ig-authority", b"warrant 7", 200, ""),
+        ("x-ig-step-up", b"\x80", 400, "header-input"),
+        ("x-ig-jwt-payload", b"e30", 401, "token"),
+        ("content-type", b"application/json", 415, "content-type"),
+        ("content-encoding", b"gzip", 415, "content-encoding"),
+        ("content-encoding", b"identity", 200, ""),
+        ("upgrade", b"websocket", 403, "upgrade"),
+        ("accept", b"\xff\xfe", 200, ""),
+        ("cookie", b"\x80\x81", 200, ""),
+        ("x-http-method-override", b"DELETE", 200, ""),
+    ];
+    let guard = guard(BOTH, |_| ());
+    for (name, value, status, rule) in table {
+        let sent = Sent::post(by_id(ME, "")).with(name, value);
+        let got = sent.verdict(&guard);
+        assert_eq!(got, (*status, (*rule).to_owned()), "{name}: {value:?}");
+    }
+}
+
+/// (name, value or none, status, rule) of a header in place of a good one.
+#[test]
+fn another_header() {
+    let table: &[(&str, Option<&str>, u16, &str)] = &[
+        ("x-ig-purpose", None, 403, "purpose-required"),
+        ("x-ig-purpose", Some("audit"), 403, "purpose-not-granted"),
+        ("x-ig-purpose", Some("two words"), 400, "header-input"),
+        (":method", Some("PUT"), 405, "method"),
+        (":method", None, 405, "method"),
+        (":path", Some("/other"), 404, "path-not-endpoint"),
+        (":path", Some("/graphql/"), 404, "path-not-endpoint"),
+        (":path", None, 404, "path-not-endpoint"),
+        ("content-type", None, 415, "content-type"),
+        (
+            "content-type",
+            Some("application/graphql"),
+            415,
+            "content-type",
+        ),
+        (
+            "content-type",
+            Some("multipart/form-data"),
+            415,
+            "content-type",
+        ),
+        ("x-ig-jwt-payload", None, 401, "token"),
+    ];
+    let guard = guard(BOTH, |_| ());
+    for (name, value, status, rule) in table {
+        let mut sent = Sent::post(by_id(ME, "")).without(name);
+        if let Some(value) = value {
+            sent = sent.with(name, value);
+        }
+        let got = sent.verdict(&guard);
+        assert_eq!(got, (*status, (*rule).to_owned()), "{name}: {value:?}");
+    }
+}
+
+#[test]
+fn frameworks_cannot_be_told_another_method_or_path() {
+    let guard = guard(BOTH, |_| ());
+    for name in [
+        "x-http-method",
+        "x-http-method-override",
+        "x-method-override",
+        "x-original-url",
+        "x-rewrite-url",
+    ] {
+        let forward = Sent::post(by_id(ME, "")).with(name, "x").forwarded(&guard);
+        assert!(forward.remove.iter().any(|known| known == name), "{name}");
+    }
+}
+
+#[test]
+fn answers_are_of_the_type_that_is_asked_for_and_never_cached() {
+    let guard = guard(BOTH, |_| ());
+    for (accept, expected) in [
+        ("", "application/json; charset=utf-8"),
+        ("*/*", "application/json; charset=utf-8"),
+        ("application/json", "application/json; charset=utf-8"),
+        (
+            "application/graphql-response+json",
+            "application/graphql-response+json; charset=utf-8",
+        ),
+    ] {
+        let reply = Sent::post("{}").with("accept", accept).denied(&guard);
+        let get = |name: &str| {
+            let found = reply.headers.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| value.as_str())
+        };
+        assert_eq!(get("content-type"), Some(expected), "{accept}");
+        assert_eq!(
+            get("cache-control"),
+            Some("private, no-cache, must-revalidate")
+        );
+        assert_eq!(get("x-ig-decision-id"), Some(crate::fixture::DECISION_ID));
+    }
+}

@@ -1,0 +1,16 @@
+//! The exchange as the adapter drives it, from head to step.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the helpers of tests fail like tests"
+)]
+
+mod batches;
+mod fixture;
+mod heads;
+mod identity;
+mod modes;
+mod properties;
+mod records;
+mod texts;
