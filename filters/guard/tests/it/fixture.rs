@@ -199,7 +199,7 @@ impl Sent {
             subject: subject.as_bytes().to_vec(),
         });
         self.without("x-ig-jwt-payload")
-            .with("x-ig-jwt-payload", &payload(claims))
+            .with("x-ig-jwt-payload", payload(claims))
     }
 
     pub(crate) fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
