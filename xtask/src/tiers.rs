@@ -244,26 +244,33 @@ pub fn run_ci(_: &CiArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The distribution's compiler for Wasm has no clippy beside it.
+/// What the modules are built of, with each set of features. The distribution's
+/// compiler for Wasm has no clippy beside it.
 fn lint_module(root: &Path) -> Result<()> {
     if wasm::Toolchain::choose(root)? != wasm::Toolchain::Rustup {
         eprintln!("SKIPPED: no clippy for the Wasm target in this toolchain");
         return Ok(());
     }
-    cargo(
-        root,
+    let variants: [&[&str]; 3] = [
+        &["--lib", "--examples"],
         &[
-            "clippy",
-            "--release",
-            "--package",
-            "ig-guard-wasm",
-            "--target",
-            wasm::TARGET,
-            "--target-dir",
-            "target/wasm",
-            "--",
-            "-D",
-            "warnings",
+            "--lib",
+            "--no-default-features",
+            "--features=persisted-query",
         ],
-    )
+        &["--lib", "--no-default-features", "--features=policy"],
+    ];
+    for variant in variants {
+        let lint = ["clippy", "--package", "ig-guard-wasm", "--target"];
+        let words = lint
+            .iter()
+            .chain(&[wasm::TARGET, "--target-dir", "target/wasm"]);
+        let words: Vec<_> = words
+            .chain(variant)
+            .chain(&["--", "-D", "warnings"])
+            .copied()
+            .collect();
+        cargo(root, &words)?;
+    }
+    Ok(())
 }

@@ -6,9 +6,10 @@ use std::rc::Rc;
 
 use ig_contract::snapshot::{Document, Operation, OperationIndex};
 use ig_contract::{Deny, DenyCode, Mode, TextHash, headers};
+#[cfg(feature = "policy")]
+use ig_persisted_query::Request;
 use ig_persisted_query::{
-    Item, Method, Request, RequestParts, canonical_body, canonical_target, decode, select,
-    select_by_text,
+    Item, Method, RequestParts, canonical_body, canonical_target, decode, select, select_by_text,
 };
 
 use crate::effect::{Forward, Step};
@@ -138,8 +139,14 @@ impl Exchange {
         let path = || {
             ig_persisted_query::check_target(self.head.target(), &guard.snapshot().head().endpoint)
         };
+        // Where policy runs, it is policy that judges them, above.
+        let inputs = || match self.decides_who() {
+            true => Ok(()),
+            false => self.head.check_inputs(),
+        };
         shape
             .and_then(|_| path())
+            .and_then(|()| inputs())
             .err()
             .map(|deny| self.shape_deny(deny))
     }

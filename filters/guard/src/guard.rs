@@ -1,11 +1,15 @@
 //! A guard of one snapshot revision, shared by the requests of a worker.
 
+#[cfg(feature = "policy")]
 use std::cell::RefCell;
+#[cfg(feature = "policy")]
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use ig_contract::snapshot::{Limits, Modes, OperationIndex, Text, TextStore};
-use ig_contract::{Deny, InvalidSnapshot, Snapshot};
+#[cfg(feature = "policy")]
+use ig_contract::{Deny, DenyCode};
+use ig_contract::{InvalidSnapshot, Snapshot};
 use ig_persisted_query::Prepared;
 #[cfg(feature = "policy")]
 use ig_policy::{Actor, InvalidProgram, Policy};
@@ -64,6 +68,13 @@ struct Identities {
     known: HashMap<String, Identity>,
     next_number: u64,
 }
+
+#[cfg(feature = "policy")]
+const NOT_FORWARDED: Deny = Deny::new(
+    DenyCode::Unauthenticated,
+    "payload-not-forwarded",
+    "The gateway does not tell its guard who asks; its operator must let jwt_authn forward the payload.",
+);
 
 /// Prepared texts kept per worker when the snapshot names no text store.
 const DEFAULT_PREPARED_BYTES: usize = 8 << 20;
@@ -134,7 +145,13 @@ impl Guard {
         payload: Option<&str>,
         verified: impl FnOnce() -> Option<VerifiedToken>,
     ) -> Identity {
-        let payload = payload.ok_or(Actor::UNAUTHENTICATED)?;
+        let Some(payload) = payload else {
+            // A verified token whose payload is not here is the chain's fault.
+            return Err(match verified() {
+                Some(_) => NOT_FORWARDED,
+                None => Actor::UNAUTHENTICATED,
+            });
+        };
         let mut identities = self.identities.borrow_mut();
         if let Some(identity) = identities.known.get(payload) {
             return identity.clone();

@@ -25,6 +25,10 @@ enum Stage {
 /// One request.
 pub(crate) struct HttpRequest {
     guard: Option<Rc<Guard>>,
+    #[cfg_attr(
+        not(feature = "policy"),
+        expect(dead_code, reason = "only policy asks who")
+    )]
     verified: Rc<VerifiedClaims>,
     exchange: Option<Exchange>,
     stage: Stage,

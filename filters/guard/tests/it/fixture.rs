@@ -202,6 +202,12 @@ impl Sent {
             .with("x-ig-jwt-payload", payload(claims))
     }
 
+    /// By a caller without a token.
+    pub(crate) fn of_nobody(mut self) -> Self {
+        self.verified = None;
+        self.without("x-ig-jwt-payload")
+    }
+
     pub(crate) fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.headers.push((name.into(), value.as_ref().to_vec()));
         self

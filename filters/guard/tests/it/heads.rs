@@ -1,6 +1,7 @@
 //! Headers: what a client may set, what is removed, what is refused.
 
 use ig_contract::headers;
+use ig_guard::Guards;
 
 use crate::fixture::{BOTH, ME, Sent, by_id, guard, header};
 
@@ -51,7 +52,7 @@ fn one_more_header() {
         ("x-ig-authority", long.as_bytes(), 400, "header-input"),
         ("x-ig-authority", b"warrant 7", 200, ""),
         ("x-ig-step-up", b"\x80", 400, "header-input"),
-        ("x-ig-jwt-payload", b"e30", 401, "token"),
+        ("x-ig-jwt-payload", b"e30", 401, "payload-not-forwarded"),
         ("content-type", b"application/json", 415, "content-type"),
         ("content-encoding", b"gzip", 415, "content-encoding"),
         ("content-encoding", b"identity", 200, ""),
@@ -66,6 +67,22 @@ fn one_more_header() {
         let got = sent.verdict(&guard);
         assert_eq!(got, (*status, (*rule).to_owned()), "{name}: {value:?}");
     }
+}
+
+/// An instance without policy passes them on, so it checks them.
+#[test]
+fn an_allow_list_alone_takes_inputs_once() {
+    let alone = Guards {
+        persisted_query: true,
+        policy: false,
+    };
+    let guard = guard(alone, |_| ());
+    let sent = || Sent::post(by_id(ME, ""));
+    assert_eq!(sent().verdict(&guard).0, 200);
+    let twice = sent().with("x-ig-purpose", "audit").verdict(&guard);
+    assert_eq!(twice, (400, "header-input".into()));
+    let bytes = sent().with("x-ig-authority", b"\xff").verdict(&guard);
+    assert_eq!(bytes, (400, "header-input".into()));
 }
 
 /// (name, value or none, status, rule) of a header in place of a good one.
@@ -93,7 +110,7 @@ fn another_header() {
             415,
             "content-type",
         ),
-        ("x-ig-jwt-payload", None, 401, "token"),
+        ("x-ig-jwt-payload", None, 401, "payload-not-forwarded"),
     ];
     let guard = guard(BOTH, |_| ());
     for (name, value, status, rule) in table {

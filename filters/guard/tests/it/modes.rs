@@ -72,7 +72,7 @@ fn in_shadow_only_headers_of_ours_change() {
 #[test]
 fn in_shadow_strangers_pass_as_nobody() {
     let guard = guard(BOTH, |head| head.modes = modes(Shadow, Shadow));
-    let stranger = Sent::post(by_id(ME, "")).without("x-ig-jwt-payload");
+    let stranger = Sent::post(by_id(ME, "")).of_nobody();
     let forward = stranger.with("x-ig-actor", "root").forwarded(&guard);
     assert_eq!(header(&forward, headers::ACTOR), None);
     assert!(forward.remove.contains(&"x-ig-actor".to_owned()));
@@ -88,7 +88,7 @@ fn a_tenant_may_have_modes_of_its_own() {
     assert_eq!(Sent::post(text).of(ALPHA).verdict(&guard).0, 200);
     assert_eq!(Sent::post(text).of(BRAVO).verdict(&guard).0, 400);
     // Whose tenant is not known is in the general mode.
-    let stranger = Sent::post(text).without("x-ig-jwt-payload");
+    let stranger = Sent::post(text).of_nobody();
     assert_eq!(stranger.verdict(&guard).0, 401);
 }
 
