@@ -72,7 +72,7 @@ fn applied(sent: &Sent, forward: &Forward) -> Vec<(String, Vec<u8>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_goes_on_is_the_catalogues(sent in requests()) {
