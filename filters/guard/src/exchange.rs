@@ -15,6 +15,7 @@ use ig_persisted_query::{
 use crate::effect::{Forward, Step};
 #[cfg(feature = "policy")]
 use crate::guard::Identity;
+use crate::head::is_ours;
 #[cfg(feature = "policy")]
 use crate::identity::VerifiedToken;
 use crate::record::{Ruling, records};
@@ -106,6 +107,22 @@ impl Exchange {
         if let Some(guard) = &self.guard {
             self.identity = Some(guard.identify(self.head.jwt_payload(), verified));
         }
+    }
+
+    /// Whether a trailer must not reach the upstream: one of ours in any mode,
+    /// since some servers merge trailers into headers, and any beside a request
+    /// that is written anew.
+    pub fn removes_trailer(&self, name: &[u8]) -> bool {
+        let is_anew = self
+            .guard
+            .as_ref()
+            .is_some_and(|guard| self.rewrites(guard));
+        is_anew || is_ours(name)
+    }
+
+    /// Whether requests go on in canonical form.
+    fn rewrites(&self, guard: &Guard) -> bool {
+        guard.guards.persisted_query && self.mode(By::PersistedQuery) == Mode::Enforce
     }
 
     /// Decides what the head alone can decide.
@@ -217,9 +234,7 @@ impl Exchange {
             .iter()
             .map(|item| self.rule(guard, method, item))
             .collect();
-        let is_canonical =
-            guard.guards.persisted_query && self.mode(By::PersistedQuery) == Mode::Enforce;
-        if self.is_denied(&rulings) || !is_canonical {
+        if self.is_denied(&rulings) || !self.rewrites(guard) {
             return self.finish_as(Some(guard), &rulings, is_batch, Forward::default());
         }
         match self.rewrite(guard, method, is_batch, items, &rulings) {

@@ -207,7 +207,7 @@ impl RequestHead {
 
 /// Whether a header is in our name space, `x_ig_…` included: upstreams behind
 /// CGI and WSGI read both spellings as one.
-fn is_ours(name: &[u8]) -> bool {
+pub(crate) fn is_ours(name: &[u8]) -> bool {
     let prefix = name
         .iter()
         .map(|byte| if *byte == b'_' { b'-' } else { *byte });

@@ -18,6 +18,7 @@ pub(crate) struct HostError(
 #[repr(u32)]
 pub(crate) enum Map {
     Request = 0,
+    RequestTrailers = 1,
     Response = 2,
     CallResponse = 6,
 }

@@ -38,6 +38,9 @@ pub(crate) struct HttpRequest {
 /// Answer when even a decision could not be begun.
 const UNAVAILABLE: &[u8] = br#"{"errors":[{"message":"The guard could not decide; try again later.","extensions":{"code":"GUARD_UNAVAILABLE","rule":"host"}}]}"#;
 
+/// The host gave something that is not what the ABI says.
+const UNREADABLE: HostError = HostError(u32::MAX);
+
 impl HttpRequest {
     pub(crate) fn new(guard: Option<Rc<Guard>>, verified: Rc<VerifiedClaims>) -> Self {
         Self {
@@ -50,7 +53,6 @@ impl HttpRequest {
     }
 
     fn begin(&mut self) -> Result<(), HostError> {
-        const UNREADABLE: HostError = HostError(u32::MAX);
         let pairs = Pairs::read(Map::Request)?;
         let pairs = pairs
             .iter()
@@ -140,6 +142,18 @@ impl HttpRequest {
         Ok(Action::Pause)
     }
 
+    fn strip_trailers(&self) -> Result<(), HostError> {
+        let exchange = self.exchange.as_ref().ok_or(HostError(0))?;
+        let trailers = Pairs::read(Map::RequestTrailers)?;
+        for (name, _) in trailers.iter().ok_or(UNREADABLE)? {
+            if exchange.removes_trailer(name) {
+                let name = std::str::from_utf8(name).map_err(|_| UNREADABLE)?;
+                host::remove_header(Map::RequestTrailers, name)?;
+            }
+        }
+        Ok(())
+    }
+
     fn on_whole_body(&mut self) -> Result<Step, HostError> {
         let body = host::buffer(Buffer::RequestBody, usize::MAX)?.unwrap_or_default();
         let exchange = self.exchange.as_mut().ok_or(HostError(0))?;
@@ -204,7 +218,10 @@ impl HttpContext for HttpRequest {
     /// With trailers, the body callback never sees the end of the stream.
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
         match self.stage {
-            Stage::AwaitingBody => self.advance(Self::on_whole_body),
+            Stage::AwaitingBody => self.advance(|request| {
+                request.strip_trailers()?;
+                request.on_whole_body()
+            }),
             Stage::Done => Action::Continue,
             Stage::Head | Stage::AwaitingTexts => Action::Pause,
         }

@@ -26,6 +26,8 @@ pub struct Recorded {
     pub headers: Vec<(String, Vec<u8>)>,
     /// Body.
     pub body: Vec<u8>,
+    /// Names of trailers, in lower case.
+    pub trailers: Vec<String>,
 }
 
 impl Recorded {
@@ -110,11 +112,17 @@ impl Recorder {
 
     async fn record(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
-        let body = body
-            .collect()
-            .await
-            .map(|body| body.to_bytes().to_vec())
+        let collected = body.collect().await.ok();
+        let trailers = collected.as_ref().and_then(|body| body.trailers());
+        let trailers = trailers
+            .map(|trailers| {
+                trailers
+                    .keys()
+                    .map(|name| name.as_str().to_owned())
+                    .collect()
+            })
             .unwrap_or_default();
+        let body = collected.map(|body| body.to_bytes().to_vec());
         let target = head
             .uri
             .path_and_query()
@@ -136,7 +144,8 @@ impl Recorder {
             method: head.method.to_string(),
             target,
             headers,
-            body,
+            body: body.unwrap_or_default(),
+            trailers,
         };
         let case = recorded.header("x-case").concat();
         state.total += 1;

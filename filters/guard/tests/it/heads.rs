@@ -1,6 +1,6 @@
 //! Headers: what a client may set, what is removed, what is refused.
 
-use ig_contract::headers;
+use ig_contract::{Mode, headers};
 use ig_guard::Guards;
 
 use crate::fixture::{BOTH, ME, Sent, by_id, guard, header};
@@ -120,6 +120,29 @@ fn another_header() {
         }
         let got = sent.verdict(&guard);
         assert_eq!(got, (*status, (*rule).to_owned()), "{name}: {value:?}");
+    }
+}
+
+/// (name, whether it is removed where the request is written anew, in shadow)
+#[test]
+fn trailers() {
+    let table: [(&[u8], bool, bool); 5] = [
+        (b"x-ig-actor", true, true),
+        (b"x_ig_actor", true, true),
+        (b"x-ig-purpose", true, true),
+        (b"x-checksum", true, false),
+        (b"\xff", true, false),
+    ];
+    for (name, anew, in_shadow) in table {
+        for (mode, expected) in [(Mode::Enforce, anew), (Mode::Shadow, in_shadow)] {
+            let guard = guard(BOTH, |head| head.modes.persisted_query = mode);
+            let (exchange, _) = Sent::post(by_id(ME, "")).begin(Some(&guard));
+            assert_eq!(
+                exchange.removes_trailer(name),
+                expected,
+                "{mode:?} {name:?}"
+            );
+        }
     }
 }
 

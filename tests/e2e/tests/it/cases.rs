@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use ig_e2e::{Envoy, Fixture, RawRequest, RawResponse, TokenClaims, demo, http1, http2};
+use ig_envoy::HttpVersion;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -208,6 +209,11 @@ impl Case {
                 "content-type"
             );
         }
+        ensure!(
+            seen.trailers.is_empty(),
+            "upstream got trailers {:?}",
+            seen.trailers
+        );
         for (name, value) in &expected.headers {
             let found = seen.header(name);
             ensure!(
@@ -283,11 +289,25 @@ fn table() -> Vec<Case> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_case_of_the_table_has_its_verdict() {
+    check_all(HttpVersion::Http1).await;
+}
+
+/// The same in front of an upstream to which Envoy sends trailers too.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_case_has_its_verdict_before_an_http2_upstream() {
+    check_all(HttpVersion::Http2).await;
+}
+
+async fn check_all(upstream: HttpVersion) {
     if !skip::ready() {
         return;
     }
     let fixture = demo().await.unwrap();
-    let make = |gateway, admin| Ok(ig_envoy::render(&fixture.options(gateway, admin)?));
+    let make = |gateway, admin| {
+        let mut options = fixture.options(gateway, admin)?;
+        options.upstream.http_version = upstream;
+        Ok(ig_envoy::render(&options))
+    };
     let envoy = Envoy::start(1, make).await.unwrap();
     let cases = table();
     let mut names: Vec<_> = cases.iter().map(|case| case.name.as_str()).collect();
