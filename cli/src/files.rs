@@ -2,15 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use ig_contract::Snapshot;
 use ig_snapshot::Bundle;
-
-/// Most bytes of an unpacked bundle.
-const MAX_BUNDLE_BYTES: u64 = 64 << 20;
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read {}", path.display()))
@@ -78,36 +75,6 @@ pub(crate) fn bundle_files(path: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
             .filter(|(name, _)| Bundle::reads(name));
         return files.map(|(name, path)| Ok((name, read(&path)?))).collect();
     }
-    let context = || {
-        format!(
-            "{} is neither a folder nor a bundle (.tar.gz)",
-            path.display()
-        )
-    };
-    let bytes = read(path)?;
-    let unpacked = flate2::read::GzDecoder::new(bytes.as_slice()).take(MAX_BUNDLE_BYTES);
-    let mut files = BTreeMap::new();
-    for entry in tar::Archive::new(unpacked)
-        .entries()
-        .with_context(context)?
-    {
-        let mut entry = entry.with_context(context)?;
-        let name = entry
-            .path()
-            .with_context(context)?
-            .to_string_lossy()
-            .into_owned();
-        let name = name
-            .trim_start_matches("./")
-            .trim_start_matches('/')
-            .to_owned();
-        if entry.header().entry_type().is_file() && Bundle::reads(&name) {
-            let mut content = Vec::new();
-            entry.read_to_end(&mut content).with_context(context)?;
-            if files.insert(name.clone(), content).is_some() {
-                bail!("{} has {name} twice", path.display());
-            }
-        }
-    }
-    Ok(files)
+    ig_snapshot::unpack(&read(path)?)
+        .with_context(|| format!("{} is neither a folder nor a bundle", path.display()))
 }

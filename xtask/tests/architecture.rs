@@ -14,7 +14,7 @@ use serde_json::Value;
 use xtask::tools::root;
 
 /// Which crates of the workspace a crate may need, tests and builds aside.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("ig-contract", &[]),
     ("ig-persisted-query", &["ig-contract"]),
     ("ig-policy", &["ig-contract"]),
@@ -25,6 +25,10 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("ig-guard-wasm", &["ig-contract", "ig-guard"]),
     ("ig-schema", &["ig-contract"]),
     ("ig-snapshot", &["ig-contract", "ig-schema", "ig-policy"]),
+    (
+        "ig-control-plane",
+        &["ig-contract", "ig-schema", "ig-snapshot"],
+    ),
     ("ig-envoy", &["ig-contract"]),
     (
         "ig-cli",

@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+mod archive;
 mod builtins;
 mod bundle;
 mod compile;
@@ -19,6 +20,7 @@ mod problem;
 mod rego;
 mod test_run;
 
+pub use archive::{InvalidArchive, unpack};
 pub use bundle::{Bundle, MANIFEST, Manifest, TEST_SUFFIX};
 pub use compile::{Compiled, Input, NotCompiled, RemoteText, compile};
 pub use config::{CONFIG_VERSION, Config, Texts};

@@ -10,6 +10,7 @@
 
 mod cases;
 mod chain;
+mod control_plane;
 mod corpora;
 mod differential;
 mod docs;

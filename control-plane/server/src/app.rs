@@ -1,0 +1,28 @@
+//! What every request and stream shares.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::proxies::Proxies;
+use crate::snapshots::Published;
+use crate::store::Store;
+
+/// Shared state; a clone is a handle.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) store: Store,
+    /// What proxies are to run, by graph.
+    pub(crate) published: Arc<Published>,
+    pub(crate) proxies: Arc<Proxies>,
+    /// The guard's module, as proxies find it.
+    pub(crate) module: Arc<PathBuf>,
+}
+
+/// A name in a path: of a graph, tag or tenant.
+pub(crate) fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        && !name.starts_with('.')
+}

@@ -1,0 +1,98 @@
+//! `ig-control-plane`
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use ig_control_plane::{Config, Overrides, Server};
+use tracing_subscriber::EnvFilter;
+
+/// Takes schemas, operations, policies and tenants, and gives guard snapshots to Envoy.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Examples:\n  \
+        ig-control-plane --module /etc/envoy/ig_guard.wasm\n  \
+        ig-control-plane --config control-plane.toml --check-config\n  \
+        IG_DATABASE=postgres://ig@db/ig ig-control-plane\n\n\
+        The first start prints an admin token, once."
+)]
+struct Args {
+    /// Configuration file
+    #[arg(long, value_name = "FILE", env = "IG_CONFIG")]
+    config: Option<PathBuf>,
+    /// Check the configuration and exit
+    #[arg(long)]
+    check_config: bool,
+    /// Address of the HTTP API [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS", env = "IG_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// Address of gRPC [default: 127.0.0.1:18000]
+    #[arg(long, value_name = "ADDRESS", env = "IG_GRPC_LISTEN")]
+    grpc_listen: Option<SocketAddr>,
+    /// Database: sqlite:FILE or postgres://… [default: sqlite:ig-control-plane.db]
+    #[arg(long, value_name = "URL", env = "IG_DATABASE", hide_env_values = true)]
+    database: Option<String>,
+    /// The guard's module, as Envoy finds it [default: /etc/envoy/ig_guard.wasm]
+    #[arg(long, value_name = "FILE", env = "IG_MODULE")]
+    module: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_env("IG_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    match run(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> Result<()> {
+    let overrides = Overrides {
+        listen: args.listen,
+        grpc_listen: args.grpc_listen,
+        database: args.database,
+        module: args.module,
+    };
+    let config = Config::load(args.config.as_deref(), overrides)?;
+    if args.check_config {
+        println!("the configuration is valid");
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
+    runtime.block_on(async {
+        let server = Server::bind(&config).await?;
+        if let Some(token) = &server.bootstrap_token {
+            // To standard output, not to the log: logs are kept.
+            println!("admin token, shown once: {token}");
+        }
+        let (http, grpc) = server.addresses()?;
+        tracing::info!(%http, %grpc, "listening");
+        server.serve(stop()).await?;
+        Ok(())
+    })
+}
+
+/// SIGTERM or Ctrl-C.
+async fn stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let interrupted = tokio::signal::ctrl_c();
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminated) => {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+        }
+        Err(_) => drop(interrupted.await),
+    }
+}

@@ -1,0 +1,7 @@
+//! Delta ECDS: guard snapshots to proxies.
+
+mod delta;
+mod resource;
+mod service;
+
+pub(crate) use service::Ecds;
