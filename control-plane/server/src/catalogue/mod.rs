@@ -32,6 +32,8 @@ pub(crate) struct Pushed {
     accepted: usize,
     added: usize,
     duplicates: Vec<String>,
+    /// Ids that were retired before: they are not let through again.
+    retired: Vec<String>,
 }
 
 #[derive(Serialize, FromRow)]
@@ -85,8 +87,8 @@ pub(crate) async fn push(
         }
     }
     let mut transaction = app.store.begin().await?;
-    let added = insert(&mut transaction, &graph, &by, rows).await?;
-    let after = format!("{added} added");
+    let inserted = insert(&mut transaction, &graph, &by, rows).await?;
+    let after = format!("{} added", inserted.added);
     let change = Change {
         action: "catalogue.push",
         target: &graph,
@@ -97,10 +99,19 @@ pub(crate) async fn push(
     transaction.commit().await?;
     let pushed = Pushed {
         accepted,
-        added,
+        added: inserted.added,
         duplicates: import.duplicates,
+        retired: inserted.retired,
     };
     Ok((StatusCode::OK, Json(pushed)))
+}
+
+/// What a push did.
+#[derive(Default)]
+struct Inserted {
+    added: usize,
+    /// Ids that were retired, and stay so.
+    retired: Vec<String>,
 }
 
 async fn insert(
@@ -108,44 +119,59 @@ async fn insert(
     graph: &str,
     by: &Principal,
     rows: Vec<Row>,
-) -> Result<usize, ApiError> {
+) -> Result<Inserted, ApiError> {
+    let mut inserted = Inserted::default();
     let mut conflicts = Vec::new();
-    let mut added = 0;
     for row in rows {
-        let there: Option<String> =
-            sqlx::query_scalar("SELECT document FROM operations WHERE graph = $1 AND id = $2")
-                .bind(graph)
-                .bind(row.id.as_str())
-                .fetch_optional(&mut **transaction)
-                .await?;
+        let clients = serde_json::to_string(&row.clients).map_err(ApiError::invalid)?;
+        let there: Option<(String, String, Option<i64>)> = sqlx::query_as(
+            "SELECT document, clients, retired_at FROM operations WHERE graph = $1 AND id = $2",
+        )
+        .bind(graph)
+        .bind(row.id.as_str())
+        .fetch_optional(&mut **transaction)
+        .await?;
         match there {
-            Some(text) if text != row.text => conflicts.push(row.id),
-            Some(_) => {}
+            Some((text, known, _)) if (&text, &known) != (&row.text, &clients) => {
+                conflicts.push(row.id);
+            }
+            Some((_, _, Some(_))) => inserted.retired.push(row.id),
+            Some((_, _, None)) => {}
             None => {
-                let clients = serde_json::to_string(&row.clients).unwrap_or_default();
-                sqlx::query(
-                    "INSERT INTO operations (graph, id, document, clients, created_at, created_by) \
-                     VALUES ($1, $2, $3, $4, $5, $6)",
-                )
-                .bind(graph)
-                .bind(row.id)
-                .bind(row.text)
-                .bind(clients)
-                .bind(now())
-                .bind(by.name.as_str())
-                .execute(&mut **transaction)
-                .await?;
-                added += 1;
+                add(transaction, graph, by, row, &clients).await?;
+                inserted.added += 1;
             }
         }
     }
     match conflicts.is_empty() {
-        true => Ok(added),
+        true => Ok(inserted),
         false => Err(ApiError::Conflict(format!(
-            "these ids mean other texts already, and always will: {}",
+            "these ids mean another text, or are for other clients, and always will: {}",
             conflicts.join(", ")
         ))),
     }
+}
+
+async fn add(
+    transaction: &mut Transaction<'static, Any>,
+    graph: &str,
+    by: &Principal,
+    row: Row,
+    clients: &str,
+) -> Result<(), ApiError> {
+    sqlx::query(
+        "INSERT INTO operations (graph, id, document, clients, created_at, created_by) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(graph)
+    .bind(row.id)
+    .bind(row.text)
+    .bind(clients)
+    .bind(now())
+    .bind(by.name.as_str())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
 }
 
 fn compile(sdl: &str, body: &str) -> Result<Import, ApiError> {
@@ -180,7 +206,8 @@ pub(crate) async fn list(
     Ok(Json(listed))
 }
 
-/// `DELETE /catalogue/{graph}/{id}`: retires it. The id stays taken.
+/// `DELETE /catalogue/{graph}/{id}`: retires its document under every id, since
+/// the hash of the text is one too. The ids stay taken.
 pub(crate) async fn retire(
     State(app): State<App>,
     by: Principal,
@@ -189,7 +216,8 @@ pub(crate) async fn retire(
     by.require(Role::Publisher)?;
     let mut transaction = app.store.begin().await?;
     let retired = sqlx::query(
-        "UPDATE operations SET retired_at = $1 WHERE graph = $2 AND id = $3 AND retired_at IS NULL",
+        "UPDATE operations SET retired_at = $1 WHERE graph = $2 AND retired_at IS NULL AND document = \
+         (SELECT document FROM operations WHERE graph = $2 AND id = $3)",
     )
     .bind(now())
     .bind(graph.as_str())

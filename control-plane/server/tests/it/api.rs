@@ -106,7 +106,21 @@ fn what_is_there_is_not_contradicted() {
             404,
             "app-1",
         ),
-        // Retired, and still taken.
+        // Retired under every id, and still taken.
+        (
+            "POST",
+            catalogue,
+            one.into(),
+            200,
+            "\"retired\":[\"app-1\",",
+        ),
+        (
+            "POST",
+            "/catalogue/demo?tag=dev&client=kiosk",
+            one.into(),
+            409,
+            "other clients",
+        ),
         ("POST", catalogue, other.into(), 409, "app-1"),
         (
             "POST",
@@ -151,6 +165,7 @@ fn what_is_there_is_not_contradicted() {
         actions,
         [
             "tenant.put",
+            "catalogue.push",
             "catalogue.retire",
             "catalogue.push",
             "catalogue.push",
