@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use crate::proxies::Proxies;
 use crate::snapshots::Published;
 use crate::store::Store;
@@ -14,6 +16,8 @@ pub(crate) struct App {
     /// What proxies are to run, by graph.
     pub(crate) published: Arc<Published>,
     pub(crate) proxies: Arc<Proxies>,
+    /// Whether the server is about to end: streams have no end of their own.
+    pub(crate) closing: Arc<watch::Sender<bool>>,
     /// The guard's module, as proxies find it.
     pub(crate) module: Arc<PathBuf>,
 }

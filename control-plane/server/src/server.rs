@@ -12,6 +12,7 @@ use axum::{Json, Router};
 use envoy_types::pb::envoy::service::extension::v3::extension_config_discovery_service_server::ExtensionConfigDiscoveryServiceServer;
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_stream::wrappers::TcpListenerStream;
 
 use crate::app::App;
@@ -84,6 +85,7 @@ impl Server {
                 store,
                 published: Arc::new(published),
                 proxies: Arc::new(Proxies::default()),
+                closing: Arc::new(watch::Sender::new(false)),
                 module: Arc::new(config.module.clone()),
             },
             bootstrap_token,
@@ -106,17 +108,20 @@ impl Server {
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), CannotServe> {
-        let (stop, stopped) = tokio::sync::watch::channel(false);
-        tokio::spawn(async move {
-            shutdown.await;
-            let _ = stop.send(true);
-        });
-        let until = move || {
-            let mut stopped = stopped.clone();
-            async move {
-                let _ = stopped.wait_for(|stopped| *stopped).await;
+        let closing = self.app.closing.clone();
+        let until = {
+            let closing = closing.clone();
+            move || {
+                let mut closing = closing.subscribe();
+                async move {
+                    let _ = closing.wait_for(|closing| *closing).await;
+                }
             }
         };
+        tokio::spawn(async move {
+            shutdown.await;
+            closing.send_replace(true);
+        });
         let store = self.app.store.clone();
         let follower = tokio::spawn(follow(self.app.clone()));
         let http = axum::serve(self.http, routes(self.app.clone())).with_graceful_shutdown(until());

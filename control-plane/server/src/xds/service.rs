@@ -85,6 +85,7 @@ struct Conversation {
 impl Conversation {
     async fn run(mut self, mut requests: Streaming<DeltaDiscoveryRequest>) {
         let mut published = self.app.published.watch();
+        let mut closing = self.app.closing.subscribe();
         loop {
             let said = tokio::select! {
                 request = requests.next() => match request {
@@ -96,6 +97,7 @@ impl Conversation {
                     Ok(()) => None,
                     Err(_) => break,
                 },
+                _ = closing.wait_for(|closing| *closing) => break,
             };
             if let Some(request) = said {
                 self.hear(request);

@@ -9,6 +9,9 @@ use ig_control_plane::{Config, Server};
 use ig_e2e::{Fixture, RawRequest, demo, http1, module, workspace};
 use serde_json::{Value, json};
 
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
 use crate::gateway::{Gateway, filters};
 use crate::skip;
 
@@ -17,6 +20,8 @@ struct ControlPlane {
     http: std::net::SocketAddr,
     grpc: std::net::SocketAddr,
     token: String,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
 }
 
 impl ControlPlane {
@@ -31,8 +36,23 @@ impl ControlPlane {
         let mut server = Server::bind(&config).await.unwrap();
         let token = server.bootstrap_token.take().unwrap();
         let (http, grpc) = server.addresses().unwrap();
-        tokio::spawn(async move { server.serve(std::future::pending()).await.unwrap() });
-        Self { http, grpc, token }
+        let (stop, stopped) = oneshot::channel();
+        let serving =
+            tokio::spawn(async { server.serve(async { drop(stopped.await) }).await.unwrap() });
+        Self {
+            http,
+            grpc,
+            token,
+            stop,
+            serving,
+        }
+    }
+
+    /// Ends as on SIGTERM, also while proxies hold streams.
+    async fn stop(self) {
+        self.stop.send(()).unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(10), self.serving).await;
+        ended.expect("streams are ended").unwrap();
     }
 
     /// Status and body of a call.
@@ -212,4 +232,9 @@ async fn what_is_published_is_enforced() {
     let (_, audit) = control.json("GET", "/audit", &json!({})).await;
     assert_eq!(audit[0]["action"], "snapshot.publish");
     assert_eq!(audit[0]["actor"], "bootstrap");
+
+    control.stop().await;
+    let text = gateway.send_text("{ secret }").await;
+    assert_eq!(text.response.status, 400, "the last snapshot goes on");
+    until_status(&gateway, &by_id, 404).await;
 }
