@@ -8,7 +8,7 @@ use crate::control_plane::{ControlPlane, config};
 const SDL: &str = "type Query { me: String  cases(first: Int): [String] }";
 
 /// Every route that is not for probes.
-const ROUTES: [(&str, &str); 17] = [
+const ROUTES: [(&str, &str); 19] = [
     ("GET", "/schemas/demo"),
     ("PUT", "/schemas/demo/dev"),
     ("GET", "/schemas/demo/dev"),
@@ -24,6 +24,8 @@ const ROUTES: [(&str, &str); 17] = [
     ("PUT", "/tenants/alpha"),
     ("DELETE", "/tenants/alpha"),
     ("POST", "/snapshots/demo"),
+    ("GET", "/snapshots/demo"),
+    ("GET", "/snapshots/demo/revision"),
     ("GET", "/proxies"),
     ("GET", "/audit"),
 ];
