@@ -13,6 +13,7 @@ use crate::{DenyCode, Revision};
 pub const FILTER_STATE_KEY: &str = "ig.decision";
 
 /// Whether a guard answers for itself or only says what it would do.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
@@ -24,6 +25,7 @@ pub enum Mode {
 }
 
 /// What became of an operation.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {

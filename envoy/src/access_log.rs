@@ -3,7 +3,8 @@
 use ig_contract::decision::FILTER_STATE_KEY;
 use serde_json::{Value, json};
 
-use crate::AccessLog;
+use crate::options::{Guard, SnapshotFrom, StaticOptions};
+use crate::{AccessLog, control_plane};
 
 /// Envoy's text format does not escape, so nothing a client can choose stands
 /// here. What clients choose is in the decisions, which the guard writes as
@@ -26,7 +27,16 @@ fn line() -> String {
     format!("{{{}}}\n", members.join(","))
 }
 
-pub(crate) fn render(log: &AccessLog) -> Value {
+/// The log, and one to the control plane for each guard that it feeds.
+pub(crate) fn all(options: &StaticOptions) -> Vec<Value> {
+    let is_fed = |guard: &&Guard| guard.snapshot == SnapshotFrom::ControlPlane;
+    let fed = options.guards.iter().filter(is_fed);
+    std::iter::once(render(&options.access_log))
+        .chain(fed.map(control_plane::access_log))
+        .collect()
+}
+
+fn render(log: &AccessLog) -> Value {
     // `omit_empty_values`: a request without a decision logs an empty list.
     let format = json!({
         "text_format_source": {"inline_string": line()},

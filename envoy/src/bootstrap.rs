@@ -9,7 +9,7 @@ use crate::{cluster, http};
 
 /// Renders a static bootstrap.
 pub fn render(options: &StaticOptions) -> Value {
-    json!({
+    let mut bootstrap = json!({
         "admin": {"address": options.admin.to_envoy()},
         "static_resources": {
             "listeners": [{
@@ -29,7 +29,11 @@ pub fn render(options: &StaticOptions) -> Value {
                 },
             }],
         },
-    })
+    });
+    if let Some(control_plane) = &options.control_plane {
+        bootstrap["node"] = json!({"id": control_plane.node, "cluster": "ig"});
+    }
+    bootstrap
 }
 
 /// A duration as protobuf's JSON has it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::bootstrap::duration;
-use crate::options::{Endpoints, HttpVersion, StaticOptions, UPSTREAM, UpstreamTls};
+use crate::options::{CONTROL_PLANE, Endpoints, HttpVersion, StaticOptions, UPSTREAM, UpstreamTls};
 use crate::{Address, Jwks, jwt};
 
 pub(crate) fn all(options: &StaticOptions) -> Vec<Value> {
@@ -32,6 +32,16 @@ pub(crate) fn all(options: &StaticOptions) -> Vec<Value> {
             clusters.push(cluster(&name, endpoints, options, HttpVersion::Http1, None));
         }
     }
+    if let Some(control_plane) = &options.control_plane {
+        let endpoints = &control_plane.endpoints;
+        clusters.push(cluster(
+            CONTROL_PLANE,
+            endpoints,
+            options,
+            HttpVersion::Http2,
+            None,
+        ));
+    }
     clusters
 }
 
@@ -49,7 +59,7 @@ fn cluster(
         "per_connection_buffer_limit_bytes": options.buffers.per_connection_bytes,
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions":
-                protocol_options(version, timeouts.upstream_idle),
+                protocol_options(name, version, timeouts.upstream_idle),
         },
         "load_assignment": {
             "cluster_name": name,
@@ -75,10 +85,14 @@ fn cluster(
     cluster
 }
 
-fn protocol_options(version: HttpVersion, idle: Duration) -> Value {
-    let explicit = match version {
-        HttpVersion::Http1 => json!({"http_protocol_options": {}}),
-        HttpVersion::Http2 => json!({"http2_protocol_options": {}}),
+fn protocol_options(cluster: &str, version: HttpVersion, idle: Duration) -> Value {
+    let explicit = match (version, cluster) {
+        (HttpVersion::Http1, _) => json!({"http_protocol_options": {}}),
+        // A stream that is silent for hours is not one that is gone.
+        (HttpVersion::Http2, CONTROL_PLANE) => json!({"http2_protocol_options": {
+            "connection_keepalive": {"interval": "30s", "timeout": "5s"},
+        }}),
+        (HttpVersion::Http2, _) => json!({"http2_protocol_options": {}}),
     };
     json!({
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -93,7 +107,7 @@ fn hosts(addresses: &[Address]) -> Vec<Value> {
 }
 
 fn transport_socket(tls: &UpstreamTls) -> Value {
-    json!({
+    let mut socket = json!({
         "name": "envoy.transport_sockets.tls",
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
@@ -107,5 +121,12 @@ fn transport_socket(tls: &UpstreamTls) -> Value {
                 },
             },
         },
-    })
+    });
+    if let Some((chain, key)) = &tls.identity {
+        socket["typed_config"]["common_tls_context"]["tls_certificates"] = json!([{
+            "certificate_chain": {"filename": chain.to_string_lossy()},
+            "private_key": {"filename": key.to_string_lossy()},
+        }]);
+    }
+    socket
 }

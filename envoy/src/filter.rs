@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::jwt;
-use crate::options::{Guard, StaticOptions};
+use crate::options::{Guard, SnapshotFrom, StaticOptions};
+use crate::{control_plane, jwt};
 
 pub(crate) fn chain(options: &StaticOptions) -> Vec<Value> {
     let mut filters: Vec<Value> = jwt::filter(options).into_iter().collect();
@@ -20,30 +20,33 @@ pub(crate) fn chain(options: &StaticOptions) -> Vec<Value> {
 }
 
 fn wasm(guard: &Guard) -> Value {
-    json!({
-        "name": guard.name,
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
-            "config": {
-                "name": guard.name,
-                "root_id": guard.root_id,
-                // A trap costs the requests of one VM until it is back, and
-                // they are answered 503; without this it costs all of them
-                // until somebody restarts Envoy.
-                "failure_policy": "FAIL_RELOAD",
-                // Without this the guard could not hold headers back while it
-                // reads the body.
-                "allow_on_headers_stop_iteration": true,
-                "vm_config": {
-                    "vm_id": guard.vm_id,
-                    "runtime": "envoy.wasm.runtime.v8",
-                    "code": {"local": {"filename": guard.module.to_string_lossy()}},
-                },
-                "configuration": {
-                    "@type": "type.googleapis.com/google.protobuf.BytesValue",
-                    "value": STANDARD.encode(&guard.configuration),
-                },
+    let mut config = json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+        "config": {
+            "name": guard.name,
+            "root_id": guard.root_id,
+            // A trap costs the requests of one VM until it is back, and
+            // they are answered 503; without this it costs all of them
+            // until somebody restarts Envoy.
+            "failure_policy": "FAIL_RELOAD",
+            // Without this the guard could not hold headers back while it
+            // reads the body.
+            "allow_on_headers_stop_iteration": true,
+            "vm_config": {
+                "vm_id": guard.vm_id,
+                "runtime": "envoy.wasm.runtime.v8",
+                "code": {"local": {"filename": guard.module.to_string_lossy()}},
             },
         },
-    })
+    });
+    match &guard.snapshot {
+        SnapshotFrom::ControlPlane => control_plane::discovered(guard, config),
+        SnapshotFrom::Embedded(bytes) => {
+            config["config"]["configuration"] = json!({
+                "@type": "type.googleapis.com/google.protobuf.BytesValue",
+                "value": STANDARD.encode(bytes),
+            });
+            json!({"name": guard.name, "typed_config": config})
+        }
+    }
 }

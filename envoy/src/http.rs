@@ -43,7 +43,7 @@ pub(crate) fn connection_manager(options: &StaticOptions) -> Value {
             "stream_idle_timeout": duration(timeouts.stream_idle),
             // No `upgrade_configs`: frames of a WebSocket pass no guard, so
             // Envoy refuses the upgrade, as the guard would.
-            "access_log": [access_log::render(&options.access_log)],
+            "access_log": access_log::all(options),
             "http_filters": filter::chain(options),
             "route_config": routes(options),
         },

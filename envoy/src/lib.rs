@@ -10,6 +10,7 @@ mod access_log;
 mod address;
 mod bootstrap;
 mod cluster;
+mod control_plane;
 mod filter;
 mod http;
 mod jwt;
@@ -18,6 +19,7 @@ mod options;
 pub use address::{Address, InvalidAddress};
 pub use bootstrap::render;
 pub use options::{
-    AccessLog, BufferLimits, Endpoints, Guard, HttpVersion, Jwks, JwtProvider,
-    MAX_CLOCK_SKEW_SECONDS, StaticOptions, TextStore, Timeouts, UPSTREAM, Upstream, UpstreamTls,
+    AccessLog, BufferLimits, CONTROL_PLANE, ControlPlane, Endpoints, Guard, HttpVersion, Jwks,
+    JwtProvider, MAX_CLOCK_SKEW_SECONDS, SnapshotFrom, StaticOptions, TextStore, Timeouts,
+    UPSTREAM, Upstream, UpstreamTls,
 };

@@ -8,6 +8,9 @@ use crate::Address;
 /// Name of the cluster that requests go to.
 pub const UPSTREAM: &str = "upstream";
 
+/// Name of the control plane's cluster.
+pub const CONTROL_PLANE: &str = "control-plane";
+
 /// Most seconds by which clocks may differ when tokens are checked.
 pub const MAX_CLOCK_SKEW_SECONDS: u32 = 5;
 
@@ -30,8 +33,10 @@ pub struct StaticOptions {
     /// Key of the verified payload in `jwt_authn`'s metadata; the head's
     /// `identity.metadataKey`.
     pub metadata_key: String,
-    /// Where the access log goes.
+    /// Where the access log goes, beside the control plane.
     pub access_log: AccessLog,
+    /// The control plane, where guards take their snapshots from it.
+    pub control_plane: Option<ControlPlane>,
     /// Proxies in front of this one that append to `x-forwarded-for`.
     pub trusted_hops: u32,
     /// Buffer limits.
@@ -54,6 +59,7 @@ impl StaticOptions {
             jwt_providers: Vec::new(),
             metadata_key: ig_contract::snapshot::Identity::default().metadata_key,
             access_log: AccessLog::Stdout,
+            control_plane: None,
             trusted_hops: 0,
             buffers: BufferLimits::default(),
             timeouts: Timeouts::default(),
@@ -73,8 +79,18 @@ pub struct Guard {
     pub vm_id: String,
     /// The module, as Envoy finds it.
     pub module: PathBuf,
-    /// Plugin configuration: the bytes of a snapshot.
-    pub configuration: Vec<u8>,
+    /// Where its snapshot comes from.
+    pub snapshot: SnapshotFrom,
+}
+
+/// Where a guard's snapshot comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SnapshotFrom {
+    /// These bytes.
+    Embedded(Vec<u8>),
+    /// The control plane, by the filter's name. Until it has sent one, and
+    /// where it has none, everything is denied.
+    ControlPlane,
 }
 
 impl Guard {
@@ -85,9 +101,27 @@ impl Guard {
             root_id: String::new(),
             vm_id: "ig.guard".into(),
             module: module.into(),
-            configuration: snapshot,
+            snapshot: SnapshotFrom::Embedded(snapshot),
         }
     }
+
+    /// The instance that runs what the control plane publishes for a graph.
+    pub fn of_graph(module: impl Into<PathBuf>, graph: &str) -> Self {
+        Self {
+            name: format!("ig.guard.{graph}"),
+            snapshot: SnapshotFrom::ControlPlane,
+            ..Self::new(module, Vec::new())
+        }
+    }
+}
+
+/// The control plane: snapshots from it, decisions to it.
+#[derive(Clone, Debug)]
+pub struct ControlPlane {
+    /// Its gRPC addresses.
+    pub endpoints: Endpoints,
+    /// How this proxy names itself.
+    pub node: String,
 }
 
 /// Hosts of a cluster.
@@ -117,6 +151,8 @@ pub struct UpstreamTls {
     pub server_name: String,
     /// Certificates of the authorities to trust, as Envoy finds them.
     pub trusted_ca: PathBuf,
+    /// What Envoy shows of itself: a chain and its key, in PEM.
+    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// HTTP version towards an upstream.

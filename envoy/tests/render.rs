@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ig_envoy::{
-    AccessLog, Address, Endpoints, Guard, Jwks, JwtProvider, StaticOptions, TextStore, Upstream,
-    UpstreamTls, render,
+    AccessLog, Address, ControlPlane, Endpoints, Guard, Jwks, JwtProvider, StaticOptions,
+    TextStore, Upstream, UpstreamTls, render,
 };
 
 const KEYS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","alg":"ES256","use":"sig","kid":"test","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
@@ -53,6 +53,7 @@ fn large(module: &Path, authorities: &Path) -> StaticOptions {
                 tls: Some(UpstreamTls {
                     server_name: "login.example".into(),
                     trusted_ca: authorities.into(),
+                    identity: None,
                 }),
             },
         },
@@ -65,12 +66,34 @@ fn large(module: &Path, authorities: &Path) -> StaticOptions {
     options
 }
 
+/// Fed by the control plane.
+fn discovered(module: &Path, authorities: &Path) -> StaticOptions {
+    let mut options = small(module);
+    options.guards = vec![Guard::of_graph(module, "demo")];
+    options.control_plane = Some(ControlPlane {
+        endpoints: Endpoints {
+            addresses: vec![Address::new("control-plane.local", 18000)],
+            tls: Some(UpstreamTls {
+                server_name: "control-plane.local".into(),
+                trusted_ca: authorities.into(),
+                identity: None,
+            }),
+        },
+        node: "edge-1".into(),
+    });
+    options
+}
+
 #[test]
 fn rendering_is_as_recorded() {
     let module = Path::new("guard.wasm");
     for (name, options) in [
         ("small", small(module)),
         ("large", large(module, Path::new("authorities.pem"))),
+        (
+            "discovered",
+            discovered(module, Path::new("authorities.pem")),
+        ),
     ] {
         let rendered = render(&options);
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/{name}.json"));
@@ -133,6 +156,7 @@ fn envoy_accepts_it() {
     for (name, mut options) in [
         ("small", small(&module)),
         ("large", large(&module, &authorities)),
+        ("discovered", discovered(&module, &authorities)),
     ] {
         // Validation opens the log.
         if options.access_log != AccessLog::Stdout {

@@ -89,6 +89,14 @@ impl Process {
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         let mut command = Command::new(program);
         command.stdin(Stdio::null());
+        // What cargo says of the package it runs us for. A build script that
+        // watches these (ring's does) would be run anew for each caller.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(&name);
+            }
+        }
         Self {
             command,
             timeout: None,

@@ -56,6 +56,7 @@ fn remote(url: &str, trusted_ca: &Path) -> Result<Jwks> {
     let tls = is_tls.then(|| UpstreamTls {
         server_name: host.to_owned(),
         trusted_ca: trusted_ca.to_owned(),
+        identity: None,
     });
     Ok(Jwks::Remote {
         uri: url.to_owned(),

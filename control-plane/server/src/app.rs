@@ -1,12 +1,14 @@
 //! What every request and stream shares.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::auth::Oidc;
+use crate::decisions::Queue;
+use crate::metrics::Metrics;
 use crate::proxies::Proxies;
-use crate::snapshots::Published;
+use crate::snapshots::Publications;
 use crate::store::Store;
 
 /// Shared state; a clone is a handle.
@@ -14,12 +16,15 @@ use crate::store::Store;
 pub(crate) struct App {
     pub(crate) store: Store,
     /// What proxies are to run, by graph.
-    pub(crate) published: Arc<Published>,
+    pub(crate) published: Arc<Publications>,
     pub(crate) proxies: Arc<Proxies>,
     /// Whether the server is about to end: streams have no end of their own.
     pub(crate) closing: Arc<watch::Sender<bool>>,
-    /// The guard's module, as proxies find it.
-    pub(crate) module: Arc<PathBuf>,
+    /// Issuer whose tokens are taken beside our own.
+    pub(crate) oidc: Option<Arc<Oidc>>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Where decisions of proxies go.
+    pub(crate) decisions: Arc<Queue>,
 }
 
 /// A name in a path: of a graph, tag or tenant.

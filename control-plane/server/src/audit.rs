@@ -1,13 +1,15 @@
 //! Who changed what: a row in the transaction of the change.
 
-use axum::Json;
-use axum::extract::{Query, State};
-use serde::{Deserialize, Serialize};
+use axum::extract::State;
+use serde::Serialize;
 use sqlx::{Any, FromRow, Transaction};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth::{Principal, Role};
 use crate::error::ApiError;
+use crate::extract::{Json, Query};
+use crate::page::{Page, PageQuery};
 use crate::store::now;
 
 /// One change.
@@ -38,39 +40,48 @@ pub(crate) async fn record(
     Ok(())
 }
 
-#[derive(Deserialize)]
-pub(crate) struct Page {
-    /// Entries before this number.
-    before: Option<i64>,
+/// Number of the last change.
+pub(crate) async fn last(connection: &mut sqlx::AnyConnection) -> Result<i64, sqlx::Error> {
+    let last: Option<i64> = sqlx::query_scalar("SELECT MAX(number) FROM audit")
+        .fetch_one(connection)
+        .await?;
+    Ok(last.unwrap_or_default())
 }
 
-#[derive(Serialize, FromRow)]
-pub(crate) struct Entry {
+/// A change.
+#[derive(Serialize, FromRow, ToSchema)]
+pub(crate) struct AuditEntry {
     number: i64,
+    /// Milliseconds since the epoch.
     at: i64,
+    /// Who.
     actor: String,
+    /// What.
     action: String,
+    /// Of what.
     target: String,
     before: Option<String>,
     after: Option<String>,
 }
 
-const PAGE: i64 = 100;
-
-/// `GET /audit`: the last first.
+/// List changes, the last first.
+#[utoipa::path(get, path = "/audit", tag = "audit", security(("bearer" = ["viewer"])),
+    params(PageQuery), responses((status = 200, body = Page<AuditEntry>)))]
 pub(crate) async fn list(
     State(app): State<App>,
     by: Principal,
-    Query(page): Query<Page>,
-) -> Result<Json<Vec<Entry>>, ApiError> {
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<AuditEntry>>, ApiError> {
     by.require(Role::Viewer)?;
-    let entries = sqlx::query_as(
+    let limit = page.limit()?;
+    let entries: Vec<AuditEntry> = sqlx::query_as(
         "SELECT number, at, actor, action, target, before, after FROM audit \
          WHERE number < $1 ORDER BY number DESC LIMIT $2",
     )
-    .bind(page.before.unwrap_or(i64::MAX))
-    .bind(PAGE)
-    .fetch_all(app.store.read())
+    .bind(page.before()?)
+    .bind(limit)
+    .fetch_all(app.store.pool())
     .await?;
-    Ok(Json(entries))
+    let number = |entry: &AuditEntry| entry.number.to_string();
+    Ok(Json(Page::new(entries, limit, number)))
 }

@@ -2,18 +2,23 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::auth::OidcConfig;
+
 /// Version of the file's format.
 const VERSION: u32 = 1;
+/// How long a database is waited for, by default.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the environment and flags may say beside the file.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// Address of the HTTP API.
     pub listen: Option<SocketAddr>,
-    /// Address of gRPC: xDS.
+    /// Address of gRPC: xDS and access logs.
     pub grpc_listen: Option<SocketAddr>,
     /// URL of the database.
     pub database: Option<String>,
@@ -29,7 +34,45 @@ struct Raw {
     listen: Option<SocketAddr>,
     grpc_listen: Option<SocketAddr>,
     database: Option<String>,
+    database_patience_seconds: Option<u64>,
     module: Option<PathBuf>,
+    allow_plain_text: bool,
+    tls: Option<TlsFiles>,
+    grpc_tls: Option<TlsFiles>,
+    oidc: Option<OidcConfig>,
+    decisions: Decisions,
+}
+
+/// Certificates of a listener, in PEM. They are read again when they change.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TlsFiles {
+    /// The chain, the listener's own first.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Authorities of client certificates. With them, nobody without one gets
+    /// in.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// How many decisions are kept.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Decisions {
+    /// Days.
+    pub keep_days: u32,
+    /// Rows, whatever their age.
+    pub keep_rows: u32,
+}
+
+impl Default for Decisions {
+    fn default() -> Self {
+        Self {
+            keep_days: 30,
+            keep_rows: 5_000_000,
+        }
+    }
 }
 
 /// A valid configuration.
@@ -37,12 +80,22 @@ struct Raw {
 pub struct Config {
     /// Address of the HTTP API.
     pub listen: SocketAddr,
-    /// Address of gRPC: xDS.
+    /// Address of gRPC: xDS and access logs.
     pub grpc_listen: SocketAddr,
     /// URL of the database, `sqlite:` or `postgres:`.
     pub database: String,
+    /// How long a database that cannot be reached at the start is waited for.
+    pub database_patience: Duration,
     /// The guard's module, as proxies find it.
     pub module: PathBuf,
+    /// TLS of the HTTP API.
+    pub tls: Option<TlsFiles>,
+    /// TLS of gRPC.
+    pub grpc_tls: Option<TlsFiles>,
+    /// Issuer whose tokens the API takes beside its own.
+    pub oidc: Option<OidcConfig>,
+    /// How many decisions are kept.
+    pub decisions: Decisions,
 }
 
 /// Everything that is wrong with a configuration.
@@ -51,6 +104,22 @@ pub struct Config {
 pub struct InvalidConfig(pub Vec<String>);
 
 impl Config {
+    /// A configuration for one machine: everything but these by default.
+    pub fn local(database: impl Into<String>, module: impl Into<PathBuf>) -> Self {
+        let local = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            listen: local,
+            grpc_listen: local,
+            database: database.into(),
+            database_patience: DATABASE_PATIENCE,
+            module: module.into(),
+            tls: None,
+            grpc_tls: None,
+            oidc: None,
+            decisions: Decisions::default(),
+        }
+    }
+
     /// Reads the file, if there is one, and puts `overrides` over it.
     ///
     /// # Errors
@@ -66,7 +135,11 @@ impl Config {
 
     fn parse(text: &str, has_file: bool, over: Overrides) -> Result<Self, InvalidConfig> {
         let mut problems = Vec::new();
-        let unknown = |path: serde_ignored::Path<'_>| problems.push(format!("{path}: unknown key"));
+        let unknown = |path: serde_ignored::Path<'_>| {
+            // Its sign for "if it is there at all".
+            let path = path.to_string().replace(".?", "");
+            problems.push(format!("{path}: unknown key"));
+        };
         let raw: Result<Raw, _> = toml::Deserializer::parse(text)
             .and_then(|deserializer| serde_ignored::deserialize(deserializer, unknown));
         let raw = raw.unwrap_or_else(|error| {
@@ -76,31 +149,67 @@ impl Config {
         if has_file && problems.is_empty() && raw.version != Some(VERSION) {
             problems.push(format!("version: must be {VERSION}"));
         }
+        let allow_plain_text = raw.allow_plain_text;
+        let config = Self::assemble(raw, over);
+        config.check(allow_plain_text, &mut problems);
+        match problems.is_empty() {
+            true => Ok(config),
+            false => Err(InvalidConfig(problems)),
+        }
+    }
+
+    fn assemble(raw: Raw, over: Overrides) -> Self {
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let database = over.database.or(raw.database);
-        let database = database.unwrap_or_else(|| "sqlite:ig-control-plane.db".into());
+        let module = over.module.or(raw.module);
+        let grpc_listen = over.grpc_listen.or(raw.grpc_listen);
+        Self {
+            listen: over.listen.or(raw.listen).unwrap_or_else(|| local(8080)),
+            grpc_listen: grpc_listen.unwrap_or_else(|| local(18_000)),
+            database: database.unwrap_or_else(|| "sqlite:ig-control-plane.db".into()),
+            database_patience: raw
+                .database_patience_seconds
+                .map_or(DATABASE_PATIENCE, Duration::from_secs),
+            module: module.unwrap_or_else(|| "/etc/envoy/ig_guard.wasm".into()),
+            tls: raw.tls,
+            grpc_tls: raw.grpc_tls,
+            oidc: raw.oidc,
+            decisions: raw.decisions,
+        }
+    }
+
+    fn check(&self, allow_plain_text: bool, problems: &mut Vec<String>) {
         if !["sqlite:", "postgres:", "postgresql:"]
             .iter()
-            .any(|scheme| database.starts_with(scheme))
+            .any(|scheme| self.database.starts_with(scheme))
         {
             // The URL itself may hold a password.
             problems.push("database: must begin with `sqlite:` or `postgres:`".into());
         }
-        let config = Self {
-            listen: over.listen.or(raw.listen).unwrap_or_else(|| local(8080)),
-            grpc_listen: over
-                .grpc_listen
-                .or(raw.grpc_listen)
-                .unwrap_or_else(|| local(18_000)),
-            database,
-            module: over
-                .module
-                .or(raw.module)
-                .unwrap_or_else(|| "/etc/envoy/ig_guard.wasm".into()),
-        };
-        match problems.is_empty() {
-            true => Ok(config),
-            false => Err(InvalidConfig(problems)),
+        problems.extend(self.oidc.iter().flat_map(OidcConfig::problems));
+        let listeners = [
+            ("listen", self.listen, &self.tls),
+            ("grpc-listen", self.grpc_listen, &self.grpc_tls),
+        ];
+        for (name, address, tls) in listeners {
+            if tls.is_none() && !address.ip().is_loopback() && !allow_plain_text {
+                problems.push(format!(
+                    "{name}: {address} can be reached from elsewhere, so it needs TLS \
+                     (`[tls]`, `[grpc-tls]`); where a sidecar does that, `allow-plain-text = true`"
+                ));
+            }
+        }
+        if self
+            .grpc_tls
+            .as_ref()
+            .is_some_and(|tls| tls.client_ca.is_none())
+        {
+            problems.push("grpc-tls.client-ca: proxies are known by their certificates".into());
+        }
+        for tls in [&self.tls, &self.grpc_tls].into_iter().flatten() {
+            if let Err(error) = crate::tls::read(tls) {
+                problems.push(error.to_string());
+            }
         }
     }
 }
@@ -145,5 +254,31 @@ mod tests {
         );
         assert_eq!(problems("version = 1\nlisten = 5\n").len(), 1);
         assert_eq!(problems("version =").len(), 1);
+        let isuer = problems("version = 1\n[oidc]\nisuer = \"x\"\n");
+        assert!(
+            isuer.iter().any(|one| one.contains("oidc.isuer")),
+            "{isuer:?}"
+        );
+        assert!(
+            isuer.iter().any(|one| one.contains("missing field")),
+            "{isuer:?}"
+        );
+    }
+
+    #[test]
+    fn plain_text_stays_on_the_machine() {
+        let outside = "version = 1\nlisten = \"0.0.0.0:1\"\ngrpc-listen = \"[::]:2\"\n";
+        assert_eq!(problems(outside).len(), 2);
+        let sidecar = format!("{outside}allow-plain-text = true\n");
+        Config::parse(&sidecar, true, Overrides::default()).unwrap();
+        let keys = "version = 1\n[oidc]\nissuer = \"http://login.example\"\naudience = \"ig\"\n\
+                    [oidc.roles]\nboss = [\"a\"]\n";
+        let wrong = problems(keys);
+        assert!(
+            wrong[0].contains("TLS") && wrong[1].contains("boss"),
+            "{wrong:?}"
+        );
+        let proxies = "version = 1\n[grpc-tls]\ncertificate = \"a\"\nkey = \"b\"\n";
+        assert!(problems(proxies)[0].contains("client-ca"));
     }
 }

@@ -2,9 +2,13 @@
 //! (RFC 9457).
 
 use axum::Json;
-use axum::http::{StatusCode, header};
+use axum::extract::rejection::{
+    BytesRejection, JsonRejection, PathRejection, QueryRejection, StringRejection,
+};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Why a request did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -15,17 +19,27 @@ pub(crate) enum ApiError {
     Forbidden(&'static str),
     #[error("{0} is not here")]
     NotFound(String),
+    #[error("there is nothing at this path; see /openapi.json")]
+    NoRoute,
+    #[error("this path does not take the method")]
+    NoMethod,
     /// What is asked for contradicts what is there.
     #[error("{0}")]
     Conflict(String),
     /// What was sent is not valid; every problem of it.
     #[error("what was sent is not valid")]
     Invalid(Vec<String>),
+    /// It could not even be read as what it should be.
+    #[error("{1}")]
+    Unreadable(StatusCode, String),
     /// Not the caller's fault. The cause is logged, not told.
     #[error("the control plane could not do it; try again later")]
     Store(#[source] sqlx::Error),
     #[error("the control plane could not do it; try again later")]
     Task(#[source] tokio::task::JoinError),
+    /// The issuer's keys cannot be had.
+    #[error("the token's issuer cannot be asked for its keys; try again later")]
+    Issuer,
 }
 
 impl From<sqlx::Error> for ApiError {
@@ -34,28 +48,58 @@ impl From<sqlx::Error> for ApiError {
     }
 }
 
+macro_rules! unreadable {
+    ($($rejection:ty),*) => {$(
+        impl From<$rejection> for ApiError {
+            fn from(rejection: $rejection) -> Self {
+                Self::Unreadable(rejection.status(), rejection.body_text())
+            }
+        }
+    )*};
+}
+unreadable!(
+    BytesRejection,
+    JsonRejection,
+    PathRejection,
+    QueryRejection,
+    StringRejection
+);
+
 impl ApiError {
     pub(crate) fn invalid(problem: impl ToString) -> Self {
         Self::Invalid(vec![problem.to_string()])
+    }
+
+    /// An error with all its causes.
+    pub(crate) fn chain(error: &dyn std::error::Error) -> Self {
+        let causes = std::iter::successors(Some(error), |error| error.source());
+        Self::Invalid(causes.map(ToString::to_string).collect())
     }
 
     fn status(&self) -> StatusCode {
         match self {
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::NotFound(_) | Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Store(_) | Self::Task(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unreadable(status, _) => *status,
+            Self::Store(_) | Self::Task(_) | Self::Issuer => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
 
-#[derive(Serialize)]
-struct Problem {
+/// Problem details (RFC 9457).
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// The status, in words.
     title: &'static str,
+    /// The status.
     status: u16,
+    /// What is wrong, and what to do.
     detail: String,
+    /// Everything that is wrong, where it is more than one thing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     problems: Vec<String>,
 }
@@ -78,11 +122,13 @@ impl IntoResponse for ApiError {
         };
         let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();
-        let media_type = header::HeaderValue::from_static("application/problem+json");
+        let media_type = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, media_type);
         if status == StatusCode::UNAUTHORIZED {
-            let scheme = header::HeaderValue::from_static("Bearer");
-            headers.insert(header::WWW_AUTHENTICATE, scheme);
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }
         response
     }

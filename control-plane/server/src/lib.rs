@@ -1,16 +1,21 @@
 //! The control plane: schemas, catalogue, policies and tenants in, guard
 //! snapshots out over ECDS.
 //!
-//! One folder a capability, each with its routes and its SQL. `run` needs a
+//! One folder a capability, each with its routes and its SQL. `serve` needs a
 //! valid [`Config`] and ends when the shutdown future does.
 
+mod api;
 mod app;
 mod audit;
 mod auth;
 mod catalogue;
 mod config;
+mod decisions;
 mod error;
+mod extract;
 mod graphs;
+mod metrics;
+mod page;
 mod policies;
 mod proxies;
 mod schemas;
@@ -18,7 +23,10 @@ mod server;
 mod snapshots;
 mod store;
 mod tenants;
+mod tls;
 mod xds;
 
-pub use config::{Config, InvalidConfig, Overrides};
+pub use api::document;
+pub use auth::OidcConfig;
+pub use config::{Config, Decisions, InvalidConfig, Overrides, TlsFiles};
 pub use server::{CannotServe, Server};

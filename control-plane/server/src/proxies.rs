@@ -3,22 +3,29 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth::{Principal, Role};
 use crate::error::ApiError;
+use crate::extract::Json;
 use crate::store::now;
 
 /// One resource of one proxy.
-#[derive(Clone, Serialize, Debug)]
+#[derive(Clone, Serialize, Debug, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Status {
+pub(crate) struct ProxyStatus {
+    /// As it names itself.
     pub(crate) node: String,
+    /// As its certificate names it, where there is one.
+    pub(crate) identity: Option<String>,
+    /// Name of the filter: `ig.guard.{graph}`.
     pub(crate) resource: String,
+    /// Revision it should run.
     pub(crate) wanted: Option<String>,
+    /// Revision it runs.
     pub(crate) accepted: Option<String>,
     /// When it was accepted.
     pub(crate) since: Option<i64>,
@@ -26,11 +33,21 @@ pub(crate) struct Status {
 }
 
 /// Why a proxy refused a revision.
-#[derive(Clone, Serialize, Debug)]
+#[derive(Clone, Serialize, Debug, ToSchema)]
 pub(crate) struct Refusal {
     revision: String,
     reason: String,
     at: i64,
+}
+
+/// The proxy at the other end of a stream.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Peer {
+    pub(crate) stream: u64,
+    /// As it names itself.
+    pub(crate) node: String,
+    /// As its certificate names it.
+    pub(crate) identity: Option<String>,
 }
 
 /// Longest reason kept.
@@ -40,20 +57,21 @@ const MAX_REASON_CHARS: usize = 500;
 #[derive(Default)]
 pub(crate) struct Proxies {
     /// By stream and resource.
-    all: Mutex<BTreeMap<(u64, String), Status>>,
+    all: Mutex<BTreeMap<(u64, String), ProxyStatus>>,
 }
 
 impl Proxies {
-    fn all(&self) -> MutexGuard<'_, BTreeMap<(u64, String), Status>> {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<(u64, String), ProxyStatus>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, stream: u64, node: &str, resource: &str, change: impl FnOnce(&mut Status)) {
+    fn change(&self, peer: &Peer, resource: &str, change: impl FnOnce(&mut ProxyStatus)) {
         let mut all = self.all();
         let status = all
-            .entry((stream, resource.to_owned()))
-            .or_insert_with(|| Status {
-                node: node.to_owned(),
+            .entry((peer.stream, resource.to_owned()))
+            .or_insert_with(|| ProxyStatus {
+                node: peer.node.clone(),
+                identity: peer.identity.clone(),
                 resource: resource.to_owned(),
                 wanted: None,
                 accepted: None,
@@ -63,21 +81,21 @@ impl Proxies {
         change(status);
     }
 
-    pub(crate) fn wants(&self, stream: u64, node: &str, resource: &str, revision: &str) {
-        self.change(stream, node, resource, |status| {
+    pub(crate) fn wants(&self, peer: &Peer, resource: &str, revision: &str) {
+        self.change(peer, resource, |status| {
             status.wanted = Some(revision.to_owned());
         });
     }
 
-    pub(crate) fn accepted(&self, stream: u64, node: &str, resource: &str, revision: &str) {
-        self.change(stream, node, resource, |status| {
+    pub(crate) fn accepted(&self, peer: &Peer, resource: &str, revision: &str) {
+        self.change(peer, resource, |status| {
             status.accepted = Some(revision.to_owned());
             status.since = Some(now());
         });
     }
 
-    pub(crate) fn refused(&self, stream: u64, node: &str, name: &str, revision: &str, why: &str) {
-        self.change(stream, node, name, |status| {
+    pub(crate) fn refused(&self, peer: &Peer, resource: &str, revision: &str, why: &str) {
+        self.change(peer, resource, |status| {
             status.last_refusal = Some(Refusal {
                 revision: revision.to_owned(),
                 reason: why.chars().take(MAX_REASON_CHARS).collect(),
@@ -92,11 +110,13 @@ impl Proxies {
     }
 }
 
-/// `GET /proxies`
+/// List this replica's proxies: which revision each should run, and runs.
+#[utoipa::path(get, path = "/proxies", tag = "proxies", security(("bearer" = ["viewer"])),
+    responses((status = 200, body = Vec<ProxyStatus>)))]
 pub(crate) async fn list(
     State(app): State<App>,
     by: Principal,
-) -> Result<Json<Vec<Status>>, ApiError> {
+) -> Result<Json<Vec<ProxyStatus>>, ApiError> {
     by.require(Role::Viewer)?;
     Ok(Json(app.proxies.all().values().cloned().collect()))
 }

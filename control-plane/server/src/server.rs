@@ -5,23 +5,23 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
-use axum::routing::{delete, get, post, put};
-use axum::{Json, Router};
+use envoy_types::pb::envoy::service::accesslog::v3::access_log_service_server::AccessLogServiceServer;
 use envoy_types::pb::envoy::service::extension::v3::extension_config_discovery_service_server::ExtensionConfigDiscoveryServiceServer;
-use serde_json::json;
+use sqlx::postgres::PgListener;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_stream::wrappers::TcpListenerStream;
 
 use crate::app::App;
-use crate::error::ApiError;
-use crate::proxies::{self, Proxies};
-use crate::snapshots::{self, Published};
+use crate::auth::Oidc;
+use crate::decisions::{AccessLog, Writer};
+use crate::metrics::Metrics;
+use crate::proxies::Proxies;
+use crate::snapshots::Publications;
 use crate::store::Store;
+use crate::tls::TlsListener;
 use crate::xds::Ecds;
-use crate::{Config, audit, auth, catalogue, graphs, policies, schemas, tenants};
+use crate::{Config, api, auth};
 
 /// Why the server does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,9 @@ pub enum CannotServe {
     /// An address is taken, or not ours.
     #[error("cannot listen on {0}")]
     Listen(SocketAddr, #[source] std::io::Error),
+    /// Certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] crate::tls::InvalidTls),
     /// HTTP ended.
     #[error("the HTTP listener failed")]
     Http(#[source] std::io::Error),
@@ -46,14 +49,20 @@ pub enum CannotServe {
     Grpc(#[source] tonic::transport::Error),
 }
 
-/// Largest body: a catalogue or SDL of a large graph.
-const MAX_BODY_BYTES: usize = 64 << 20;
-/// How often a replica looks for what others published.
-const POLL: Duration = Duration::from_millis(250);
+/// How often a replica looks for what others published, beside being told.
+const POLL: Duration = Duration::from_millis(500);
+/// How long requests may take to end once the server is to end.
+const GRACE: Duration = Duration::from_secs(10);
+/// Silence after which a proxy's connection is tried, and how long it may take
+/// to answer: a proxy that is gone without a word must not stay in `/proxies`.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+const KEEPALIVE_ANSWER: Duration = Duration::from_secs(10);
 
 /// A server that listens but does not answer yet.
 pub struct Server {
     app: App,
+    writer: Writer,
+    config: Config,
     http: TcpListener,
     grpc: TcpListener,
     /// The first admin token, if this start made it.
@@ -66,28 +75,41 @@ impl Server {
     /// # Errors
     /// [`CannotServe`]
     pub async fn bind(config: &Config) -> Result<Self, CannotServe> {
-        let store = Store::open(&config.database).await?;
-        let bootstrap_token = auth::bootstrap(&store).await?;
-        let published = Published::new();
-        published
-            .follow(&store)
-            .await
-            .map_err(CannotServe::Published)?;
+        // Of the whole process: the client that asks for an issuer's keys
+        // takes it from there. It is there already in a test's second server.
+        let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
         let listen = async |address: SocketAddr| {
             TcpListener::bind(address)
                 .await
                 .map_err(|error| CannotServe::Listen(address, error))
         };
+        let (http, grpc) = (
+            listen(config.listen).await?,
+            listen(config.grpc_listen).await?,
+        );
+        let store = Store::open(&config.database, config.database_patience).await?;
+        let bootstrap_token = auth::bootstrap(&store).await?;
+        let published = Publications::new(config.module.clone());
+        published
+            .follow(&store)
+            .await
+            .map_err(CannotServe::Published)?;
+        let metrics = Arc::new(Metrics::new());
+        let (decisions, writer) = Writer::new(store.clone(), metrics.clone(), config.decisions);
         Ok(Self {
-            http: listen(config.listen).await?,
-            grpc: listen(config.grpc_listen).await?,
             app: App {
                 store,
                 published: Arc::new(published),
                 proxies: Arc::new(Proxies::default()),
                 closing: Arc::new(watch::Sender::new(false)),
-                module: Arc::new(config.module.clone()),
+                oidc: config.oidc.clone().map(Oidc::new).map(Arc::new),
+                metrics,
+                decisions: Arc::new(decisions),
             },
+            writer,
+            config: config.clone(),
+            http,
+            grpc,
             bootstrap_token,
         })
     }
@@ -109,87 +131,126 @@ impl Server {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), CannotServe> {
         let closing = self.app.closing.clone();
-        let until = {
+        tokio::spawn({
             let closing = closing.clone();
-            move || {
-                let mut closing = closing.subscribe();
-                async move {
-                    let _ = closing.wait_for(|closing| *closing).await;
-                }
+            async move {
+                shutdown.await;
+                closing.send_replace(true);
             }
-        };
-        tokio::spawn(async move {
-            shutdown.await;
-            closing.send_replace(true);
         });
         let store = self.app.store.clone();
         let follower = tokio::spawn(follow(self.app.clone()));
-        let http = axum::serve(self.http, routes(self.app.clone())).with_graceful_shutdown(until());
-        let grpc = tonic::transport::Server::builder()
-            .add_service(ExtensionConfigDiscoveryServiceServer::new(Ecds::new(
-                self.app,
-            )))
-            .serve_with_incoming_shutdown(TcpListenerStream::new(self.grpc), until());
-        let http = async { http.await.map_err(CannotServe::Http) };
-        let grpc = async { grpc.await.map_err(CannotServe::Grpc) };
-        let ended = tokio::try_join!(http, grpc);
+        let writer = tokio::spawn(self.writer.run());
+        let http = serve_http(self.http, self.config.tls, self.app.clone());
+        let grpc = serve_grpc(self.grpc, self.config.grpc_tls, self.app);
+        let both = async { tokio::try_join!(http, grpc) };
+        // A client that does not end its request must not hold us for ever.
+        let overdue = async {
+            closed(&closing).await;
+            tokio::time::sleep(GRACE).await;
+        };
+        let ended = tokio::select! {
+            ended = both => ended.map(drop),
+            () = overdue => Ok(()),
+        };
         follower.abort();
+        // Its queue ends with the last handle of the application.
+        let _ = tokio::time::timeout(GRACE, writer).await;
         store.close().await;
-        ended.map(drop)
+        ended
     }
 }
 
-/// Follows what other replicas publish.
+async fn closed(closing: &watch::Sender<bool>) {
+    let mut closing = closing.subscribe();
+    let _ = closing.wait_for(|closing| *closing).await;
+}
+
+async fn serve_http(
+    listener: TcpListener,
+    tls: Option<crate::TlsFiles>,
+    app: App,
+) -> Result<(), CannotServe> {
+    let closing = app.closing.clone();
+    let until = async move { closed(&closing).await };
+    let routes = api::routes(app);
+    let served = match tls {
+        None => {
+            axum::serve(listener, routes)
+                .with_graceful_shutdown(until)
+                .await
+        }
+        Some(files) => {
+            let listener = TlsListener::start(listener, files)?;
+            axum::serve(listener, routes)
+                .with_graceful_shutdown(until)
+                .await
+        }
+    };
+    served.map_err(CannotServe::Http)
+}
+
+async fn serve_grpc(
+    listener: TcpListener,
+    tls: Option<crate::TlsFiles>,
+    app: App,
+) -> Result<(), CannotServe> {
+    let closing = app.closing.clone();
+    let until = async move { closed(&closing).await };
+    let router = tonic::transport::Server::builder()
+        .tcp_nodelay(true)
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER))
+        .add_service(ExtensionConfigDiscoveryServiceServer::new(Ecds::new(
+            app.clone(),
+        )))
+        .add_service(AccessLogServiceServer::new(AccessLog::new(app)));
+    let served = match tls {
+        None => {
+            let incoming = TcpListenerStream::new(listener);
+            router.serve_with_incoming_shutdown(incoming, until).await
+        }
+        Some(files) => {
+            let mut listener = TlsListener::start(listener, files)?;
+            let (sender, receiver) = tokio::sync::mpsc::channel(1);
+            tokio::spawn(async move {
+                while let Some(stream) = listener.next().await {
+                    if sender.send(Ok::<_, std::io::Error>(stream)).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            let incoming = tokio_stream::wrappers::ReceiverStream::new(receiver);
+            router.serve_with_incoming_shutdown(incoming, until).await
+        }
+    };
+    served.map_err(CannotServe::Grpc)
+}
+
+/// Follows what other replicas publish: told by the database, and looking
+/// again and again, since a message may be lost.
 async fn follow(app: App) {
-    let mut ticks = tokio::time::interval(POLL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut listener: Option<PgListener> = None;
     loop {
-        ticks.tick().await;
+        if listener.is_none() {
+            listener = app.store.listen().await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "no messages of other replicas; looking instead");
+                None
+            });
+        }
         if let Err(error) = app.published.follow(&app.store).await {
             tracing::error!(%error, "what is published cannot be read");
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
+        let told = async {
+            match &mut listener {
+                Some(listener) => listener.recv().await.map(drop),
+                None => std::future::pending().await,
+            }
+        };
+        if let Ok(Err(error)) = tokio::time::timeout(POLL, told).await {
+            tracing::warn!(%error, "no messages of other replicas");
+            listener = None;
+        }
     }
-}
-
-fn routes(app: App) -> Router {
-    Router::new()
-        .route("/healthz", get(|| async { StatusCode::OK }))
-        .route("/readyz", get(ready))
-        .route("/schemas/{graph}", get(schemas::list))
-        .route(
-            "/schemas/{graph}/{tag}",
-            put(schemas::push).get(schemas::get),
-        )
-        .route(
-            "/catalogue/{graph}",
-            post(catalogue::push).get(catalogue::list),
-        )
-        .route("/catalogue/{graph}/{id}", delete(catalogue::retire))
-        .route(
-            "/policies/bundles",
-            post(policies::push).get(policies::list),
-        )
-        .route("/policies/bundles/{revision}", get(policies::get))
-        .route("/graphs/{graph}", put(graphs::put).get(graphs::get))
-        .route("/tenants", get(tenants::list))
-        .route(
-            "/tenants/{tenant}",
-            put(tenants::put).delete(tenants::delete),
-        )
-        .route(
-            "/snapshots/{graph}",
-            post(snapshots::publish).get(snapshots::list),
-        )
-        .route("/snapshots/{graph}/{revision}", get(snapshots::get))
-        .route("/proxies", get(proxies::list))
-        .route("/audit", get(audit::list))
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .with_state(app)
-}
-
-/// `GET /readyz`: whether the database answers.
-async fn ready(State(app): State<App>) -> Result<Json<serde_json::Value>, ApiError> {
-    sqlx::query("SELECT 1").execute(app.store.read()).await?;
-    Ok(Json(json!({"status": "ready"})))
 }

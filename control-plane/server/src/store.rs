@@ -1,85 +1,193 @@
 //! The database: SQLite or PostgreSQL, by the URL. SQL is portable, with `$1`
 //! placeholders, which both read.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
-use sqlx::{Any, AnyPool, Transaction};
+use sqlx::postgres::PgListener;
+use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Transaction};
+use tokio::time::timeout;
 
 /// A database, migrated.
 #[derive(Clone)]
 pub(crate) struct Store {
     pool: AnyPool,
-    is_sqlite: bool,
+    /// Where PostgreSQL is; SQLite has one replica, which needs no messages.
+    postgres: Option<String>,
 }
 
 /// Why there is no database.
 #[derive(Debug, thiserror::Error)]
 pub enum CannotOpen {
     /// It cannot be reached.
-    #[error("the database cannot be reached")]
-    Connect(#[source] sqlx::Error),
+    #[error("the database cannot be reached; gave up after {} s", .0.as_secs())]
+    Connect(Duration, #[source] sqlx::Error),
     /// It has another schema than this release knows.
     #[error("the database cannot be migrated")]
     Migrate(#[source] sqlx::migrate::MigrateError),
 }
 
+/// Waits between attempts to connect: this, and twice as long each time.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const MAX_CONNECTIONS: u32 = 8;
+/// How long a request waits for a connection before it is answered 503.
+const ACQUIRE: Duration = Duration::from_secs(5);
+/// What replicas tell each other on.
+const CHANNEL: &str = "ig_published";
+
 impl Store {
-    /// Connects and migrates.
+    /// Connects and migrates. A database that cannot be reached is asked again
+    /// for as long as `patience`.
     ///
     /// # Errors
     /// [`CannotOpen`]
-    pub(crate) async fn open(url: &str) -> Result<Self, CannotOpen> {
+    pub(crate) async fn open(url: &str, patience: Duration) -> Result<Self, CannotOpen> {
         install_default_drivers();
         let is_sqlite = url.starts_with("sqlite:");
-        let url = match is_sqlite && !url.contains('?') {
+        let address = match is_sqlite && !url.contains('?') {
             true => format!("{url}?mode=rwc"),
             false => url.to_owned(),
         };
-        let options = AnyPoolOptions::new()
-            .max_connections(8)
-            .acquire_timeout(Duration::from_secs(5));
-        let options = options.after_connect(move |connection, _| {
-            Box::pin(async move {
-                if is_sqlite {
-                    // FULL: what was acknowledged survives a power cut.
-                    for pragma in [
-                        "PRAGMA busy_timeout = 5000",
-                        "PRAGMA journal_mode = WAL",
-                        "PRAGMA synchronous = FULL",
-                        "PRAGMA foreign_keys = ON",
-                    ] {
-                        sqlx::query(pragma).execute(&mut *connection).await?;
-                    }
-                }
-                Ok(())
-            })
-        });
-        let pool = options.connect(&url).await.map_err(CannotOpen::Connect)?;
+        let pool = connect(&address, is_sqlite, patience).await?;
         let migrations = match is_sqlite {
             true => sqlx::migrate!("migrations/sqlite"),
             false => sqlx::migrate!("migrations/postgres"),
         };
         migrations.run(&pool).await.map_err(CannotOpen::Migrate)?;
-        Ok(Self { pool, is_sqlite })
+        let postgres = (!is_sqlite).then(|| url.to_owned());
+        Ok(Self { pool, postgres })
     }
 
-    /// For reads.
-    pub(crate) fn read(&self) -> &AnyPool {
+    /// For statements that stand alone.
+    pub(crate) fn pool(&self) -> &AnyPool {
         &self.pool
     }
 
     /// For a change: all of it, or nothing. SQLite takes its write lock at the
     /// start, since a read that becomes a write cannot wait for one.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
-        match self.is_sqlite {
-            true => self.pool.begin_with("BEGIN IMMEDIATE").await,
-            false => self.pool.begin().await,
+        match self.postgres {
+            None => self.pool.begin_with("BEGIN IMMEDIATE").await,
+            Some(_) => self.pool.begin().await,
         }
+    }
+
+    /// For reads that must see one state.
+    pub(crate) async fn view(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        match self.postgres {
+            // The first read fixes what is seen.
+            None => self.pool.begin().await,
+            Some(_) => {
+                self.pool
+                    .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                    .await
+            }
+        }
+    }
+
+    /// Makes other changes that take the same name wait until this one ends.
+    pub(crate) async fn lock(
+        &self,
+        transaction: &mut Transaction<'static, Any>,
+        name: &str,
+    ) -> Result<(), sqlx::Error> {
+        if self.postgres.is_some() {
+            sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
+                .bind(name)
+                .execute(&mut **transaction)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Tells other replicas, once the change is durable.
+    pub(crate) async fn notify(
+        &self,
+        transaction: &mut Transaction<'static, Any>,
+    ) -> Result<(), sqlx::Error> {
+        if self.postgres.is_some() {
+            sqlx::query("SELECT pg_notify($1, '')")
+                .bind(CHANNEL)
+                .execute(&mut **transaction)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// What other replicas tell; `None` where there are none.
+    pub(crate) async fn listen(&self) -> Result<Option<PgListener>, sqlx::Error> {
+        let Some(url) = &self.postgres else {
+            return Ok(None);
+        };
+        let mut listener = PgListener::connect(url).await?;
+        listener.listen(CHANNEL).await?;
+        Ok(Some(listener))
     }
 
     pub(crate) async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+async fn connect(
+    address: &str,
+    is_sqlite: bool,
+    patience: Duration,
+) -> Result<AnyPool, CannotOpen> {
+    let started = Instant::now();
+    let mut wait = FIRST_WAIT;
+    loop {
+        let options = AnyPoolOptions::new()
+            .max_connections(MAX_CONNECTIONS)
+            .acquire_timeout(ACQUIRE)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    // FULL: what was acknowledged survives a power cut.
+                    let pragmas = match is_sqlite {
+                        true => {
+                            "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \
+                                 PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON"
+                        }
+                        false => "SET lock_timeout = '10s'",
+                    };
+                    sqlx::raw_sql(pragmas).execute(&mut *connection).await?;
+                    Ok(())
+                })
+            });
+        // By hand first: a pool says of any failure that it took too long.
+        let first = timeout(ACQUIRE, AnyConnection::connect(address)).await;
+        let connected = match first.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+            Ok(connection) => {
+                let _ = connection.close().await;
+                options.connect(address).await
+            }
+            Err(error) => Err(error),
+        };
+        let error = match connected {
+            Ok(pool) => return Ok(pool),
+            Err(error) => error,
+        };
+        // A file that cannot be opened now cannot be opened later.
+        let may_heal = !is_sqlite && is_transient(&error);
+        if !may_heal || started.elapsed() + wait > patience {
+            return Err(CannotOpen::Connect(started.elapsed(), error));
+        }
+        tracing::warn!(%error, wait_ms = wait.as_millis(), "the database cannot be reached; trying again");
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
+/// Whether waiting may help: nobody answers, or the server is starting.
+fn is_transient(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
+        // 57P03: cannot connect now; class 53: out of connections.
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| code == "57P03" || code.starts_with("53")),
+        _ => false,
     }
 }
 

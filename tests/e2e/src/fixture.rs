@@ -63,6 +63,13 @@ impl Issuer {
         })
     }
 
+    /// The same key under the id of another issuer's: a forgery.
+    #[must_use]
+    pub fn with_key_id(mut self, of: &Self) -> Self {
+        self.key_id.clone_from(&of.key_id);
+        self
+    }
+
     /// Its public key, as a JWK.
     pub fn jwk(&self) -> Value {
         let point = self.key.verifying_key().to_encoded_point(false);

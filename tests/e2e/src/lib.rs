@@ -5,11 +5,17 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod control_plane;
 mod envoy;
 mod fixture;
+mod postgres;
+mod process;
 mod recorder;
 
 pub use client::{RawRequest, RawResponse, http1, http2};
+pub use control_plane::{ControlPlane, call, fill, policy_bundle};
 pub use envoy::{Envoy, Found, envoy_binary, module, workspace};
 pub use fixture::{Fixture, Issuer, TokenClaims, demo};
+pub use postgres::{Postgres, postgres_binaries};
+pub use process::{ControlPlaneProcess, as_from_a_shell};
 pub use recorder::{Recorded, Recorder};

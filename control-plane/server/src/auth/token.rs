@@ -2,7 +2,8 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::Role;
+use super::{Grant, Principal, Role};
+use crate::error::ApiError;
 use crate::store::{Store, now};
 
 /// Why there is no first token.
@@ -16,8 +17,18 @@ pub enum CannotBootstrap {
     Store(#[from] sqlx::Error),
 }
 
+/// What a token begins with, so that people and scanners know it.
+pub(super) const PREFIX: &str = "ig_";
+
+/// A new token.
+pub(super) fn generate() -> Result<String, getrandom::Error> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret)?;
+    Ok(format!("{PREFIX}{}", hex::encode(secret)))
+}
+
 /// The hash under which a token is stored.
-pub(crate) fn hash(token: &str) -> String {
+pub(super) fn hash(token: &str) -> String {
     hex::encode(Sha256::digest(token.as_bytes()))
 }
 
@@ -26,24 +37,36 @@ pub(crate) fn hash(token: &str) -> String {
 /// # Errors
 /// [`CannotBootstrap`]
 pub(crate) async fn bootstrap(store: &Store) -> Result<Option<String>, CannotBootstrap> {
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(CannotBootstrap::Random)?;
-    let token = format!("ig_{}", hex::encode(secret));
-    let mut transaction = store.begin().await?;
-    let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM tokens")
-        .fetch_one(&mut *transaction)
-        .await?;
-    if count > 0 {
-        return Ok(None);
-    }
-    sqlx::query(
-        "INSERT INTO tokens (id, hash, name, role, created_at) VALUES ('bootstrap', $1, 'bootstrap', $2, $3)",
+    let token = generate().map_err(CannotBootstrap::Random)?;
+    // Two replicas may start at once; the name is unique, so one wins.
+    let inserted = sqlx::query(
+        "INSERT INTO tokens (id, hash, name, role, created_at, created_by) \
+         SELECT 'bootstrap', $1, 'bootstrap', $2, $3, 'bootstrap' \
+         WHERE NOT EXISTS (SELECT 1 FROM tokens) ON CONFLICT DO NOTHING",
     )
     .bind(hash(&token))
     .bind(Role::Owner.as_str())
     .bind(now())
-    .execute(&mut *transaction)
+    .execute(store.pool())
     .await?;
-    transaction.commit().await?;
-    Ok(Some(token))
+    Ok((inserted.rows_affected() == 1).then_some(token))
+}
+
+/// The caller that a token stands for. It is looked up by its hash, so that no
+/// comparison tells how much of a guess was right.
+pub(super) async fn find(store: &Store, token: &str) -> Result<Principal, ApiError> {
+    let row: Option<(String, String, Option<String>)> = sqlx::query_as(
+        "SELECT name, role, tenant FROM tokens WHERE hash = $1 AND revoked_at IS NULL \
+         AND (expires_at IS NULL OR expires_at > $2)",
+    )
+    .bind(hash(token))
+    .bind(now())
+    .fetch_optional(store.pool())
+    .await?;
+    let (name, role, tenant) = row.ok_or(ApiError::Unauthenticated)?;
+    let grant = Role::parse(&role).and_then(|role| Grant::new(role, tenant));
+    Ok(Principal {
+        name,
+        grant: grant.ok_or(ApiError::Unauthenticated)?,
+    })
 }

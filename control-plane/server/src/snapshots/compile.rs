@@ -8,15 +8,19 @@ use toml::{Table, Value};
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::{catalogue, graphs, policies, schemas, tenants};
+use crate::{audit, catalogue, graphs, policies, schemas, tenants};
 
-/// Compiles what is stored for a graph.
-pub(super) async fn compile(app: &App, graph: &str) -> Result<Compiled, ApiError> {
-    let stored = graphs::find(app, graph).await?;
-    let sdl = schemas::find(app, graph, &stored.schema_tag).await?;
-    let bundle = policies::find(app, &stored.bundle).await?;
-    let operations = catalogue::active(app, graph).await?;
-    let tenants = tenants::all(app).await?;
+/// Compiles what is stored for a graph: one state of it, and the number of
+/// that state.
+pub(super) async fn compile(app: &App, graph: &str) -> Result<(Compiled, i64), ApiError> {
+    let mut view = app.store.view().await?;
+    let state = audit::last(&mut view).await?;
+    let stored = graphs::find(&mut view, graph).await?;
+    let sdl = schemas::find(&mut view, graph, &stored.schema_tag).await?;
+    let bundle = policies::find(&mut view, &stored.bundle).await?;
+    let operations = catalogue::active(&mut view, graph).await?;
+    let tenants = tenants::all(&mut view).await?;
+    view.commit().await?;
     let config = config(graph, &stored, &tenants)?;
     let work = move || {
         let schema = Schema::parse(&sdl, Limits::SCHEMA).map_err(ApiError::invalid)?;
@@ -33,16 +37,12 @@ pub(super) async fn compile(app: &App, graph: &str) -> Result<Compiled, ApiError
             imports: vec![imported],
             bundle: &bundle,
         };
-        ig_snapshot::compile(input).map_err(|error| {
-            let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| {
-                error.source()
-            });
-            ApiError::Invalid(causes.map(ToString::to_string).collect())
-        })
+        ig_snapshot::compile(input).map_err(|error| ApiError::chain(&error))
     };
-    tokio::task::spawn_blocking(work)
+    let compiled = tokio::task::spawn_blocking(work)
         .await
-        .map_err(ApiError::Task)?
+        .map_err(ApiError::Task)??;
+    Ok((compiled, state))
 }
 
 /// Puts the parts of `guard.toml` together, so that one reader judges them.

@@ -1,118 +1,67 @@
 //! Snapshots: compiled from what is stored, and published to proxies.
 
 mod compile;
+mod publish;
 mod published;
 
-use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Serialize;
 use sqlx::FromRow;
+use utoipa::ToSchema;
 
-pub(crate) use published::{Publication, Published};
+pub(crate) use publish::*;
+pub(crate) use published::{Publication, Publications};
 
 use crate::app::App;
-use crate::audit::{self, Change};
 use crate::auth::{Principal, Role};
-use crate::error::ApiError;
-use crate::store::now;
+use crate::error::{ApiError, Problem};
+use crate::extract::{Json, Path, Query};
+use crate::page::{Page, PageQuery};
 
-/// A publication, as it is answered.
-#[derive(Serialize)]
+/// A publication.
+#[derive(Serialize, FromRow, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Answer {
-    revision: String,
-    operations: usize,
-    documents: usize,
-    bytes: usize,
-    /// Whether proxies get something they did not have.
-    changed: bool,
-}
-
-#[derive(Serialize, FromRow)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Listed {
+pub(crate) struct ListedPublication {
     number: i64,
+    /// SHA-256 of the snapshot.
     revision: String,
     published_at: i64,
     published_by: String,
 }
 
-/// `POST /snapshots/{graph}`: compiles what is stored, and publishes it.
-pub(crate) async fn publish(
-    State(app): State<App>,
-    by: Principal,
-    Path(graph): Path<String>,
-) -> Result<Json<Answer>, ApiError> {
-    by.require(Role::Publisher)?;
-    let compiled = compile::compile(&app, &graph).await?;
-    let revision = compiled.snapshot.revision().to_string();
-    let mut transaction = app.store.begin().await?;
-    let before: Option<String> = sqlx::query_scalar(
-        "SELECT revision FROM publications WHERE graph = $1 ORDER BY number DESC LIMIT 1",
-    )
-    .bind(graph.as_str())
-    .fetch_optional(&mut *transaction)
-    .await?;
-    let changed = before.as_deref() != Some(revision.as_str());
-    if changed {
-        sqlx::query(
-            "INSERT INTO snapshots (revision, graph, bytes, created_at) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (revision) DO NOTHING",
-        )
-        .bind(revision.as_str())
-        .bind(graph.as_str())
-        .bind(compiled.bytes.clone())
-        .bind(now())
-        .execute(&mut *transaction)
-        .await?;
-        sqlx::query(
-            "INSERT INTO publications (graph, revision, published_at, published_by) \
-             VALUES ($1, $2, $3, $4)",
-        )
-        .bind(graph.as_str())
-        .bind(revision.as_str())
-        .bind(now())
-        .bind(by.name.as_str())
-        .execute(&mut *transaction)
-        .await?;
-        let change = Change {
-            action: "snapshot.publish",
-            target: &graph,
-            before: before.as_deref(),
-            after: Some(&revision),
-        };
-        audit::record(&mut transaction, &by, change).await?;
-    }
-    transaction.commit().await?;
-    // Proxies see it only once it is durable.
-    app.published.follow(&app.store).await?;
-    Ok(Json(Answer {
-        revision,
-        operations: compiled.snapshot.operation_count(),
-        documents: compiled.snapshot.document_count(),
-        bytes: compiled.bytes.len(),
-        changed,
-    }))
-}
-
-/// `GET /snapshots/{graph}`: publications, the last first.
+/// List a graph's publications, the last first.
+#[utoipa::path(get, path = "/snapshots/{graph}", tag = "snapshots",
+    security(("bearer" = ["viewer"])), params(("graph" = String, Path), PageQuery),
+    responses((status = 200, body = Page<ListedPublication>)))]
 pub(crate) async fn list(
     State(app): State<App>,
     by: Principal,
     Path(graph): Path<String>,
-) -> Result<Json<Vec<Listed>>, ApiError> {
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<ListedPublication>>, ApiError> {
     by.require(Role::Viewer)?;
-    let listed = sqlx::query_as(
+    let limit = page.limit()?;
+    let publications: Vec<ListedPublication> = sqlx::query_as(
         "SELECT number, revision, published_at, published_by FROM publications \
-         WHERE graph = $1 ORDER BY number DESC LIMIT 100",
+         WHERE graph = $1 AND number < $2 ORDER BY number DESC LIMIT $3",
     )
     .bind(graph)
-    .fetch_all(app.store.read())
+    .bind(page.before()?)
+    .bind(limit)
+    .fetch_all(app.store.pool())
     .await?;
-    Ok(Json(listed))
+    let number = |one: &ListedPublication| one.number.to_string();
+    Ok(Json(Page::new(publications, limit, number)))
 }
 
-/// `GET /snapshots/{graph}/{revision}`: its bytes.
+/// Get a snapshot's bytes, as `ig snapshot inspect` and `diff` read them.
+#[utoipa::path(get, path = "/snapshots/{graph}/{revision}", tag = "snapshots",
+    security(("bearer" = ["viewer"])),
+    params(("graph" = String, Path), ("revision" = String, Path)),
+    responses(
+        (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 404, body = Problem),
+    ))]
 pub(crate) async fn get(
     State(app): State<App>,
     by: Principal,
@@ -122,7 +71,7 @@ pub(crate) async fn get(
     sqlx::query_scalar("SELECT bytes FROM snapshots WHERE graph = $1 AND revision = $2")
         .bind(graph)
         .bind(revision.as_str())
-        .fetch_optional(app.store.read())
+        .fetch_optional(app.store.pool())
         .await?
         .ok_or_else(|| ApiError::NotFound(format!("the snapshot {revision}")))
 }

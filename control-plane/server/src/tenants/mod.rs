@@ -2,25 +2,33 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use ig_contract::snapshot::Tenant;
+use sqlx::AnyConnection;
 
 use crate::app::{App, is_name};
 use crate::audit::{self, Change};
 use crate::auth::{Principal, Role};
-use crate::error::ApiError;
+use crate::error::{ApiError, Problem};
+use crate::extract::{Json, Path};
 use crate::store::now;
 
-/// `PUT /tenants/{tenant}`
+/// Put a tenant: its region, purposes and modes.
+///
+/// Its own admin may change purposes only: where data lives, and whether guards
+/// enforce, is for owners to say.
+#[utoipa::path(put, path = "/tenants/{tenant}", tag = "tenants",
+    security(("bearer" = ["owner", "tenant-admin"])), params(("tenant" = String, Path)),
+    request_body = Tenant,
+    responses((status = 204), (status = 404, body = Problem)))]
 pub(crate) async fn put(
     State(app): State<App>,
     by: Principal,
     Path(id): Path<String>,
     Json(tenant): Json<Tenant>,
 ) -> Result<StatusCode, ApiError> {
-    by.require(Role::Owner)?;
+    by.require_tenant(&id, Role::Owner)?;
     if !is_name(&id) {
         return Err(ApiError::invalid("the tenant's name is not valid"));
     }
@@ -30,6 +38,13 @@ pub(crate) async fn put(
         .bind(id.as_str())
         .fetch_optional(&mut *transaction)
         .await?;
+    if by.only_tenant().is_some() {
+        let before = before.as_deref().map(|before| parse(&id, before));
+        let before = before.ok_or_else(|| ApiError::NotFound(format!("the tenant {id}")))??;
+        if (&before.region, before.modes) != (&tenant.region, tenant.modes) {
+            return Err(ApiError::Forbidden("owner"));
+        }
+    }
     sqlx::query(
         "INSERT INTO tenants (id, settings, changed_at) VALUES ($1, $2, $3) \
          ON CONFLICT (id) DO UPDATE SET settings = excluded.settings, changed_at = excluded.changed_at",
@@ -50,21 +65,52 @@ pub(crate) async fn put(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /tenants`
+/// List tenants: all of them, or the one that the caller administrates.
+#[utoipa::path(get, path = "/tenants", tag = "tenants",
+    security(("bearer" = ["viewer", "tenant-admin"])),
+    responses((status = 200, body = BTreeMap<String, Tenant>)))]
 pub(crate) async fn list(
     State(app): State<App>,
     by: Principal,
 ) -> Result<Json<BTreeMap<String, Tenant>>, ApiError> {
-    by.require(Role::Viewer)?;
-    all(&app).await.map(Json)
+    let mut tenants = all(&mut *app.store.pool().acquire().await?).await?;
+    match by.only_tenant() {
+        Some(own) => tenants.retain(|id, _| id == own),
+        None => by.require(Role::Viewer)?,
+    }
+    Ok(Json(tenants))
 }
 
-/// `DELETE /tenants/{tenant}`
+/// Get a tenant.
+#[utoipa::path(get, path = "/tenants/{tenant}", tag = "tenants",
+    security(("bearer" = ["viewer", "tenant-admin"])), params(("tenant" = String, Path)),
+    responses((status = 200, body = Tenant), (status = 404, body = Problem)))]
+pub(crate) async fn get(
+    State(app): State<App>,
+    by: Principal,
+    Path(id): Path<String>,
+) -> Result<Json<Tenant>, ApiError> {
+    by.require_tenant(&id, Role::Viewer)?;
+    let settings: Option<String> = sqlx::query_scalar("SELECT settings FROM tenants WHERE id = $1")
+        .bind(id.as_str())
+        .fetch_optional(app.store.pool())
+        .await?;
+    let settings = settings.ok_or_else(|| ApiError::NotFound(format!("the tenant {id}")))?;
+    parse(&id, &settings).map(Json)
+}
+
+/// Delete a tenant: from the next publication on, its callers are denied.
+#[utoipa::path(delete, path = "/tenants/{tenant}", tag = "tenants",
+    security(("bearer" = ["owner"])), params(("tenant" = String, Path)),
+    responses((status = 204), (status = 404, body = Problem)))]
 pub(crate) async fn delete(
     State(app): State<App>,
     by: Principal,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
+    if by.only_tenant().is_some_and(|own| own != id) {
+        return Err(ApiError::NotFound(format!("the tenant {id}")));
+    }
     by.require(Role::Owner)?;
     let mut transaction = app.store.begin().await?;
     let before: Option<String> =
@@ -87,15 +133,18 @@ pub(crate) async fn delete(
 }
 
 /// Every tenant.
-pub(crate) async fn all(app: &App) -> Result<BTreeMap<String, Tenant>, ApiError> {
+pub(crate) async fn all(
+    connection: &mut AnyConnection,
+) -> Result<BTreeMap<String, Tenant>, ApiError> {
     let rows: Vec<(String, String)> = sqlx::query_as("SELECT id, settings FROM tenants")
-        .fetch_all(app.store.read())
+        .fetch_all(connection)
         .await?;
     rows.into_iter()
-        .map(|(id, settings)| {
-            let tenant = serde_json::from_str(&settings)
-                .map_err(|_| ApiError::Conflict(format!("the tenant {id} is not readable")))?;
-            Ok((id, tenant))
-        })
+        .map(|(id, settings)| Ok((id.clone(), parse(&id, &settings)?)))
         .collect()
+}
+
+fn parse(id: &str, settings: &str) -> Result<Tenant, ApiError> {
+    serde_json::from_str(settings)
+        .map_err(|_| ApiError::Conflict(format!("the tenant {id} is not readable")))
 }

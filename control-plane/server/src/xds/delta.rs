@@ -71,28 +71,28 @@ impl Delta {
                 self.sent.remove(&name);
             }
         }
+        let mut verdicts = Vec::new();
         for (name, version) in request.initial {
             if self.subscribed.contains(&name) {
-                self.sent.insert(name, version);
+                self.sent.insert(name.clone(), version.clone());
+                // It runs what it brings along.
+                verdicts.push(Verdict::Accepted { name, version });
             }
         }
-        let Some(answered) = self.pending.remove(&request.nonce) else {
-            return Vec::new();
-        };
-        let resources = answered.resources.into_iter();
-        resources
-            .map(|(name, version)| match &request.refusal {
-                None => Verdict::Accepted { name, version },
-                Some(reason) => {
-                    self.refused.insert(name.clone(), version.clone());
-                    Verdict::Refused {
-                        name,
-                        version,
-                        reason: reason.clone(),
-                    }
+        let answered = self.pending.remove(&request.nonce);
+        let resources = answered.into_iter().flat_map(|answered| answered.resources);
+        verdicts.extend(resources.map(|(name, version)| match &request.refusal {
+            None => Verdict::Accepted { name, version },
+            Some(reason) => {
+                self.refused.insert(name.clone(), version.clone());
+                Verdict::Refused {
+                    name,
+                    version,
+                    reason: reason.clone(),
                 }
-            })
-            .collect()
+            }
+        }));
+        verdicts
     }
 
     /// What to send, now that these are the current versions.
@@ -199,7 +199,11 @@ mod tests {
             initial: versions(&[("a", "1"), ("other", "1")]),
             ..subscribe(&["a"])
         };
-        stream.on_request(request);
+        let accepted = Verdict::Accepted {
+            name: "a".into(),
+            version: "1".into(),
+        };
+        assert_eq!(stream.on_request(request), [accepted]);
         assert_eq!(stream.next(&versions(&[("a", "1")])), None);
         // Subscribing again means that it was lost.
         stream.on_request(subscribe(&["a"]));

@@ -18,8 +18,13 @@ pub(super) const TYPE_URL: &str = "type.googleapis.com/envoy.config.core.v3.Type
 const PREFIX: &str = "ig.guard.";
 
 /// Name of a graph's resource.
-pub(super) fn name(graph: &str) -> String {
+pub(crate) fn name(graph: &str) -> String {
     format!("{PREFIX}{graph}")
+}
+
+/// The graph of a resource's name.
+pub(crate) fn graph(name: &str) -> Option<&str> {
+    name.strip_prefix(PREFIX)
 }
 
 fn pack<M: prost::Message + Name>(message: &M) -> Any {
@@ -30,7 +35,7 @@ fn pack<M: prost::Message + Name>(message: &M) -> Any {
 }
 
 /// The resource that makes a proxy enforce a snapshot.
-pub(super) fn resource(name: &str, module: &Path, snapshot: &[u8]) -> Any {
+pub(crate) fn resource(name: &str, module: &Path, snapshot: &[u8]) -> Any {
     let code = DataSource {
         specifier: Some(Local::Filename(module.to_string_lossy().into_owned())),
         ..DataSource::default()

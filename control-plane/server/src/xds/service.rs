@@ -14,9 +14,11 @@ use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::delta::{self, Delta, Verdict};
-use super::resource::{TYPE_URL, name, resource};
+use super::resource::TYPE_URL;
 use crate::app::App;
+use crate::proxies::Peer;
 use crate::snapshots::Publication;
+use crate::tls;
 
 /// The extension config discovery service.
 pub(crate) struct Ecds {
@@ -32,6 +34,11 @@ impl Ecds {
         }
     }
 }
+
+/// Longest name of a proxy that is kept.
+const MAX_NODE_CHARS: usize = 200;
+/// Most names a stream may ask for: each is kept.
+const MAX_NAMES: usize = 1000;
 
 type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 type Sender = mpsc::Sender<Result<DeltaDiscoveryResponse, Status>>;
@@ -55,8 +62,11 @@ impl ExtensionConfigDiscoveryService for Ecds {
         let (sender, receiver) = mpsc::channel(4);
         let conversation = Conversation {
             app: self.app.clone(),
-            number: self.next_stream.fetch_add(1, Ordering::Relaxed),
-            node: String::new(),
+            peer: Peer {
+                stream: self.next_stream.fetch_add(1, Ordering::Relaxed),
+                node: String::new(),
+                identity: tls::peer(&request),
+            },
             delta: Delta::default(),
             sender,
         };
@@ -75,9 +85,7 @@ impl ExtensionConfigDiscoveryService for Ecds {
 /// One stream.
 struct Conversation {
     app: App,
-    number: u64,
-    /// Said in the first message only.
-    node: String,
+    peer: Peer,
     delta: Delta,
     sender: Sender,
 }
@@ -86,6 +94,7 @@ impl Conversation {
     async fn run(mut self, mut requests: Streaming<DeltaDiscoveryRequest>) {
         let mut published = self.app.published.watch();
         let mut closing = self.app.closing.subscribe();
+        self.app.metrics.streams.inc();
         loop {
             let said = tokio::select! {
                 request = requests.next() => match request {
@@ -101,18 +110,23 @@ impl Conversation {
             };
             if let Some(request) = said {
                 self.hear(request);
+                if self.delta.subscribed().count() > MAX_NAMES {
+                    break;
+                }
             }
             let current = published.borrow_and_update().clone();
             if self.answer(&current).await.is_err() {
                 break;
             }
         }
-        self.app.proxies.gone(self.number);
+        self.app.proxies.gone(self.peer.stream);
+        self.app.metrics.streams.dec();
     }
 
     fn hear(&mut self, request: DeltaDiscoveryRequest) {
+        // Said in the first message only.
         if let Some(node) = request.node {
-            self.node = node.id;
+            self.peer.node = node.id.chars().take(MAX_NODE_CHARS).collect();
         }
         let verdicts = self.delta.on_request(delta::Request {
             subscribe: request.resource_names_subscribe,
@@ -125,44 +139,45 @@ impl Conversation {
         for verdict in verdicts {
             match verdict {
                 Verdict::Accepted { name, version } => {
-                    proxies.accepted(self.number, &self.node, &name, &version);
+                    proxies.accepted(&self.peer, &name, &version);
                 }
                 Verdict::Refused {
                     name,
                     version,
                     reason,
                 } => {
-                    tracing::warn!(node = self.node, name, version, reason, "refused");
-                    proxies.refused(self.number, &self.node, &name, &version, &reason);
+                    tracing::warn!(node = self.peer.node, name, version, reason, "refused");
+                    self.app.metrics.refusals.inc();
+                    proxies.refused(&self.peer, &name, &version, &reason);
                 }
             }
         }
     }
 
     async fn answer(&mut self, current: &BTreeMap<String, Publication>) -> Result<(), ()> {
-        let versions: BTreeMap<_, _> = current
-            .iter()
-            .map(|(graph, publication)| (name(graph), publication.revision.clone()))
-            .collect();
+        let identity = self.peer.identity.as_deref();
+        let mut versions = BTreeMap::new();
         for name in self.delta.subscribed() {
-            if let Some(version) = versions.get(name) {
-                self.app
-                    .proxies
-                    .wants(self.number, &self.node, name, version);
+            let Some(publication) = current.get(name) else {
+                continue;
+            };
+            if publication.is_for(identity) {
+                let revision = &publication.revision;
+                self.app.proxies.wants(&self.peer, name, revision);
+                versions.insert(name.to_owned(), revision.clone());
+            } else {
+                let why = "the graph's `proxies` do not name this proxy";
+                let revision = &publication.revision;
+                self.app.proxies.refused(&self.peer, name, revision, why);
             }
         }
         let Some(next) = self.delta.next(&versions) else {
             return Ok(());
         };
-        let by_name: BTreeMap<_, _> = current
-            .iter()
-            .map(|(graph, publication)| (name(graph), publication))
-            .collect();
         let resources = next.resources.into_iter().filter_map(|(name, version)| {
-            let publication = by_name.get(&name)?;
-            let module = &self.app.module;
+            let resource = current.get(&name)?.resource.as_ref().clone();
             Some(Resource {
-                resource: Some(resource(&name, module, &publication.bytes)),
+                resource: Some(resource),
                 name,
                 version,
                 ..Resource::default()

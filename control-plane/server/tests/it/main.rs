@@ -1,4 +1,4 @@
-//! The API over HTTP, on a database of its own.
+//! The API over HTTP, on databases of its own.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,5 +6,12 @@
     reason = "the helpers of tests fail like tests"
 )]
 
-mod api;
-mod control_plane;
+mod access;
+mod bad_input;
+mod catalogue;
+mod databases;
+mod document;
+mod oidc;
+mod publish;
+mod start;
+mod tls;

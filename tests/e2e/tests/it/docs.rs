@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::process::Command;
 
-use ig_e2e::{envoy_binary, workspace};
+use ig_e2e::{as_from_a_shell, envoy_binary, workspace};
 
 use crate::skip;
 
@@ -28,6 +28,7 @@ fn every_documented_command_works() {
     }
     let mut bash = Command::new("bash");
     bash.args(["-c", &script]).current_dir(&root);
+    as_from_a_shell(&mut bash);
     let held: Vec<_> = ["IG_GATEWAY_PORT", "IG_ADMIN_PORT", "IG_UPSTREAM_PORT"]
         .into_iter()
         .map(|name| {

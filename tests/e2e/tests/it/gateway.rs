@@ -56,6 +56,20 @@ impl Gateway {
         Self { fixture, envoy }
     }
 
+    /// Starts Envoy with one worker and the options that `edit` makes.
+    pub(crate) async fn with_options(
+        fixture: Fixture,
+        edit: impl Fn(&mut ig_envoy::StaticOptions),
+    ) -> Self {
+        let make = |gateway, admin| {
+            let mut options = fixture.options(gateway, admin)?;
+            edit(&mut options);
+            Ok(ig_envoy::render(&options))
+        };
+        let envoy = Envoy::start(1, make).await.unwrap();
+        Self { fixture, envoy }
+    }
+
     /// A POST of `body` with the demo's headers.
     pub(crate) fn request(&self, body: &str) -> RawRequest {
         let token = self.fixture.issuer.token(&TokenClaims::alpha());

@@ -1,0 +1,184 @@
+//! Every route, and what the OpenAPI document says of it.
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
+use utoipa::{Modify, OpenApi, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::auth::tokens;
+use crate::error::{ApiError, Problem};
+use crate::extract::Json;
+use crate::{
+    audit, catalogue, decisions, graphs, metrics, policies, proxies, schemas, snapshots, tenants,
+};
+
+/// Largest body: a catalogue or SDL of a large graph.
+pub(crate) const MAX_BODY_BYTES: usize = 64 << 20;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "IntelGraph Guard control plane",
+        description = "Schemas, operations, policies and tenants in; guard snapshots out. \
+            Errors are problem details (RFC 9457).",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    components(schemas(Problem)),
+    modifiers(&Common)
+)]
+struct Document;
+
+/// What every operation has.
+struct Common;
+
+impl Modify for Common {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_default();
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(
+                "A token of this API, or an access token of the configured OIDC issuer",
+            ))
+            .build();
+        components
+            .security_schemes
+            .insert("bearer".into(), RefOr::T(SecurityScheme::Http(bearer)));
+    }
+}
+
+/// Answers that any operation may give.
+const REFUSALS: [(&str, &str); 8] = [
+    ("400", "The request cannot be read"),
+    ("401", "No valid token"),
+    ("403", "The token's role is not enough"),
+    ("413", "The body is too large"),
+    ("415", "The body is not of this media type"),
+    ("422", "What was sent is not valid"),
+    ("500", "A fault of the control plane"),
+    (
+        "503",
+        "The database, or the issuer of the token, cannot be reached",
+    ),
+];
+
+fn add_refusals(openapi: &mut utoipa::openapi::OpenApi) {
+    for item in openapi.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+        ];
+        for operation in operations.into_iter().flatten() {
+            let is_open = operation.security.is_none();
+            for (status, description) in REFUSALS {
+                if status == "500" || (is_open && status != "503") {
+                    continue;
+                }
+                let content = Content::new(Some(Ref::from_schema_name("Problem")));
+                let response = ResponseBuilder::new()
+                    .description(description)
+                    .content("application/problem+json", content)
+                    .build();
+                let responses = &mut operation.responses.responses;
+                responses.entry(status.into()).or_insert(RefOr::T(response));
+            }
+            for response in operation.responses.responses.values_mut() {
+                // Problems are described once, as what they are.
+                if let RefOr::T(response) = response
+                    && let Some(content) = response.content.get("application/json")
+                    && is_problem(content)
+                    && let Some(content) = response.content.shift_remove("application/json")
+                {
+                    response
+                        .content
+                        .insert("application/problem+json".into(), content);
+                }
+            }
+        }
+    }
+}
+
+fn is_problem(content: &RefOr<Content>) -> bool {
+    let RefOr::T(content) = content else {
+        return false;
+    };
+    matches!(&content.schema, Some(RefOr::Ref(reference))
+        if reference.ref_location.ends_with("/Problem"))
+}
+
+fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(health))
+        .routes(routes!(ready))
+        .routes(routes!(openapi))
+        .routes(routes!(metrics::get))
+        .routes(routes!(schemas::list))
+        .routes(routes!(schemas::push, schemas::get))
+        .routes(routes!(catalogue::push, catalogue::list))
+        .routes(routes!(catalogue::retire))
+        .routes(routes!(policies::push, policies::list))
+        .routes(routes!(policies::get))
+        .routes(routes!(graphs::list))
+        .routes(routes!(graphs::put, graphs::get))
+        .routes(routes!(policies::activate, policies::activations))
+        .routes(routes!(snapshots::preview))
+        .routes(routes!(tenants::list))
+        .routes(routes!(tenants::put, tenants::get, tenants::delete))
+        .routes(routes!(snapshots::publish, snapshots::list))
+        .routes(routes!(snapshots::roll_back, snapshots::get))
+        .routes(routes!(proxies::list))
+        .routes(routes!(decisions::list))
+        .routes(routes!(tokens::create, tokens::list))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(audit::list))
+}
+
+/// The OpenAPI 3.1 document of the API.
+pub fn document() -> utoipa::openapi::OpenApi {
+    let mut document = router().into_openapi();
+    add_refusals(&mut document);
+    document
+}
+
+/// The API.
+pub(crate) fn routes(app: App) -> Router {
+    let (router, _) = router().split_for_parts();
+    router
+        .fallback(|| async { ApiError::NoRoute })
+        .method_not_allowed_fallback(|| async { ApiError::NoMethod })
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn_with_state(app.clone(), metrics::count))
+        .with_state(app)
+}
+
+/// Whether the process is alive.
+#[utoipa::path(get, path = "/healthz", tag = "probes", responses((status = 200)))]
+async fn health() {}
+
+/// Whether it can do its work.
+#[derive(Serialize, ToSchema)]
+struct Ready {
+    status: &'static str,
+}
+
+/// Whether the database answers.
+#[utoipa::path(get, path = "/readyz", tag = "probes", responses((status = 200, body = Ready)))]
+async fn ready(State(app): State<App>) -> Result<Json<Ready>, ApiError> {
+    sqlx::query("SELECT 1").execute(app.store.pool()).await?;
+    Ok(Json(Ready { status: "ready" }))
+}
+
+/// This document.
+#[utoipa::path(get, path = "/openapi.json", tag = "probes",
+    responses((status = 200, body = Object)))]
+async fn openapi() -> Response {
+    axum::Json(document()).into_response()
+}

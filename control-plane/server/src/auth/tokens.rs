@@ -1,0 +1,168 @@
+//! `/tokens`: admin tokens for people and pipelines.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use sqlx::FromRow;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{Grant, Principal, Role, token};
+use crate::app::{App, is_name};
+use crate::audit::{self, Change};
+use crate::error::{ApiError, Problem};
+use crate::extract::{Json, Path};
+use crate::store::{is_conflict, now};
+
+const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+
+/// A token to make.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct NewToken {
+    /// As the audit trail is to name its owner; never given twice.
+    #[schema(pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
+    name: String,
+    role: Role,
+    /// Of a tenant's admin.
+    tenant: Option<String>,
+    /// Days until it expires; never, by default.
+    #[schema(minimum = 1, maximum = 3650)]
+    expires_in_days: Option<u32>,
+}
+
+/// A token that was made.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MadeToken {
+    id: String,
+    /// Shown this once.
+    token: String,
+}
+
+/// A token, without what makes it one.
+#[derive(Serialize, FromRow, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListedToken {
+    id: String,
+    name: String,
+    role: String,
+    tenant: Option<String>,
+    created_at: i64,
+    created_by: String,
+    expires_at: Option<i64>,
+    revoked_at: Option<i64>,
+}
+
+/// Make a token.
+#[utoipa::path(post, path = "/tokens", tag = "access", security(("bearer" = ["owner"])),
+    request_body = NewToken,
+    responses(
+        (status = 201, body = MadeToken),
+        (status = 409, description = "The name is taken", body = Problem),
+    ))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    by: Principal,
+    Json(new): Json<NewToken>,
+) -> Result<(StatusCode, Json<MadeToken>), ApiError> {
+    by.require(Role::Owner)?;
+    if !is_name(&new.name) {
+        return Err(ApiError::invalid(
+            "name: 1 to 64 letters, digits, `.`, `_` or `-`",
+        ));
+    }
+    if new.tenant.as_deref().is_some_and(|tenant| !is_name(tenant))
+        || Grant::new(new.role, new.tenant.clone()).is_none()
+    {
+        return Err(ApiError::invalid(
+            "tenant: one for the role tenant-admin, and for no other",
+        ));
+    }
+    let expires_at = match new.expires_in_days {
+        None => None,
+        Some(days @ 1..=3650) => Some(now() + i64::from(days) * DAY_MILLIS),
+        Some(_) => return Err(ApiError::invalid("expiresInDays: 1 to 3650")),
+    };
+    let token = token::generate().map_err(ApiError::invalid)?;
+    let id = Uuid::now_v7().to_string();
+    let mut transaction = app.store.begin().await?;
+    sqlx::query(
+        "INSERT INTO tokens (id, hash, name, role, tenant, created_at, created_by, expires_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(id.as_str())
+    .bind(token::hash(&token))
+    .bind(new.name.as_str())
+    .bind(new.role.as_str())
+    .bind(new.tenant.as_deref())
+    .bind(now())
+    .bind(by.name.as_str())
+    .bind(expires_at)
+    .execute(&mut *transaction)
+    .await
+    .map_err(|error| match is_conflict(&error) {
+        true => ApiError::Conflict(format!("there is, or was, a token named {}", new.name)),
+        false => error.into(),
+    })?;
+    let role = new.tenant.as_deref().map_or_else(
+        || new.role.as_str().to_owned(),
+        |tenant| format!("{} of {tenant}", new.role.as_str()),
+    );
+    let change = Change {
+        action: "token.create",
+        target: &new.name,
+        before: None,
+        after: Some(&role),
+    };
+    audit::record(&mut transaction, &by, change).await?;
+    transaction.commit().await?;
+    Ok((StatusCode::CREATED, Json(MadeToken { id, token })))
+}
+
+/// List tokens, revoked ones too.
+#[utoipa::path(get, path = "/tokens", tag = "access", security(("bearer" = ["owner"])),
+    responses((status = 200, body = Vec<ListedToken>)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    by: Principal,
+) -> Result<Json<Vec<ListedToken>>, ApiError> {
+    by.require(Role::Owner)?;
+    let tokens = sqlx::query_as(
+        "SELECT id, name, role, tenant, created_at, created_by, expires_at, revoked_at \
+         FROM tokens ORDER BY created_at DESC, id",
+    )
+    .fetch_all(app.store.pool())
+    .await?;
+    Ok(Json(tokens))
+}
+
+/// Revoke a token, by its id or its name.
+#[utoipa::path(delete, path = "/tokens/{id}", tag = "access", security(("bearer" = ["owner"])),
+    params(("id" = String, Path)),
+    responses((status = 204), (status = 404, body = Problem)))]
+pub(crate) async fn revoke(
+    State(app): State<App>,
+    by: Principal,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    by.require(Role::Owner)?;
+    let mut transaction = app.store.begin().await?;
+    let name: Option<String> = sqlx::query_scalar(
+        "UPDATE tokens SET revoked_at = $1 WHERE (id = $2 OR name = $2) AND revoked_at IS NULL \
+         RETURNING name",
+    )
+    .bind(now())
+    .bind(id.as_str())
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let name = name.ok_or_else(|| ApiError::NotFound(format!("the token {id}")))?;
+    let change = Change {
+        action: "token.revoke",
+        target: &name,
+        before: Some("valid"),
+        after: Some("revoked"),
+    };
+    audit::record(&mut transaction, &by, change).await?;
+    transaction.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,105 @@
+//! Envoy's access-log service: decisions arrive in the filter state that the
+//! guard leaves behind.
+
+use envoy_types::pb::envoy::data::accesslog::v3::HttpAccessLogEntry;
+use envoy_types::pb::envoy::service::accesslog::v3::access_log_service_server::AccessLogService;
+use envoy_types::pb::envoy::service::accesslog::v3::stream_access_logs_message::LogEntries;
+use envoy_types::pb::envoy::service::accesslog::v3::{
+    StreamAccessLogsMessage, StreamAccessLogsResponse,
+};
+use envoy_types::pb::google::protobuf::{BytesValue, StringValue};
+use ig_contract::decision::{DecisionRecord, FILTER_STATE_KEY};
+use prost::Message as _;
+use serde_json::value::RawValue;
+use tokio_stream::StreamExt as _;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::Entry;
+use crate::app::App;
+use crate::store::now;
+use crate::xds;
+
+/// The access-log service.
+pub(crate) struct AccessLog {
+    app: App,
+}
+
+impl AccessLog {
+    pub(crate) fn new(app: App) -> Self {
+        Self { app }
+    }
+}
+
+/// Longest name of a proxy or graph that is kept.
+const MAX_NAME_CHARS: usize = 200;
+
+#[tonic::async_trait]
+impl AccessLogService for AccessLog {
+    async fn stream_access_logs(
+        &self,
+        request: Request<Streaming<StreamAccessLogsMessage>>,
+    ) -> Result<Response<StreamAccessLogsResponse>, Status> {
+        let mut messages = request.into_inner();
+        let mut closing = self.app.closing.subscribe();
+        let (mut node, mut graph) = (String::new(), String::new());
+        loop {
+            let message = tokio::select! {
+                message = messages.next() => message,
+                _ = closing.wait_for(|closing| *closing) => break,
+            };
+            // Broken streams come again; what is lost with them is lost.
+            let Some(Ok(message)) = message else { break };
+            if let Some(identifier) = message.identifier {
+                let name = identifier.node.map(|node| node.id).unwrap_or_default();
+                node = name.chars().take(MAX_NAME_CHARS).collect();
+                let log = xds::graph(&identifier.log_name).unwrap_or(&identifier.log_name);
+                graph = log.chars().take(MAX_NAME_CHARS).collect();
+            }
+            let Some(LogEntries::HttpLogs(logs)) = message.log_entries else {
+                continue;
+            };
+            for entry in &logs.log_entry {
+                self.take(entry, &node, &graph);
+            }
+        }
+        Ok(Response::new(StreamAccessLogsResponse {}))
+    }
+}
+
+impl AccessLog {
+    fn take(&self, entry: &HttpAccessLogEntry, node: &str, graph: &str) {
+        let Some(text) = records(entry) else { return };
+        // Between brackets, as access logs in files have them.
+        let records: Result<Vec<Box<RawValue>>, _> = serde_json::from_str(&format!("[{text}]"));
+        for record in records.unwrap_or_else(|_| self.unreadable()) {
+            match serde_json::from_str::<DecisionRecord<'_>>(record.get()) {
+                Ok(decision) => {
+                    self.app.metrics.decision(graph, &decision);
+                    let entry = Entry::new(now(), node, graph, &decision, record.get());
+                    self.app.decisions.push(entry);
+                }
+                Err(_) => drop(self.unreadable::<()>()),
+            }
+        }
+    }
+
+    fn unreadable<T>(&self) -> Vec<T> {
+        self.app.metrics.decisions_unreadable.inc();
+        Vec::new()
+    }
+}
+
+/// What the guard left in the filter state: bytes or a string, by how Envoy's
+/// Wasm extension serialises it.
+fn records(entry: &HttpAccessLogEntry) -> Option<String> {
+    let objects = &entry.common_properties.as_ref()?.filter_state_objects;
+    let any = objects.get(&format!("wasm.{FILTER_STATE_KEY}"))?;
+    let bytes = match any.type_url.rsplit('/').next()? {
+        "google.protobuf.BytesValue" => BytesValue::decode(any.value.as_slice()).ok()?.value,
+        "google.protobuf.StringValue" => {
+            return Some(StringValue::decode(any.value.as_slice()).ok()?.value);
+        }
+        _ => return None,
+    };
+    String::from_utf8(bytes).ok()
+}

@@ -1,0 +1,134 @@
+//! `/metrics`, in OpenMetrics text.
+
+use std::sync::atomic::AtomicU64;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use ig_contract::decision::DecisionRecord;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::app::App;
+use crate::auth::{Principal, Role};
+use crate::decisions;
+use crate::error::ApiError;
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub(crate) struct RequestLabels {
+    method: String,
+    /// The pattern, not what was asked for: callers choose that.
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub(crate) struct DecisionLabels {
+    graph: String,
+    outcome: &'static str,
+    code: String,
+}
+
+/// What is counted.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    decisions: Family<DecisionLabels, Counter>,
+    pub(crate) decisions_lost: Counter,
+    pub(crate) decisions_unreadable: Counter,
+    pub(crate) publications: Counter,
+    pub(crate) streams: Gauge,
+    pub(crate) refusals: Counter<u64, AtomicU64>,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("ig");
+        let this = Self {
+            requests: Family::default(),
+            decisions: Family::default(),
+            decisions_lost: Counter::default(),
+            decisions_unreadable: Counter::default(),
+            publications: Counter::default(),
+            streams: Gauge::default(),
+            refusals: Counter::default(),
+            registry: Registry::default(),
+        };
+        registry.register("api_requests", "Requests to the API", this.requests.clone());
+        registry.register(
+            "decisions",
+            "Decisions of guards, from access logs",
+            this.decisions.clone(),
+        );
+        registry.register(
+            "decisions_lost",
+            "Decisions that arrived and are not stored: the store was too slow, or failed",
+            this.decisions_lost.clone(),
+        );
+        registry.register(
+            "decisions_unreadable",
+            "Decisions that arrived and could not be read",
+            this.decisions_unreadable.clone(),
+        );
+        registry.register(
+            "publications",
+            "Snapshots published by this replica",
+            this.publications.clone(),
+        );
+        registry.register("xds_streams", "Streams of proxies", this.streams.clone());
+        registry.register(
+            "xds_refusals",
+            "Snapshots that a proxy refused",
+            this.refusals.clone(),
+        );
+        Self { registry, ..this }
+    }
+
+    pub(crate) fn decision(&self, graph: &str, decision: &DecisionRecord<'_>) {
+        let code = decision
+            .code
+            .and_then(|code| serde_json::to_value(code).ok());
+        let labels = DecisionLabels {
+            graph: graph.to_owned(),
+            outcome: decisions::outcome(decision.outcome),
+            code: code
+                .and_then(|code| code.as_str().map(Into::into))
+                .unwrap_or_default(),
+        };
+        self.decisions.get_or_create(&labels).inc();
+    }
+}
+
+/// Counts requests.
+pub(crate) async fn count(State(app): State<App>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>();
+    let mut labels = RequestLabels {
+        method: match request.method().as_str() {
+            known @ ("GET" | "HEAD" | "PUT" | "POST" | "DELETE") => known.to_owned(),
+            _ => "other".to_owned(),
+        },
+        route: route.map_or("none", MatchedPath::as_str).to_owned(),
+        status: 0,
+    };
+    let response = next.run(request).await;
+    labels.status = response.status().as_u16();
+    app.metrics.requests.get_or_create(&labels).inc();
+    response
+}
+
+/// Metrics, for Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "probes", security(("bearer" = ["viewer"])),
+    responses((status = 200, body = String,
+        content_type = "application/openmetrics-text")))]
+pub(crate) async fn get(State(app): State<App>, by: Principal) -> Result<Response, ApiError> {
+    by.require(Role::Viewer)?;
+    let mut text = String::new();
+    encode(&mut text, &app.metrics.registry).map_err(ApiError::invalid)?;
+    let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, media_type)], text).into_response())
+}

@@ -1,0 +1,213 @@
+//! Publishing: what is stored, or a snapshot from before.
+
+use axum::extract::State;
+use serde::Serialize;
+use sqlx::{Any, Transaction};
+use utoipa::ToSchema;
+
+use super::compile;
+use crate::app::App;
+use crate::audit::{self, Change};
+use crate::auth::{Principal, Role};
+use crate::error::{ApiError, Problem};
+use crate::extract::{Json, Path};
+use crate::store::now;
+
+/// What proxies are to run now.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Published {
+    /// SHA-256 of the snapshot.
+    revision: String,
+    /// The one before.
+    before: Option<String>,
+    operations: usize,
+    documents: usize,
+    bytes: usize,
+    /// Whether proxies get something they did not have.
+    changed: bool,
+}
+
+/// How often a publication is tried again when another one came in between.
+const ATTEMPTS: usize = 4;
+
+/// Compile what is stored, and publish it.
+#[utoipa::path(post, path = "/snapshots/{graph}", tag = "snapshots",
+    security(("bearer" = ["publisher"])), params(("graph" = String, Path)),
+    responses(
+        (status = 200, body = Published),
+        (status = 404, body = Problem),
+        (status = 409, description = "Others publish at the same time", body = Problem),
+    ))]
+pub(crate) async fn publish(
+    State(app): State<App>,
+    by: Principal,
+    Path(graph): Path<String>,
+) -> Result<Json<Published>, ApiError> {
+    by.require(Role::Publisher)?;
+    for _ in 0..ATTEMPTS {
+        let (compiled, state) = compile::compile(&app, &graph).await?;
+        let revision = compiled.snapshot.revision().to_string();
+        let mut transaction = app.store.begin().await?;
+        app.store.lock(&mut transaction, &graph).await?;
+        let last = last(&mut transaction, &graph).await?;
+        // What was compiled is older than what is published: read it again.
+        if last.as_ref().is_some_and(|last| last.state > state) {
+            continue;
+        }
+        let before = last.map(|last| last.revision);
+        let changed = before.as_deref() != Some(revision.as_str());
+        if changed {
+            sqlx::query(
+                "INSERT INTO snapshots (revision, graph, bytes, created_at) \
+                 VALUES ($1, $2, $3, $4) ON CONFLICT (revision) DO NOTHING",
+            )
+            .bind(revision.as_str())
+            .bind(graph.as_str())
+            .bind(compiled.bytes.clone())
+            .bind(now())
+            .execute(&mut *transaction)
+            .await?;
+            let one = One {
+                graph: &graph,
+                revision: &revision,
+                before: before.as_deref(),
+                state,
+            };
+            insert(&app, transaction, &by, "snapshot.publish", one).await?;
+        }
+        return Ok(Json(Published {
+            revision,
+            before,
+            operations: compiled.snapshot.operation_count(),
+            documents: compiled.snapshot.document_count(),
+            bytes: compiled.bytes.len(),
+            changed,
+        }));
+    }
+    Err(ApiError::Conflict(format!(
+        "others publish {graph} at the same time; publish again"
+    )))
+}
+
+/// Publish a snapshot from before again: a roll-back.
+///
+/// What is stored does not change; the next publication compiles it.
+#[utoipa::path(post, path = "/snapshots/{graph}/{revision}", tag = "snapshots",
+    security(("bearer" = ["publisher"])),
+    params(("graph" = String, Path), ("revision" = String, Path)),
+    responses((status = 200, body = Published), (status = 404, body = Problem)))]
+pub(crate) async fn roll_back(
+    State(app): State<App>,
+    by: Principal,
+    Path((graph, revision)): Path<(String, String)>,
+) -> Result<Json<Published>, ApiError> {
+    by.require(Role::Publisher)?;
+    let mut transaction = app.store.begin().await?;
+    app.store.lock(&mut transaction, &graph).await?;
+    let bytes: Option<Vec<u8>> =
+        sqlx::query_scalar("SELECT bytes FROM snapshots WHERE graph = $1 AND revision = $2")
+            .bind(graph.as_str())
+            .bind(revision.as_str())
+            .fetch_optional(&mut *transaction)
+            .await?;
+    let bytes = bytes.ok_or_else(|| ApiError::NotFound(format!("the snapshot {revision}")))?;
+    let size = bytes.len();
+    let snapshot = ig_contract::Snapshot::decode(bytes).map_err(|error| ApiError::chain(&error))?;
+    let last = last(&mut transaction, &graph).await?;
+    let before = last.map(|last| last.revision);
+    let changed = before.as_deref() != Some(revision.as_str());
+    if changed {
+        let state = audit::last(&mut transaction).await?;
+        let one = One {
+            graph: &graph,
+            revision: &revision,
+            before: before.as_deref(),
+            state,
+        };
+        insert(&app, transaction, &by, "snapshot.roll-back", one).await?;
+    }
+    Ok(Json(Published {
+        revision,
+        before,
+        operations: snapshot.operation_count(),
+        documents: snapshot.document_count(),
+        bytes: size,
+        changed,
+    }))
+}
+
+/// Compile what is stored without publishing it, to see what would change.
+#[utoipa::path(get, path = "/graphs/{graph}/preview", tag = "snapshots",
+    security(("bearer" = ["viewer"])), params(("graph" = String, Path)),
+    responses(
+        (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 404, body = Problem),
+    ))]
+pub(crate) async fn preview(
+    State(app): State<App>,
+    by: Principal,
+    Path(graph): Path<String>,
+) -> Result<Vec<u8>, ApiError> {
+    by.require(Role::Viewer)?;
+    let (compiled, _) = compile::compile(&app, &graph).await?;
+    Ok(compiled.bytes)
+}
+
+#[derive(sqlx::FromRow)]
+struct Last {
+    revision: String,
+    state: i64,
+}
+
+async fn last(
+    transaction: &mut Transaction<'static, Any>,
+    graph: &str,
+) -> Result<Option<Last>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT revision, state FROM publications WHERE graph = $1 ORDER BY number DESC LIMIT 1",
+    )
+    .bind(graph)
+    .fetch_optional(&mut **transaction)
+    .await
+}
+
+struct One<'a> {
+    graph: &'a str,
+    revision: &'a str,
+    before: Option<&'a str>,
+    state: i64,
+}
+
+async fn insert(
+    app: &App,
+    mut transaction: Transaction<'static, Any>,
+    by: &Principal,
+    action: &'static str,
+    one: One<'_>,
+) -> Result<(), ApiError> {
+    sqlx::query(
+        "INSERT INTO publications (graph, revision, state, published_at, published_by) \
+         VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(one.graph)
+    .bind(one.revision)
+    .bind(one.state)
+    .bind(now())
+    .bind(by.name.as_str())
+    .execute(&mut *transaction)
+    .await?;
+    let change = Change {
+        action,
+        target: one.graph,
+        before: one.before,
+        after: Some(one.revision),
+    };
+    audit::record(&mut transaction, by, change).await?;
+    app.store.notify(&mut transaction).await?;
+    transaction.commit().await?;
+    // Proxies see it only once it is durable.
+    app.published.follow(&app.store).await?;
+    app.metrics.publications.inc();
+    Ok(())
+}

@@ -1,0 +1,314 @@
+//! Who may call what.
+
+use ig_control_plane::document;
+use ig_e2e::ControlPlane;
+use serde_json::{Value, json};
+
+use crate::databases::Database;
+
+/// Who a call is made as.
+#[derive(Clone, Copy, Debug)]
+enum As {
+    Viewer,
+    Publisher,
+    Owner,
+    /// Admin of the tenant `alpha`.
+    Alpha,
+}
+
+impl As {
+    const ALL: [Self; 4] = [Self::Viewer, Self::Publisher, Self::Owner, Self::Alpha];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Publisher => "publisher",
+            Self::Owner => "owner",
+            Self::Alpha => "tenant-admin",
+        }
+    }
+}
+
+/// What a route needs.
+enum Needs {
+    /// Nothing: probes.
+    Nothing,
+    /// At least this role.
+    Viewer,
+    Publisher,
+    Owner,
+    /// A role, or the admin of the tenant in the path: of another one, it is
+    /// not there.
+    Tenant(&'static str),
+    /// The role, or the own tenant's admin, who sees only that.
+    Scoped,
+}
+
+/// Method, path as the document has it, what it needs. A route without a row
+/// here fails the test.
+const ROUTES: &[(&str, &str, Needs)] = &[
+    ("get", "/healthz", Needs::Nothing),
+    ("get", "/readyz", Needs::Nothing),
+    ("get", "/openapi.json", Needs::Nothing),
+    ("get", "/metrics", Needs::Viewer),
+    ("get", "/schemas/{graph}", Needs::Viewer),
+    ("put", "/schemas/{graph}/{tag}", Needs::Publisher),
+    ("get", "/schemas/{graph}/{tag}", Needs::Viewer),
+    ("post", "/catalogue/{graph}", Needs::Publisher),
+    ("get", "/catalogue/{graph}", Needs::Viewer),
+    ("delete", "/catalogue/{graph}/{id}", Needs::Publisher),
+    ("post", "/policies/bundles", Needs::Publisher),
+    ("get", "/policies/bundles", Needs::Viewer),
+    ("get", "/policies/bundles/{revision}", Needs::Viewer),
+    ("get", "/graphs", Needs::Viewer),
+    ("put", "/graphs/{graph}", Needs::Publisher),
+    ("get", "/graphs/{graph}", Needs::Viewer),
+    ("put", "/graphs/{graph}/bundle", Needs::Publisher),
+    ("get", "/graphs/{graph}/bundle", Needs::Viewer),
+    ("get", "/graphs/{graph}/preview", Needs::Viewer),
+    ("get", "/tenants", Needs::Scoped),
+    ("put", "/tenants/{tenant}", Needs::Tenant("owner")),
+    ("get", "/tenants/{tenant}", Needs::Tenant("viewer")),
+    ("delete", "/tenants/{tenant}", Needs::Owner),
+    ("post", "/snapshots/{graph}", Needs::Publisher),
+    ("get", "/snapshots/{graph}", Needs::Viewer),
+    ("post", "/snapshots/{graph}/{revision}", Needs::Publisher),
+    ("get", "/snapshots/{graph}/{revision}", Needs::Viewer),
+    ("get", "/proxies", Needs::Viewer),
+    ("get", "/decisions", Needs::Scoped),
+    ("post", "/tokens", Needs::Owner),
+    ("get", "/tokens", Needs::Owner),
+    ("delete", "/tokens/{id}", Needs::Owner),
+    ("get", "/audit", Needs::Viewer),
+];
+
+fn documented() -> Vec<(String, String)> {
+    let document = serde_json::to_value(document()).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    let routes = paths.iter().flat_map(|(path, item)| {
+        let methods = item.as_object().unwrap().keys();
+        methods.map(move |method| (method.clone(), path.clone()))
+    });
+    routes.collect()
+}
+
+/// A call of a route that would be taken, were the caller allowed to make it.
+fn path(route: &str, tenant: &str) -> String {
+    let path = route
+        .replace("{graph}", "demo")
+        .replace("{tag}", "dev")
+        .replace("{tenant}", tenant)
+        .replace("{revision}", "none")
+        .replace("{id}", "none");
+    match route {
+        "/catalogue/{graph}" => format!("{path}?tag=none"),
+        _ => path,
+    }
+}
+
+fn body(method: &str, route: &str) -> Value {
+    match (method, route) {
+        ("put", "/graphs/{graph}") => json!({"settings": "", "schemaTag": "x", "bundle": "x"}),
+        // A name that is not valid, so that nothing is made.
+        ("post", "/tokens") => json!({"name": ".", "role": "viewer"}),
+        _ => json!({}),
+    }
+}
+
+fn call(
+    control: &ControlPlane,
+    token: Option<&str>,
+    method: &str,
+    route: &str,
+    tenant: &str,
+) -> u16 {
+    let body = match method {
+        "get" => String::new(),
+        _ => body(method, route).to_string(),
+    };
+    let method = method.to_uppercase();
+    control
+        .call_as(token, &method, &path(route, tenant), body)
+        .0
+}
+
+fn tokens(control: &ControlPlane) -> Vec<(As, String)> {
+    let make = |role: As| {
+        let tenant = matches!(role, As::Alpha).then_some("alpha");
+        let new = json!({"name": role.name(), "role": role.name(), "tenant": tenant});
+        let (status, made) = control.call("POST", "/tokens", new.to_string());
+        assert_eq!(status, 201, "{made}");
+        (role, format!("Bearer {}", made["token"].as_str().unwrap()))
+    };
+    As::ALL.into_iter().map(make).collect()
+}
+
+#[test]
+fn every_route_has_its_row() {
+    let mut rows: Vec<_> = ROUTES
+        .iter()
+        .map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned()))
+        .collect();
+    let mut documented = documented();
+    rows.sort();
+    documented.sort();
+    assert_eq!(documented, rows);
+}
+
+#[test]
+fn nobody_gets_in_without_a_token() {
+    let database = Database::sqlite();
+    let control = database.start();
+    let token = control.token.clone().unwrap();
+    let truncated = format!("Bearer {}", &token[..token.len() - 1]);
+    let lower = format!("Bearer {}", token.to_uppercase());
+    let long = format!("Bearer ig_{}", "0".repeat(10_000));
+    let attempts = [
+        None,
+        Some("Bearer "),
+        Some("Bearer x"),
+        Some("Bearer ig_"),
+        Some(token.as_str()),
+        Some(truncated.as_str()),
+        Some(lower.as_str()),
+        Some(long.as_str()),
+        Some("Basic YTpi"),
+    ];
+    for (method, route, needs) in ROUTES {
+        let expected = if matches!(needs, Needs::Nothing) {
+            200
+        } else {
+            401
+        };
+        for attempt in attempts {
+            let status = call(&control, attempt, method, route, "alpha");
+            assert_eq!(status, expected, "{method} {route} {attempt:?}");
+        }
+    }
+    control.stop().unwrap();
+}
+
+#[test]
+fn every_route_asks_for_its_role() {
+    let database = Database::sqlite();
+    let control = database.start();
+    let region = json!({"region": "eu"}).to_string();
+    for tenant in ["alpha", "bravo"] {
+        assert_eq!(
+            control
+                .call("PUT", &format!("/tenants/{tenant}"), &region)
+                .0,
+            204
+        );
+    }
+    for (who, token) in tokens(&control) {
+        for (method, route, needs) in ROUTES {
+            let may = |role: &str| match (who, role) {
+                (As::Alpha, _) => false,
+                (As::Owner, _) | (As::Publisher, "viewer" | "publisher") => true,
+                (As::Viewer, "viewer") => true,
+                _ => false,
+            };
+            let allowed = match needs {
+                Needs::Nothing => true,
+                Needs::Viewer => may("viewer"),
+                Needs::Publisher => may("publisher"),
+                Needs::Owner => may("owner"),
+                Needs::Tenant(role) => may(role) || matches!(who, As::Alpha),
+                Needs::Scoped => may("viewer") || matches!(who, As::Alpha),
+            };
+            let deletes = (*method, *route) == ("delete", "/tenants/{tenant}");
+            let tenant = if deletes { "none" } else { "alpha" };
+            // A tenant's admin is told of no other tenant.
+            if matches!(who, As::Alpha) && route.contains("{tenant}") {
+                for other in ["bravo", "none"] {
+                    let status = call(&control, Some(&token), method, route, other);
+                    assert_eq!(status, 404, "{method} {route} {other}");
+                }
+                if deletes {
+                    let status = call(&control, Some(&token), method, route, "alpha");
+                    assert_eq!(status, 403);
+                    continue;
+                }
+            }
+            // The own tenant, without a region: that is for owners to change.
+            let changes_region = (*method, *route) == ("put", "/tenants/{tenant}");
+            if matches!(who, As::Alpha) && changes_region {
+                let own = control.call_as(Some(&token), "PUT", "/tenants/alpha", &region);
+                assert_eq!(own.0, 204);
+            }
+            let status = call(&control, Some(&token), method, route, tenant);
+            let expected = allowed && !(matches!(who, As::Alpha) && changes_region);
+            assert_eq!(
+                status != 403,
+                expected,
+                "{who:?} {method} {route}: {status}"
+            );
+            assert_ne!(status, 401, "{who:?} {method} {route}");
+            if who.name() == "owner" && changes_region {
+                assert_eq!(control.call("PUT", "/tenants/alpha", &region).0, 204);
+            }
+        }
+    }
+    control.stop().unwrap();
+}
+
+#[test]
+fn a_tenants_admin_sees_one_tenant() {
+    let database = Database::sqlite();
+    let control = database.start();
+    for tenant in ["alpha", "bravo"] {
+        control.call(
+            "PUT",
+            &format!("/tenants/{tenant}"),
+            r#"{"purposes": ["audit"]}"#,
+        );
+    }
+    let tokens = tokens(&control);
+    let alpha = tokens
+        .iter()
+        .find(|(who, _)| matches!(who, As::Alpha))
+        .unwrap()
+        .1
+        .as_str();
+    let ask = |path: &str| control.call_as(Some(alpha), "GET", path, "");
+    let (status, tenants) = ask("/tenants");
+    assert_eq!((status, tenants.as_object().unwrap().len()), (200, 1));
+    assert!(tenants.get("alpha").is_some());
+    assert_eq!(ask("/decisions").0, 200);
+    assert_eq!(ask("/decisions?tenant=alpha").0, 200);
+    assert_eq!(ask("/decisions?tenant=bravo").0, 404);
+    control.stop().unwrap();
+}
+
+#[test]
+fn a_token_ends() {
+    for database in Database::each() {
+        let control = database.start();
+        let make = |body: Value| control.call("POST", "/tokens", body.to_string());
+        let (status, made) = make(json!({"name": "ci", "role": "viewer", "expiresInDays": 1}));
+        assert_eq!(status, 201, "{made}");
+        let token = format!("Bearer {}", made["token"].as_str().unwrap());
+        let ask = || control.call_as(Some(&token), "GET", "/graphs", "").0;
+        assert_eq!(ask(), 200);
+        assert_eq!(control.call("DELETE", "/tokens/ci", "").0, 204);
+        assert_eq!(ask(), 401);
+        assert_eq!(control.call("DELETE", "/tokens/ci", "").0, 404);
+        // The audit trail names it: nobody else gets the name.
+        assert_eq!(make(json!({"name": "ci", "role": "owner"})).0, 409);
+        for refused in [
+            json!({"name": "a", "role": "tenant-admin"}),
+            json!({"name": "a", "role": "owner", "tenant": "alpha"}),
+            json!({"name": "a:b", "role": "viewer"}),
+            json!({"name": "a", "role": "viewer", "expiresInDays": 0}),
+            json!({"name": "a", "role": "boss"}),
+        ] {
+            assert_eq!(make(refused.clone()).0, 422, "{refused}");
+        }
+        // Nowhere is a token again, or its hash.
+        let (_, listed) = control.call("GET", "/tokens", "");
+        assert!(!listed.to_string().contains("ig_"), "{listed}");
+        assert!(listed[0].get("hash").is_none());
+        control.stop().unwrap();
+    }
+}

@@ -1,0 +1,53 @@
+//! Both databases: every test of what is stored runs on each.
+
+use std::sync::Arc;
+
+use ig_control_plane::Config;
+use ig_e2e::{ControlPlane, Postgres, postgres_binaries};
+use tempfile::TempDir;
+
+/// An empty database.
+pub(crate) struct Database {
+    pub(crate) url: String,
+    _folder: TempDir,
+    _postgres: Option<Arc<Postgres>>,
+}
+
+impl Database {
+    pub(crate) fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self {
+            url: format!("sqlite:{}", folder.path().join("test.db").display()),
+            _folder: folder,
+            _postgres: None,
+        }
+    }
+
+    /// `None`, loudly, where there is no PostgreSQL; in CI that fails.
+    pub(crate) fn postgres() -> Option<Self> {
+        if let Err(missing) = postgres_binaries() {
+            assert!(std::env::var_os("CI").is_none(), "{missing}");
+            eprintln!("SKIPPED: {missing}");
+            return None;
+        }
+        let postgres = Postgres::shared().unwrap();
+        Some(Self {
+            url: postgres.database().unwrap(),
+            _folder: tempfile::tempdir().unwrap(),
+            _postgres: Some(postgres),
+        })
+    }
+
+    /// One of each kind.
+    pub(crate) fn each() -> impl Iterator<Item = Self> {
+        std::iter::once(Self::sqlite()).chain(Self::postgres())
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        Config::local(&self.url, "/etc/envoy/ig_guard.wasm")
+    }
+
+    pub(crate) fn start(&self) -> ControlPlane {
+        ControlPlane::start(self.config()).unwrap()
+    }
+}

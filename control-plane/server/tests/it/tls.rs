@@ -1,0 +1,252 @@
+//! mTLS: who gets in, who a proxy is, and certificates that change.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use envoy_types::pb::envoy::config::core::v3::Node;
+use envoy_types::pb::envoy::service::discovery::v3::{
+    DeltaDiscoveryRequest, DeltaDiscoveryResponse,
+};
+use envoy_types::pb::envoy::service::extension::v3::extension_config_discovery_service_client::ExtensionConfigDiscoveryServiceClient;
+use ig_control_plane::TlsFiles;
+use ig_e2e::{ControlPlane, fill};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
+
+use crate::databases::Database;
+
+/// An authority.
+struct Authority {
+    pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// A certificate and its key, in PEM.
+struct Pair(String, String);
+
+impl Authority {
+    fn new(name: &str) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self {
+            pem,
+            issuer: Issuer::new(params, key),
+        }
+    }
+
+    fn server(&self) -> Pair {
+        self.sign(CertificateParams::new(vec!["localhost".to_owned()]).unwrap())
+    }
+
+    fn proxy(&self, uri: &str) -> Pair {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.subject_alt_names = vec![SanType::URI(uri.try_into().unwrap())];
+        self.sign(params)
+    }
+
+    fn sign(&self, params: CertificateParams) -> Pair {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Pair(certificate.pem(), key.serialize_pem())
+    }
+}
+
+struct Bench {
+    authority: Authority,
+    control: ControlPlane,
+    folder: tempfile::TempDir,
+    _database: Database,
+}
+
+fn write(folder: &Path, pair: &Pair) {
+    std::fs::write(folder.join("server.pem"), &pair.0).unwrap();
+    std::fs::write(folder.join("server.key"), &pair.1).unwrap();
+}
+
+impl Bench {
+    fn start() -> Self {
+        let database = Database::sqlite();
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::new("mesh");
+        write(folder.path(), &authority.server());
+        std::fs::write(folder.path().join("ca.pem"), &authority.pem).unwrap();
+        let mut config = database.config();
+        config.grpc_tls = Some(TlsFiles {
+            certificate: folder.path().join("server.pem"),
+            key: folder.path().join("server.key"),
+            client_ca: Some(folder.path().join("ca.pem")),
+        });
+        Self {
+            authority,
+            control: ControlPlane::start(config).unwrap(),
+            folder,
+            _database: database,
+        }
+    }
+
+    async fn connect(&self, trusted: &Authority, own: Option<&Pair>) -> Option<Stream> {
+        let mut tls = ClientTlsConfig::new()
+            .domain_name("localhost")
+            .ca_certificate(Certificate::from_pem(&trusted.pem));
+        if let Some(Pair(certificate, key)) = own {
+            tls = tls.identity(Identity::from_pem(certificate, key));
+        }
+        let channel = Channel::from_shared(format!("https://{}", self.control.grpc)).unwrap();
+        let channel = channel.tls_config(tls).unwrap().connect().await.ok()?;
+        Stream::open(channel).await
+    }
+
+    /// The control plane is called from a thread of its own: its client blocks.
+    fn proxies(&self) -> Vec<Value> {
+        self.control
+            .call("GET", "/proxies", "")
+            .1
+            .as_array()
+            .unwrap()
+            .clone()
+    }
+}
+
+struct Stream {
+    send: mpsc::Sender<DeltaDiscoveryRequest>,
+    receive: Streaming<DeltaDiscoveryResponse>,
+}
+
+impl Stream {
+    async fn open(channel: Channel) -> Option<Self> {
+        let (send, requests) = mpsc::channel(8);
+        let first = DeltaDiscoveryRequest {
+            node: Some(Node {
+                id: "edge-1".into(),
+                ..Node::default()
+            }),
+            resource_names_subscribe: vec!["ig.guard.demo".into()],
+            ..DeltaDiscoveryRequest::default()
+        };
+        send.send(first).await.unwrap();
+        let mut client = ExtensionConfigDiscoveryServiceClient::new(channel);
+        let answer = client
+            .delta_extension_configs(ReceiverStream::new(requests))
+            .await;
+        let receive = answer.ok()?.into_inner();
+        Some(Self { send, receive })
+    }
+
+    /// The next revision, if one comes soon.
+    async fn next(&mut self) -> Option<String> {
+        let wait = tokio::time::timeout(Duration::from_secs(2), self.receive.message()).await;
+        let response = wait.ok()?.ok()??;
+        let answer = DeltaDiscoveryRequest {
+            response_nonce: response.nonce,
+            ..DeltaDiscoveryRequest::default()
+        };
+        self.send.send(answer).await.unwrap();
+        response.resources.into_iter().next().map(|one| one.version)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_proxies_with_a_certificate_get_in_and_only_to_their_graph() {
+    let bench = Bench::start();
+    let control = &bench.control;
+    fill(|method, path, body| control.call(method, path, body)).unwrap();
+    assert_eq!(control.call("POST", "/snapshots/demo", "").0, 200);
+    let gateway = bench.authority.proxy("spiffe://mesh/ns/edge/sa/gateway");
+    let stranger = Authority::new("elsewhere").proxy("spiffe://mesh/ns/edge/sa/gateway");
+
+    assert!(
+        bench.connect(&bench.authority, None).await.is_none(),
+        "no certificate"
+    );
+    assert!(
+        bench
+            .connect(&bench.authority, Some(&stranger))
+            .await
+            .is_none(),
+        "a stranger's"
+    );
+    let mut stream = bench
+        .connect(&bench.authority, Some(&gateway))
+        .await
+        .unwrap();
+    assert!(stream.next().await.is_some());
+    let proxies = bench.proxies();
+    assert_eq!(proxies[0]["identity"], "spiffe://mesh/ns/edge/sa/gateway");
+
+    // For other proxies only: it is taken away, and is not given to it again.
+    let (_, mut graph) = control.call("GET", "/graphs/demo", "");
+    graph["proxies"] = json!(["spiffe://mesh/ns/other/*"]);
+    assert_eq!(
+        control.call("PUT", "/graphs/demo", graph.to_string()).0,
+        204
+    );
+    let wait = tokio::time::timeout(Duration::from_secs(5), stream.receive.message()).await;
+    let removed = wait.unwrap().unwrap().unwrap().removed_resources;
+    assert_eq!(removed, ["ig.guard.demo"]);
+    let mut again = bench
+        .connect(&bench.authority, Some(&gateway))
+        .await
+        .unwrap();
+    assert_eq!(again.next().await, None);
+    let other = bench.authority.proxy("spiffe://mesh/ns/other/sa/gateway");
+    let mut other = bench.connect(&bench.authority, Some(&other)).await.unwrap();
+    assert!(other.next().await.is_some());
+    let by_identity: BTreeMap<_, _> = bench
+        .proxies()
+        .into_iter()
+        .map(|one| (one["identity"].to_string(), one["accepted"].is_string()))
+        .collect();
+    assert_eq!(by_identity.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_are_exchanged_without_a_restart() {
+    let bench = Bench::start();
+    let control = &bench.control;
+    fill(|method, path, body| control.call(method, path, body)).unwrap();
+    assert_eq!(control.call("POST", "/snapshots/demo", "").0, 200);
+    let gateway = bench.authority.proxy("spiffe://mesh/gateway");
+    let mut old = bench
+        .connect(&bench.authority, Some(&gateway))
+        .await
+        .unwrap();
+    assert!(old.next().await.is_some());
+
+    // Half of an exchange: the key is not the certificate's, so all stays.
+    let next = Authority::new("next");
+    let Pair(certificate, key) = next.server();
+    std::fs::write(bench.folder.path().join("server.pem"), &certificate).unwrap();
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert!(
+        bench
+            .connect(&bench.authority, Some(&gateway))
+            .await
+            .is_some()
+    );
+    write(bench.folder.path(), &Pair(certificate, key));
+    let started = Instant::now();
+    while bench.connect(&next, Some(&gateway)).await.is_none() {
+        assert!(started.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(
+        bench
+            .connect(&bench.authority, Some(&gateway))
+            .await
+            .is_none()
+    );
+
+    // Streams from before go on.
+    let tenant = json!({"purposes": ["audit"]}).to_string();
+    assert_eq!(control.call("PUT", "/tenants/bravo", tenant).0, 204);
+    assert_eq!(control.call("POST", "/snapshots/demo", "").0, 200);
+    assert!(old.next().await.is_some());
+}

@@ -1,0 +1,57 @@
+//! What ties Envoy to the control plane: delta ECDS and the access-log service.
+
+use ig_contract::decision::FILTER_STATE_KEY;
+use serde_json::{Value, json};
+
+use crate::options::{CONTROL_PLANE, Guard};
+
+fn grpc_service() -> Value {
+    json!({
+        "envoy_grpc": {
+            "cluster_name": CONTROL_PLANE,
+            // Envoy's own pauses grow to half a minute: too long for a control
+            // plane that restarts.
+            "retry_policy": {
+                "retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"},
+            },
+        },
+    })
+}
+
+/// A guard that takes its snapshot over ECDS. `denying` is the same filter
+/// without one, which denies everything.
+pub(crate) fn discovered(guard: &Guard, denying: Value) -> Value {
+    json!({
+        "name": guard.name,
+        "config_discovery": {
+            "config_source": {
+                "resource_api_version": "V3",
+                "api_config_source": {
+                    "api_type": "DELTA_GRPC",
+                    "transport_api_version": "V3",
+                    "grpc_services": [grpc_service()],
+                },
+            },
+            "default_config": denying,
+            "apply_default_config_without_warming": true,
+            "type_urls": ["type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"],
+        },
+    })
+}
+
+/// Decisions to the control plane. The log's name tells it the graph.
+pub(crate) fn access_log(guard: &Guard) -> Value {
+    json!({
+        "name": "envoy.access_loggers.http_grpc",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig",
+            "common_config": {
+                "log_name": guard.name,
+                "transport_api_version": "V3",
+                "grpc_service": grpc_service(),
+                "buffer_flush_interval": "0.2s",
+                "filter_state_objects_to_log": [format!("wasm.{FILTER_STATE_KEY}")],
+            },
+        },
+    })
+}

@@ -1,0 +1,179 @@
+//! A PostgreSQL of our own, for one run of tests.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::Found;
+use crate::envoy::free_address;
+
+/// A running PostgreSQL; it ends with the value.
+pub struct Postgres {
+    child: Child,
+    port: u16,
+    next: AtomicUsize,
+    folder: tempfile::TempDir,
+    bin: PathBuf,
+}
+
+/// Where Debian's PostgreSQL is, or the one on the path.
+///
+/// # Errors
+/// What to do, if it is not here.
+pub fn postgres_binaries() -> Found<PathBuf> {
+    let debian = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let on_path = std::env::var_os("PATH").unwrap_or_default();
+    debian
+        .map(|version| version.path().join("bin"))
+        .chain(std::env::split_paths(&on_path))
+        .find(|bin| bin.join("initdb").is_file())
+        .ok_or_else(|| "no PostgreSQL: run `cargo xtask setup --with postgres`".to_owned())
+}
+
+/// A command as a user that is not root, which PostgreSQL refuses to run as.
+fn as_postgres(program: &Path) -> Command {
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|me| {
+        use std::os::unix::fs::MetadataExt as _;
+        me.uid() == 0
+    });
+    if !is_root {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command
+        .args([
+            "--reuid=postgres",
+            "--regid=postgres",
+            "--clear-groups",
+            "--",
+        ])
+        .arg(program);
+    command
+}
+
+/// The one that tests of this process share.
+static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
+
+impl Postgres {
+    /// The one that tests of this process share; it ends with the last of them.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn shared() -> Result<Arc<Self>> {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = shared.upgrade() {
+            return Ok(running);
+        }
+        let started = Arc::new(Self::start()?);
+        *shared = Arc::downgrade(&started);
+        Ok(started)
+    }
+
+    /// Starts one on a free port.
+    ///
+    /// # Errors
+    /// When it does not start, with its log.
+    pub fn start() -> Result<Self> {
+        let bin = postgres_binaries().map_err(anyhow::Error::msg)?;
+        // Below /tmp: other folders may be closed to its user.
+        let folder = tempfile::Builder::new()
+            .prefix("ig-postgres-")
+            .tempdir_in("/tmp")?;
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+        std::fs::set_permissions(folder.path(), open)?;
+        let data = folder.path().join("data");
+        let made = as_postgres(&bin.join("initdb"))
+            .args([
+                "--auth=trust",
+                "--username=ig",
+                "--encoding=UTF8",
+                "--no-sync",
+                "-D",
+            ])
+            .arg(&data)
+            .current_dir(folder.path())
+            .output()
+            .context("initdb")?;
+        if !made.status.success() {
+            bail!("initdb: {}", String::from_utf8_lossy(&made.stderr));
+        }
+        let port = free_address()?.port();
+        let log = std::fs::File::create(folder.path().join("log"))?;
+        let child = as_postgres(&bin.join("postgres"))
+            .arg("-D")
+            .arg(&data)
+            .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"])
+            .args([
+                "-c",
+                "unix_socket_directories=",
+                "-c",
+                "max_connections=200",
+            ])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .current_dir(folder.path())
+            .spawn()?;
+        let this = Self {
+            child,
+            port,
+            next: AtomicUsize::new(0),
+            folder,
+            bin,
+        };
+        let started = Instant::now();
+        while this.sql("postgres", "SELECT 1").is_err() {
+            if started.elapsed() > Duration::from_secs(30) {
+                let log = std::fs::read_to_string(this.folder.path().join("log"));
+                bail!("PostgreSQL is not ready: {}", log.unwrap_or_default());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(this)
+    }
+
+    /// Port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn sql(&self, database: &str, sql: &str) -> Result<()> {
+        let url = format!("postgres://ig@127.0.0.1:{}/{database}", self.port);
+        let ran = Command::new(self.bin.join("psql"))
+            .args(["--quiet", "--no-psqlrc", "-v", "ON_ERROR_STOP=1", "-c", sql])
+            .arg(url)
+            .output()?;
+        match ran.status.success() {
+            true => Ok(()),
+            false => bail!("{}", String::from_utf8_lossy(&ran.stderr)),
+        }
+    }
+
+    /// URL of a new, empty database.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn database(&self) -> Result<String> {
+        let name = format!("t{}", self.next.fetch_add(1, Ordering::Relaxed));
+        self.sql("postgres", &format!("CREATE DATABASE {name}"))?;
+        Ok(format!("postgres://ig@127.0.0.1:{}/{name}", self.port))
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // At once, and its processes with it.
+        let id = self.child.id().to_string();
+        let _ = Command::new("kill").args(["-QUIT", &id]).status();
+        let _ = self.child.wait();
+        let data = self.folder.path().join("data");
+        let _ = as_postgres(Path::new("rm")).arg("-rf").arg(data).status();
+    }
+}
