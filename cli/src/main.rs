@@ -1,17 +1,23 @@
-//! `ig`: compiles, inspects and checks what the guard enforces.
+//! `ig`: compiles, inspects and checks what the guard enforces, and tells the
+//! control plane.
 //!
 //! Exit codes: 0 for success, 1 for findings (something was read and is not
 //! right), 2 for a command that could not do its work.
 
 #![forbid(unsafe_code)]
 
+mod access;
 mod catalogue;
 mod completions;
+mod control_plane;
 mod envoy;
 mod files;
+mod graph;
 mod output;
 mod policy;
+mod schema;
 mod snapshot;
+mod tenant;
 mod token;
 
 use std::process::ExitCode;
@@ -48,15 +54,33 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Check, build and import catalogues of operations.
+    /// Check, push and list schemas.
+    #[command(subcommand)]
+    Schema(schema::Command),
+    /// Check, build, import, push and retire operations.
     #[command(subcommand)]
     Catalogue(catalogue::Command),
-    /// Compile, inspect and compare snapshots.
+    /// Compile, inspect, compare and publish snapshots.
     #[command(subcommand)]
     Snapshot(snapshot::Command),
-    /// Check, test and bundle policies.
+    /// Check, test, bundle, push and activate policies.
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Put and list tenants.
+    #[command(subcommand)]
+    Tenant(tenant::Command),
+    /// Put and list graphs.
+    #[command(subcommand)]
+    Graph(graph::Command),
+    /// List proxies: which revision each should run, and runs.
+    Proxies(control_plane::ProxiesArgs),
+    /// List decisions.
+    Decisions(control_plane::DecisionsArgs),
+    /// List changes to what the control plane has.
+    Audit(control_plane::AuditArgs),
+    /// Make, list and revoke admin tokens of the control plane.
+    #[command(subcommand)]
+    Access(access::Command),
     /// Issue access tokens for development.
     Token(token::Args),
     /// Render configuration that loads the guard.
@@ -68,6 +92,13 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Schema(command) => schema::run(command),
+        Command::Tenant(command) => tenant::run(command),
+        Command::Graph(command) => graph::run(command),
+        Command::Proxies(args) => control_plane::proxies(&args),
+        Command::Decisions(args) => control_plane::decisions(&args),
+        Command::Audit(args) => control_plane::audit(&args),
+        Command::Access(command) => access::run(command),
         Command::Catalogue(command) => catalogue::run(command),
         Command::Snapshot(command) => snapshot::run(command),
         Command::Policy(command) => policy::run(command),
@@ -82,7 +113,13 @@ fn main() -> ExitCode {
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::from(2)
+            ExitCode::from(if is_finding(&error) { 1 } else { 2 })
         }
     }
+}
+
+/// Whether the control plane read what was sent, and found it wrong.
+fn is_finding(error: &anyhow::Error) -> bool {
+    let refusal = error.downcast_ref::<control_plane::Refusal>();
+    refusal.is_some_and(|refusal| matches!(refusal.status, 404 | 409 | 422))
 }

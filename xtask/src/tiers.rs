@@ -244,7 +244,13 @@ fn demo(root: &Path) -> Result<()> {
     .map(Into::into)
     .into();
     words.push("reports/demo.json".into());
-    for option in ["--gateway-port", "--admin-port", "--upstream-port"] {
+    for option in [
+        "--gateway-port",
+        "--admin-port",
+        "--upstream-port",
+        "--control-port",
+        "--grpc-port",
+    ] {
         words.extend([option.into(), net::free_port()?.to_string()]);
     }
     let words: Vec<_> = words.iter().map(String::as_str).collect();

@@ -5,6 +5,7 @@ mod check;
 mod import;
 mod manifest;
 mod read;
+mod stored;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -20,6 +21,12 @@ pub(crate) enum Command {
     Build(build::Args),
     /// Convert a catalogue of any format to an Apollo manifest.
     Import(import::Args),
+    /// Push a catalogue to the control plane.
+    Push(stored::PushArgs),
+    /// List a graph's documents, and when each was last used.
+    List(stored::ListArgs),
+    /// Retire a document.
+    Retire(stored::RetireArgs),
 }
 
 pub(crate) fn run(command: Command) -> Result<Outcome> {
@@ -27,5 +34,8 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
         Command::Check(args) => check::run(&args),
         Command::Build(args) => build::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::Push(args) => stored::push(&args),
+        Command::List(args) => stored::list(&args),
+        Command::Retire(args) => stored::retire(&args),
     }
 }

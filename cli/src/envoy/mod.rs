@@ -1,5 +1,6 @@
 //! `ig envoy`
 
+mod control_plane;
 mod jwks;
 mod render;
 
@@ -11,11 +12,11 @@ use crate::Outcome;
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Render configuration that loads the guard.
-    Render(render::Args),
+    Render(Box<render::Args>),
 }
 
 pub(crate) fn run(command: Command) -> Result<Outcome> {
     match command {
-        Command::Render(args) => render::run(args),
+        Command::Render(args) => render::run(*args),
     }
 }

@@ -11,7 +11,7 @@ use ig_envoy::{
     TextStore, Upstream, render,
 };
 
-use super::jwks;
+use super::{control_plane, jwks};
 use crate::{Outcome, files};
 
 /// Render configuration that loads the guard.
@@ -21,17 +21,27 @@ use crate::{Outcome, files};
       --jwks target/dev/keys/jwks.json --issuer https://issuer.localhost --audience ig -o envoy.json
   ig envoy render --snapshot guard.igsnap --module ig_guard.wasm --upstream 127.0.0.1:4000 \\
       --jwks https://login.example/keys --issuer https://login.example --audience graph -o envoy.json
+  ig envoy render --control-plane 127.0.0.1:18000 --graph demo --module ig_guard.wasm \\
+      --upstream 127.0.0.1:4000 --jwks target/dev/keys/jwks.json --issuer https://issuer.localhost \\
+      -o envoy.json
   envoy -c envoy.json
 
-The snapshot is embedded. Envoy reads the module where --module says, so give a
+A snapshot of a file is embedded. Envoy reads the module where --module says, so give a
 path that is right where Envoy runs.")]
 pub(crate) struct Args {
     /// What the configuration is for.
     #[arg(long, value_enum, default_value_t = Flavour::Envoy)]
     flavour: Flavour,
     /// The snapshot to enforce.
-    #[arg(long, value_name = "FILE")]
-    snapshot: PathBuf,
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "control_plane",
+        conflicts_with = "control_plane"
+    )]
+    snapshot: Option<PathBuf>,
+    #[command(flatten)]
+    control_plane: control_plane::ControlPlaneArgs,
     /// The guard's Wasm module, as Envoy finds it.
     #[arg(long, value_name = "FILE")]
     module: PathBuf,
@@ -91,6 +101,15 @@ struct StoreArg {
     address: Address,
 }
 
+impl StoreArg {
+    fn into_store(self) -> TextStore {
+        TextStore {
+            cluster: self.cluster,
+            endpoints: Endpoints::plain([self.address]),
+        }
+    }
+}
+
 impl FromStr for StoreArg {
     type Err = String;
 
@@ -110,18 +129,29 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
     if args.flavour != Flavour::Envoy {
         bail!("this flavour is not in this release; `--flavour envoy` is");
     }
-    let bytes = files::read(&args.snapshot)?;
-    let snapshot = Snapshot::decode(bytes.clone())
-        .with_context(|| format!("{} is not valid", args.snapshot.display()))?;
     let mut options = StaticOptions::new(args.listen, args.admin, Upstream::plain(args.upstream));
-    let head = snapshot.head();
-    options.metadata_key.clone_from(&head.identity.metadata_key);
-    options.text_store = text_store(&snapshot, args.text_store)?;
-    let buffer = &mut options.buffers.per_connection_bytes;
-    *buffer = (*buffer).max(head.limits.max_body_bytes);
-    let mut guard = Guard::new(args.module, bytes);
-    guard.root_id = args.root_id;
-    options.guards.push(guard);
+    match &args.snapshot {
+        Some(path) => {
+            let bytes = files::read(path)?;
+            let snapshot = Snapshot::decode(bytes.clone())
+                .with_context(|| format!("{} is not valid", path.display()))?;
+            let head = snapshot.head();
+            options.metadata_key.clone_from(&head.identity.metadata_key);
+            options.text_store = text_store(&snapshot, args.text_store)?;
+            let buffer = &mut options.buffers.per_connection_bytes;
+            *buffer = (*buffer).max(head.limits.max_body_bytes);
+            let mut guard = Guard::new(args.module, bytes);
+            guard.root_id = args.root_id;
+            options.guards.push(guard);
+        }
+        None => {
+            if !args.root_id.is_empty() {
+                bail!("the control plane publishes for all guards: leave out --root-id");
+            }
+            options.text_store = args.text_store.map(StoreArg::into_store);
+            args.control_plane.apply(&mut options, args.module)?;
+        }
+    }
     if let (Some(jwks), Some(issuer)) = (args.jwks, args.issuer) {
         options.jwt_providers.push(JwtProvider {
             name: "issuer".into(),
@@ -143,10 +173,9 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
 fn text_store(snapshot: &Snapshot, given: Option<StoreArg>) -> Result<Option<TextStore>> {
     match (&snapshot.head().texts, given) {
         (None, None) => Ok(None),
-        (Some(wanted), Some(given)) if wanted.cluster == given.cluster => Ok(Some(TextStore {
-            cluster: given.cluster,
-            endpoints: Endpoints::plain([given.address]),
-        })),
+        (Some(wanted), Some(given)) if wanted.cluster == given.cluster => {
+            Ok(Some(given.into_store()))
+        }
         (Some(wanted), _) => bail!(
             "the snapshot has its texts in the cluster `{0}`: say where it is with \
              --text-store {0}=HOST:PORT",

@@ -2,6 +2,7 @@
 
 mod bundle;
 mod check;
+mod stored;
 mod test;
 
 use std::path::Path;
@@ -20,6 +21,14 @@ pub(crate) enum Command {
     Test(test::Args),
     /// Pack a bundle, as OPA does.
     Bundle(bundle::Args),
+    /// Push a bundle to the control plane.
+    Push(stored::PushArgs),
+    /// List bundles.
+    List(stored::ListArgs),
+    /// Put a bundle in force for a graph.
+    Activate(stored::ActivateArgs),
+    /// Put the bundle in force again that was before.
+    Rollback(stored::RollbackArgs),
 }
 
 pub(crate) fn run(command: Command) -> Result<Outcome> {
@@ -27,6 +36,10 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
         Command::Check(args) => check::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Bundle(args) => bundle::run(&args),
+        Command::Push(args) => stored::push(&args),
+        Command::List(args) => stored::list(&args),
+        Command::Activate(args) => stored::activate(&args),
+        Command::Rollback(args) => stored::rollback(&args),
     }
 }
 

@@ -3,6 +3,7 @@
 mod compile;
 mod diff;
 mod inspect;
+mod stored;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -17,6 +18,16 @@ pub(crate) enum Command {
     Inspect(inspect::Args),
     /// Compare two snapshots.
     Diff(diff::Args),
+    /// Publish what the control plane has for a graph.
+    Publish(stored::PublishArgs),
+    /// Compile what the control plane has, without publishing it.
+    Preview(stored::PreviewArgs),
+    /// List publications.
+    List(stored::ListArgs),
+    /// Get a published snapshot.
+    Get(stored::GetArgs),
+    /// Publish an earlier snapshot again.
+    Rollback(stored::RollbackArgs),
 }
 
 pub(crate) fn run(command: Command) -> Result<Outcome> {
@@ -24,5 +35,10 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
         Command::Compile(args) => compile::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Publish(args) => stored::publish(&args),
+        Command::Preview(args) => stored::preview(&args),
+        Command::List(args) => stored::list(&args),
+        Command::Get(args) => stored::get(&args),
+        Command::Rollback(args) => stored::rollback(&args),
     }
 }

@@ -109,6 +109,7 @@ impl Fleet {
     fn render(&self, file: &Path, port: u16, admin: u16, snapshot: Option<&Path>) -> Result<()> {
         let store = format!("texts=127.0.0.1:{}", self.graphql);
         let rendered = Rendered {
+            control_plane: None,
             snapshot,
             text_store: snapshot.is_some().then_some(store.as_str()),
             upstream: SocketAddr::from(([127, 0, 0, 1], self.graphql)),

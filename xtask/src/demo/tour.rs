@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::Outcome;
+use super::{Outcome, published};
 use crate::stack::{Stack, decisions};
 use crate::{net, tools};
 
@@ -202,11 +202,12 @@ pub(super) fn run(stack: &Stack) -> Result<Vec<Outcome>> {
         .collect::<Result<Vec<_>>>()?;
     outcomes.push(tour.stream()?);
     outcomes.push(tour.record()?);
+    outcomes.extend(published::run(&tour)?);
     Ok(outcomes)
 }
 
-struct Tour<'a> {
-    stack: &'a Stack,
+pub(super) struct Tour<'a> {
+    pub(super) stack: &'a Stack,
     agent: ureq::Agent,
     ids: BTreeMap<String, String>,
 }
@@ -228,14 +229,14 @@ impl<'a> Tour<'a> {
         Ok(Self { stack, agent, ids })
     }
 
-    fn id(&self, name: &str) -> Result<&str> {
+    pub(super) fn id(&self, name: &str) -> Result<&str> {
         self.ids
             .get(name)
             .map(String::as_str)
             .with_context(|| format!("{name} is not catalogued"))
     }
 
-    fn by_id(&self, name: &str, variables: &str) -> Result<String> {
+    pub(super) fn by_id(&self, name: &str, variables: &str) -> Result<String> {
         let variables: Value = serde_json::from_str(variables)?;
         Ok(
             json!({"documentId": format!("sha256:{}", self.id(name)?), "variables": variables})
@@ -253,6 +254,17 @@ impl<'a> Tour<'a> {
         headers.extend(token.map(|token| ("authorization", format!("Bearer {token}"))));
         headers.extend(purpose.map(|purpose| ("x-ig-purpose", purpose.to_owned())));
         headers
+    }
+
+    /// Status of a catalogued query.
+    pub(super) fn status(&self, name: &str) -> Result<u16> {
+        let mut request = http::Request::post(format!("{}/graphql", self.stack.gateway_url))
+            .header("content-type", "application/json");
+        for (name, value) in self.headers(Alpha, INVESTIGATION) {
+            request = request.header(name, value);
+        }
+        let body = self.by_id(name, "{}")?;
+        Ok(self.agent.run(request.body(body)?)?.status().as_u16())
     }
 
     fn visit(&self, Stop(sent, who, purpose, request, expected): &Stop) -> Result<Outcome> {

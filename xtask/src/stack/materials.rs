@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::control::GRAPH;
 use crate::process::Process;
 use crate::{setup, wasm};
 
@@ -24,10 +25,10 @@ pub(crate) fn prepare(
         profile: "release".into(),
         json: false,
     })?;
-    let build = ["build", "--quiet", "--package", "ig-cli", "--package"];
     Process::new("cargo")
-        .args(build)
-        .arg("ig-demo-upstream")
+        .args(["build", "--quiet", "--package", "ig-cli"])
+        .args(["--package", "ig-demo-upstream"])
+        .args(["--package", "ig-control-plane"])
         .current_dir(root)
         .inherit_as_log()?;
     Ok(())
@@ -70,13 +71,18 @@ impl Materials {
         self.folder.join("demo.igsnap")
     }
 
+    /// The configuration it was compiled with.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.folder.join("guard.toml")
+    }
+
     fn compile_snapshot(&self, shadow: bool) -> Result<()> {
         let mut config = std::fs::read_to_string(self.root.join("envoy/demo/guard.toml"))
             .context("cannot read envoy/demo/guard.toml")?;
         if shadow {
             config.push_str("\n[modes]\npersisted-query = \"shadow\"\npolicy = \"shadow\"\n");
         }
-        let written = self.folder.join("guard.toml");
+        let written = self.config();
         std::fs::write(&written, config)
             .with_context(|| format!("cannot write {}", written.display()))?;
         self.ig(&["snapshot", "compile"])
@@ -102,10 +108,19 @@ impl Materials {
     /// Writes Envoy's configuration.
     pub(crate) fn render(&self, config: &Path, with: &Rendered<'_>) -> Result<()> {
         let demo = self.snapshot();
-        let mut ig = self
-            .ig(&["envoy", "render", "--flavour", "envoy"])
-            .args(["--issuer", ISSUER, "--audience", "ig", "--snapshot"])
-            .arg(with.snapshot.unwrap_or(&demo))
+        let mut ig = self.ig(&["envoy", "render", "--flavour", "envoy"]).args([
+            "--issuer",
+            ISSUER,
+            "--audience",
+            "ig",
+        ]);
+        ig = match with.control_plane {
+            Some(port) => ig
+                .args(["--control-plane", &format!("127.0.0.1:{port}")])
+                .args(["--graph", GRAPH]),
+            None => ig.arg("--snapshot").arg(with.snapshot.unwrap_or(&demo)),
+        };
+        ig = ig
             .arg("--module")
             .arg(wasm::output_dir(&self.root).join("ig_guard.wasm"))
             .arg("--jwks")
@@ -125,6 +140,8 @@ impl Materials {
 
 /// What differs between configurations.
 pub(crate) struct Rendered<'a> {
+    /// gRPC port of a control plane that feeds the guard.
+    pub(crate) control_plane: Option<u16>,
     /// Another snapshot than the demo's.
     pub(crate) snapshot: Option<&'a Path>,
     /// `CLUSTER=HOST:PORT` of the texts that the snapshot does not embed.

@@ -1,6 +1,7 @@
-//! `cargo xtask up` and `down`: the demo upstream, and Envoy with the guard in
-//! front of it.
+//! `cargo xtask up` and `down`: the demo upstream, the control plane, and Envoy
+//! with a guard that the control plane feeds.
 
+mod control;
 mod materials;
 mod state;
 
@@ -17,18 +18,19 @@ use crate::background::Background;
 use crate::process::Process;
 use crate::{net, tools, wasm};
 
+pub(crate) use control::{Control, GRAPH};
 pub(crate) use materials::{Materials, Rendered, prepare};
 pub use state::{DownArgs, run_down};
 
 const READY: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(3);
 
-/// Starts the demo: an upstream, and Envoy with the guard in front of it
+/// Starts the demo: control plane, upstream, and Envoy with the guard in front of it
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  \
     cargo xtask up                         until Ctrl-C\n  \
     cargo xtask up --detach --workers 2    in the background; `cargo xtask down` ends it\n  \
-    source target/dev/env                  GATEWAY_URL, TOKEN_ALPHA, …\n  \
+    source target/dev/env                  GATEWAY_URL, CONTROL_URL, TOKEN_ALPHA, …\n  \
     cargo xtask up --shadow                the guards only watch")]
 pub struct UpArgs {
     /// Return once it is ready
@@ -49,6 +51,12 @@ pub struct UpArgs {
     /// Port of the demo upstream
     #[arg(long, env = "IG_UPSTREAM_PORT", default_value_t = 4_000)]
     pub upstream_port: u16,
+    /// Port of the control plane's API
+    #[arg(long, env = "IG_CONTROL_PORT", default_value_t = 8_080)]
+    pub control_port: u16,
+    /// Port of the control plane's gRPC
+    #[arg(long, env = "IG_GRPC_PORT", default_value_t = 18_000)]
+    pub grpc_port: u16,
     /// Another upstream instead of the demo's
     #[arg(long, value_name = "HOST:PORT")]
     pub upstream: Option<SocketAddr>,
@@ -57,6 +65,7 @@ pub struct UpArgs {
 /// A running stack.
 pub struct Stack {
     processes: Vec<Background>,
+    pub(crate) control: Control,
     /// Where clients connect.
     pub gateway_url: String,
     /// A token of a@alpha.io.
@@ -75,7 +84,10 @@ pub struct Stack {
 /// When a part is missing, does not build or does not get ready.
 pub fn run(args: &UpArgs) -> Result<ExitCode> {
     let stack = Stack::start(args)?;
-    println!("gateway {}  admin {}", stack.gateway_url, stack.admin_url);
+    println!(
+        "gateway {}  control plane {}  Envoy's admin {}",
+        stack.gateway_url, stack.control.url, stack.admin_url
+    );
     println!("source target/dev/env for addresses and tokens");
     if args.detach {
         stack.detach();
@@ -104,6 +116,8 @@ impl Stack {
         if args.upstream.is_none() {
             net::require_free(args.upstream_port, "the demo upstream", "--upstream-port")?;
         }
+        net::require_free(args.control_port, "the control plane", "--control-port")?;
+        net::require_free(args.grpc_port, "the control plane's gRPC", "--grpc-port")?;
         prepare(&root, vec![], vec![wasm::Variant::Full])?;
         let dev = root.join("target/dev");
         let materials = Materials::make(&root, &dev, args.shadow)?;
@@ -127,8 +141,11 @@ impl Stack {
                 address
             }
         };
+        let control = Control::start(&root, &dev, args.control_port, args.grpc_port)?;
+        control.fill(&materials.config())?;
         let config = dev.join("envoy.json");
         let rendered = Rendered {
+            control_plane: Some(control.grpc_port),
             snapshot: None,
             text_store: None,
             upstream,
@@ -150,9 +167,11 @@ impl Stack {
         let admin_url = format!("http://127.0.0.1:{}", args.admin_port);
         net::wait_for_http(&format!("{admin_url}/ready"), READY)
             .with_context(|| format!("see {}", dev.join("envoy.log").display()))?;
+        control.wait_for_proxy()?;
         let gateway_url = format!("http://127.0.0.1:{}", args.gateway_port);
         let stack = Self {
             processes,
+            control,
             gateway_url,
             token_alpha,
             token_bravo,
@@ -164,10 +183,12 @@ impl Stack {
     }
 
     fn ids(&self) -> Vec<u32> {
-        self.processes.iter().filter_map(Background::id).collect()
+        let processes = self.processes.iter().filter_map(Background::id);
+        processes.chain(self.control.id()).collect()
     }
 
     fn detach(self) {
+        self.control.into_process().detach();
         for process in self.processes {
             process.detach();
         }
@@ -178,6 +199,7 @@ impl Stack {
         for process in self.processes.into_iter().rev() {
             process.stop(GRACE);
         }
+        self.control.stop();
     }
 }
 

@@ -1,7 +1,9 @@
 //! What `up` leaves behind for scripts and for `down`.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -26,6 +28,11 @@ pub(super) fn write(dev: &Path, stack: &Stack, upstream: SocketAddr) -> Result<(
         .join(",");
     let lines = [
         ("GATEWAY_URL", stack.gateway_url.clone()),
+        ("CONTROL_URL", stack.control.url.clone()),
+        ("ADMIN_TOKEN", stack.control.token.clone()),
+        // What `ig` reads.
+        ("IG_CONTROL_URL", stack.control.url.clone()),
+        ("IG_ADMIN_TOKEN", stack.control.token.clone()),
         ("ENVOY_ADMIN_URL", stack.admin_url.clone()),
         ("UPSTREAM_URL", format!("http://{upstream}")),
         ("ISSUER", ISSUER.to_owned()),
@@ -38,7 +45,15 @@ pub(super) fn write(dev: &Path, stack: &Stack, upstream: SocketAddr) -> Result<(
     for (name, value) in lines {
         writeln!(text, "{name}='{value}'")?;
     }
-    std::fs::write(dev.join("env"), text).context("cannot write target/dev/env")
+    let file = dev.join("env");
+    let _ = std::fs::remove_file(&file);
+    // It has an admin token in it.
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    let written = options
+        .open(&file)
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    written.context("cannot write target/dev/env")
 }
 
 /// Runs `cargo xtask down`.
@@ -68,5 +83,11 @@ pub fn run_down(_: &DownArgs) -> Result<ExitCode> {
 fn is_ours(id: u32) -> bool {
     let command = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
     let command = String::from_utf8_lossy(&command).into_owned();
-    command.contains("target/dev/envoy.json") || command.contains("ig-demo-upstream")
+    [
+        "target/dev/envoy.json",
+        "ig-demo-upstream",
+        "ig-control-plane",
+    ]
+    .iter()
+    .any(|ours| command.contains(ours))
 }

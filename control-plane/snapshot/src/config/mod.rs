@@ -33,6 +33,11 @@ pub enum Texts {
 }
 
 impl Config {
+    /// Tenants by id.
+    pub fn tenants(&self) -> &BTreeMap<String, ig_contract::snapshot::Tenant> {
+        &self.head.tenants
+    }
+
     /// Reads a configuration.
     ///
     /// # Errors

@@ -1,0 +1,139 @@
+//! `ig access`
+
+use anyhow::Result;
+use clap::{Subcommand, ValueEnum};
+use serde_json::json;
+
+use crate::Outcome;
+use crate::control_plane::{Client, Connection, encode};
+use crate::output::{self, text, time};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Make an admin token.
+    Create(CreateArgs),
+    /// List admin tokens.
+    List(ListArgs),
+    /// Revoke an admin token.
+    Revoke(RevokeArgs),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Role {
+    /// Reads everything.
+    Viewer,
+    /// Pushes schemas, operations and policies, and publishes.
+    Publisher,
+    /// Tenants, tokens and everything else.
+    Owner,
+    /// One tenant: its purposes, its decisions.
+    TenantAdmin,
+}
+
+impl Role {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Publisher => "publisher",
+            Self::Owner => "owner",
+            Self::TenantAdmin => "tenant-admin",
+        }
+    }
+}
+
+/// Make an admin token. It is printed this once.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  ig access create ci --role publisher --expires-in-days 90
+  ig access create alpha-admin --role tenant-admin --tenant alpha")]
+pub(crate) struct CreateArgs {
+    #[command(flatten)]
+    connection: Connection,
+    /// As the audit trail is to name its owner; never given twice.
+    name: String,
+    /// What it may do.
+    #[arg(long, value_enum)]
+    role: Role,
+    /// The tenant of a tenant's admin.
+    #[arg(long, required_if_eq("role", "tenant-admin"))]
+    tenant: Option<String>,
+    /// Days until it expires; never, by default.
+    #[arg(long, value_name = "DAYS")]
+    expires_in_days: Option<u32>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// List admin tokens, revoked ones too.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  ig access list
+  ig access list --json")]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    connection: Connection,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Revoke an admin token. It ends at once.
+#[derive(clap::Args)]
+#[command(after_help = "Example:
+  ig access revoke ci")]
+pub(crate) struct RevokeArgs {
+    #[command(flatten)]
+    connection: Connection,
+    /// Its name or id.
+    token: String,
+}
+
+pub(crate) fn run(command: Command) -> Result<Outcome> {
+    match command {
+        Command::Create(args) => create(&args),
+        Command::List(args) => list(&args),
+        Command::Revoke(args) => {
+            let client = Client::new(&args.connection)?;
+            client.delete(&format!("/tokens/{}", encode(&args.token)))?;
+            output::line(format!("{} is revoked", args.token))?;
+            Ok(Outcome::Clean)
+        }
+    }
+}
+
+fn create(args: &CreateArgs) -> Result<Outcome> {
+    let new = json!({
+        "name": args.name,
+        "role": args.role.as_str(),
+        "tenant": args.tenant,
+        "expiresInDays": args.expires_in_days,
+    });
+    let made = Client::new(&args.connection)?.post_json("/tokens", &new)?;
+    match args.json {
+        true => output::json(&made)?,
+        false => output::line(text(&made["token"]))?,
+    }
+    Ok(Outcome::Clean)
+}
+
+fn list(args: &ListArgs) -> Result<Outcome> {
+    let tokens = Client::new(&args.connection)?.get_json("/tokens")?;
+    if args.json {
+        output::json(&tokens)?;
+        return Ok(Outcome::Clean);
+    }
+    let rows = tokens.as_array().into_iter().flatten().map(|one| {
+        [
+            text(&one["name"]),
+            text(&one["role"]),
+            text(&one["tenant"]),
+            time(&one["createdAt"]),
+            time(&one["expiresAt"]),
+            time(&one["revokedAt"]),
+        ]
+    });
+    let head = ["NAME", "ROLE", "TENANT", "CREATED", "EXPIRES", "REVOKED"];
+    output::table(head, rows)?;
+    Ok(Outcome::Clean)
+}
