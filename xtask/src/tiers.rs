@@ -75,10 +75,18 @@ impl Steps {
 /// The first step that fails.
 pub fn run_test(args: &TestArgs) -> Result<ExitCode> {
     let mut steps = Steps { done: Vec::new() };
-    let extras = match runs(&args.tiers, Tier::Interop) && std::env::var_os("CI").is_some() {
-        true => vec![setup::Extra::Interop],
-        false => vec![],
-    };
+    let mut extras = Vec::new();
+    if std::env::var_os("CI").is_some() {
+        if runs(&args.tiers, Tier::Interop) {
+            extras.push(setup::Extra::Interop);
+        }
+        if runs(&args.tiers, Tier::Unit) {
+            extras.push(setup::Extra::Contract);
+        }
+        if runs(&args.tiers, Tier::Unit) || runs(&args.tiers, Tier::E2e) {
+            extras.push(setup::Extra::Postgres);
+        }
+    }
     test(&mut steps, &args.tiers, extras)?;
     steps.print();
     Ok(ExitCode::SUCCESS)
@@ -190,7 +198,12 @@ pub fn run_ci(_: &CiArgs) -> Result<ExitCode> {
     let root = tools::root();
     let mut steps = Steps { done: Vec::new() };
     steps.step("formatting", || cargo(&root, &["fmt", "--all", "--check"]))?;
-    let extras = vec![setup::Extra::Interop, setup::Extra::Deny];
+    let extras = vec![
+        setup::Extra::Interop,
+        setup::Extra::Postgres,
+        setup::Extra::Contract,
+        setup::Extra::Deny,
+    ];
     test(&mut steps, &[Tier::All], extras)?;
     steps.step("lints", || {
         cargo(

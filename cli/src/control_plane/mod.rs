@@ -5,7 +5,7 @@ mod observe;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use ureq::http::{Method, Request, Uri};
@@ -103,7 +103,11 @@ impl Client {
             || host
                 .parse::<std::net::IpAddr>()
                 .is_ok_and(|address| address.is_loopback());
-        let is_tls = uri.scheme_str() == Some("https");
+        let is_tls = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => bail!("{url} is not a URL: begin with https://"),
+        };
         ensure!(
             is_tls || is_local,
             "{url}: the admin token would be sent in the clear; give an https URL"
@@ -215,7 +219,12 @@ fn token(connection: &Connection) -> Result<String> {
              plane prints one at its first start",
         )?,
     };
-    Ok(token.trim().to_owned())
+    let token = token.trim();
+    ensure!(
+        !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()),
+        "what is given as admin token is not a valid token: one word, without spaces"
+    );
+    Ok(token.to_owned())
 }
 
 fn json(body: &[u8]) -> Result<Value> {

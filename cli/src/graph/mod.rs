@@ -24,8 +24,8 @@ pub(crate) enum Command {
 /// the next publication on.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  ig graph put demo --settings guard.toml --schema-tag dev --bundle 1
-  ig graph put demo --settings guard.toml --schema-tag dev --bundle 1 \\
+  ig graph put demo --settings guard.toml --schema-tag dev --bundle r1
+  ig graph put demo --settings guard.toml --schema-tag dev --bundle r1 \\
       --proxy 'spiffe://mesh/ns/edge/*'")]
 pub(crate) struct PutArgs {
     #[command(flatten)]

@@ -43,7 +43,7 @@ pub(crate) struct ListArgs {
 /// Put a bundle in force for a graph, from the next publication on.
 #[derive(clap::Args)]
 #[command(after_help = "Example:
-  ig policy activate 1 --graph demo")]
+  ig policy activate r1 --graph demo")]
 pub(crate) struct ActivateArgs {
     #[command(flatten)]
     connection: Connection,

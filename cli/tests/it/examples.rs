@@ -1,14 +1,17 @@
 use std::process::Command;
 
 use crate::Work;
+use crate::control_plane::Remote;
 
-const COMMANDS: [&str; 13] = [
+/// Commands that work on files.
+const LOCAL: [&str; 14] = [
     "catalogue build",
     "catalogue check",
     "catalogue import",
     "policy bundle",
     "policy check",
     "policy test",
+    "schema check",
     "snapshot compile",
     "snapshot inspect",
     "snapshot diff",
@@ -18,16 +21,82 @@ const COMMANDS: [&str; 13] = [
     "completions",
 ];
 
+/// Commands that speak to a control plane, in an order that makes sense.
+const REMOTE: [&str; 25] = [
+    "schema push",
+    "schema list",
+    "schema get",
+    "catalogue push",
+    "catalogue list",
+    "policy push",
+    "policy list",
+    "tenant import",
+    "tenant put",
+    "tenant list",
+    "graph put",
+    "graph get",
+    "graph list",
+    "policy activate",
+    "policy rollback",
+    "snapshot publish",
+    "snapshot preview",
+    "snapshot list",
+    "snapshot get",
+    "snapshot rollback",
+    "proxies",
+    "decisions",
+    "audit",
+    "access create",
+    "access list",
+];
+
+/// Those that take away what others need.
+const LAST: [&str; 3] = ["access revoke", "catalogue retire", "tenant delete"];
+
+/// Every command that has no commands of its own, as `--help` tells.
+fn leaves(work: &Work, command: &str) -> Vec<String> {
+    let help = work.ig(&format!("{command} --help")).ok().stdout;
+    let mut all = Vec::new();
+    // `ig token` does something itself, and has a command.
+    let usage = help.lines().find(|line| line.starts_with("Usage:"));
+    if !usage.unwrap_or_default().contains("<COMMAND>") {
+        all.push(command.trim().to_owned());
+    }
+    if let Some((_, list)) = help.split_once("Commands:\n") {
+        let names = list.lines().take_while(|line| !line.is_empty());
+        let names = names.filter(|line| !line.starts_with("   "));
+        for name in names.filter_map(|line| line.split_whitespace().next()) {
+            if name != "help" {
+                all.extend(leaves(work, &format!("{command} {name}")));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn every_command_is_tried() {
+    let mut tried: Vec<_> = [&LOCAL[..], &REMOTE, &LAST].concat();
+    let work = Work::new();
+    let mut there = leaves(&work, "");
+    tried.sort_unstable();
+    there.sort_unstable();
+    assert_eq!(there, tried);
+}
+
 /// Commands of the examples in a help text, with continued lines joined.
 fn examples(help: &str) -> Vec<String> {
     let (_, examples) = help
         .split_once("Example")
         .expect("every command has examples");
-    let joined = examples.replace("\\\n", " ");
+    let mut lines = examples.split("\\\n");
+    let first = lines.next().unwrap().to_owned();
+    let joined = lines.fold(first, |all, next| all + next.trim_start());
     joined
         .lines()
         .filter(|line| line.starts_with("  ig "))
-        .map(|line| line.trim().into())
+        // Remarks stand behind four spaces.
+        .filter_map(|line| Some(line.trim().split("    ").next()?.to_owned()))
         .collect()
 }
 
@@ -54,7 +123,7 @@ fn every_example_of_every_help_runs() {
     let mut ran = 0;
     // Keys exist before `envoy render` wants them.
     work.ig("token keys").ok();
-    for command in COMMANDS {
+    for command in LOCAL {
         work.compile();
         let help = work.ig(&format!("{command} --help")).ok().stdout;
         let examples = examples(&help);
@@ -70,4 +139,41 @@ fn every_example_of_every_help_runs() {
         }
     }
     assert!(ran >= 20, "{ran}");
+}
+
+#[test]
+fn every_example_towards_a_control_plane_runs() {
+    let remote = Remote::start();
+    remote.fill();
+    // A bundle and a publication before, so that there is something to go back to.
+    remote.work.write(
+        "policies/.manifest",
+        r#"{"revision": "r0", "roots": ["ig"]}"#,
+    );
+    remote.ig("policy push policies").ok();
+    remote
+        .ig("policy bundle policies --tests -o bundle.tar.gz")
+        .ok();
+    remote.ig("policy activate r0 --graph demo").ok();
+    remote.ig("snapshot publish demo").ok();
+    remote.ig("tenant put bravo").ok();
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_ig"));
+    let path = std::env::var("PATH").unwrap();
+    let path = format!("{}:{path}", binary.parent().unwrap().display());
+    let listed = remote.ig("catalogue list --graph demo --json").ok().json();
+    let id = listed[0]["ids"][0].as_str().unwrap().to_owned();
+    for command in REMOTE.iter().chain(&LAST) {
+        let help = remote.ig(&format!("{command} --help")).ok().stdout;
+        let examples = examples(&help);
+        assert!(!examples.is_empty(), "{command}");
+        for example in examples {
+            let example = example.replace("retire ID", &format!("retire {id}"));
+            let result = remote.run(Command::new("sh").args(["-c", &example]).env("PATH", &path));
+            assert_eq!(
+                result.code, 0,
+                "{example}\n{}\n{}",
+                result.stdout, result.stderr
+            );
+        }
+    }
 }

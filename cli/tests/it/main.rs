@@ -8,6 +8,7 @@
 
 mod catalogue;
 mod completions;
+mod control_plane;
 mod envoy;
 mod examples;
 mod policy;

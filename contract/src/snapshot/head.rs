@@ -114,9 +114,11 @@ pub struct Tenant {
     /// Region the tenant's data lives in.
     pub region: Option<String>,
     /// Purposes that exist for this tenant; a token cannot add one.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub purposes: BTreeSet<String>,
     /// Purposes by group of the actor, beside those of the token.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Vec<String>>))]
     pub purposes_by_group: BTreeMap<String, BTreeSet<String>>,
     /// Modes of this tenant, instead of the general ones.
     #[serde(skip_serializing_if = "Option::is_none")]

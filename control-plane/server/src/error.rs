@@ -44,7 +44,12 @@ pub(crate) enum ApiError {
 
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
-        Self::Store(error)
+        let code = error.as_database_error().and_then(|error| error.code());
+        match code.as_deref() {
+            // PostgreSQL has no text with a zero byte in it.
+            Some("22021" | "22P05") => Self::invalid("a zero byte is not text"),
+            _ => Self::Store(error),
+        }
     }
 }
 

@@ -13,6 +13,10 @@ use serde::Serialize;
 pub enum Extra {
     /// Node.js and the JavaScript clients of tests/interop
     Interop,
+    /// PostgreSQL, on which the control plane's tests run too
+    Postgres,
+    /// schemathesis, for the contract test of the API
+    Contract,
     /// wrk and nginx, for the benchmarks
     Bench,
     /// cargo-deny, for the licence and advisory checks (compiles for minutes)

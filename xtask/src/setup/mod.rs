@@ -3,6 +3,8 @@
 mod apt;
 mod bench;
 mod cargo_tools;
+mod contract;
+mod database;
 mod envoy;
 mod item;
 mod node;
@@ -75,6 +77,18 @@ const ITEMS: &[Item] = &[
         needed_for: "interoperability tests",
         need: Need::With(Extra::Interop),
         run: node::packages,
+    },
+    Item {
+        name: "postgresql",
+        needed_for: "control plane's tests on PostgreSQL",
+        need: Need::With(Extra::Postgres),
+        run: database::postgres,
+    },
+    Item {
+        name: "schemathesis",
+        needed_for: "contract test of the API",
+        need: Need::With(Extra::Contract),
+        run: contract::schemathesis,
     },
     Item {
         name: "wrk",

@@ -29,6 +29,7 @@ pub(crate) struct Graph {
     /// Identities, of their certificates, of the proxies that may have its
     /// snapshots; `*` at the end stands for anything. Empty is every proxy.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<String>)]
     pub(crate) proxies: BTreeSet<String>,
 }
 

@@ -46,7 +46,7 @@ pub(crate) struct ListedBundle {
 /// It is compiled, and its tests have to pass. The same again is no change.
 #[utoipa::path(post, path = "/policies/bundles", tag = "policies",
     security(("bearer" = ["publisher"])),
-    request_body(content = Vec<u8>, content_type = "application/gzip"),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
         (status = 200, description = "It was there already", body = PushedBundle),
         (status = 201, description = "It is there now", body = PushedBundle),

@@ -9,6 +9,7 @@
 mod access;
 mod bad_input;
 mod catalogue;
+mod contract;
 mod databases;
 mod document;
 mod oidc;

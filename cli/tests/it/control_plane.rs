@@ -1,0 +1,159 @@
+//! The commands that speak to a control plane, and how they fail.
+
+use std::process::Command;
+
+use ig_e2e::ControlPlane;
+
+use crate::{Ran, Work};
+
+/// A control plane, and a folder of one of every input.
+pub(crate) struct Remote {
+    pub(crate) work: Work,
+    control: ControlPlane,
+    _database: tempfile::TempDir,
+}
+
+impl Remote {
+    pub(crate) fn start() -> Self {
+        let database = tempfile::tempdir().unwrap();
+        let control = ControlPlane::in_folder(database.path()).unwrap();
+        Self {
+            work: Work::new(),
+            control,
+            _database: database,
+        }
+    }
+
+    pub(crate) fn run(&self, command: &mut Command) -> Ran {
+        let url = format!("http://{}", self.control.http);
+        let token = self.control.token.as_ref().unwrap();
+        self.work.run(
+            command
+                .env("IG_CONTROL_URL", url)
+                .env("IG_ADMIN_TOKEN", token),
+        )
+    }
+
+    /// Runs `ig` with arguments that have no spaces.
+    pub(crate) fn ig(&self, arguments: &str) -> Ran {
+        self.run(Command::new(env!("CARGO_BIN_EXE_ig")).args(arguments.split_whitespace()))
+    }
+
+    /// Gives it the test data, published once.
+    pub(crate) fn fill(&self) {
+        for command in [
+            "catalogue build --schema schema.graphql operations -o manifest.json",
+            "schema push schema.graphql --graph demo --tag dev",
+            "catalogue push manifest.json --graph demo --tag dev",
+            "policy push policies",
+            "tenant import guard.toml",
+            "graph put demo --settings guard.toml --schema-tag dev --bundle r1",
+            "snapshot publish demo",
+        ] {
+            self.ig(command).ok();
+        }
+    }
+}
+
+#[test]
+fn from_nothing_to_a_publication_and_back() {
+    let remote = Remote::start();
+    remote.fill();
+    let here = remote.work.compile();
+    let published = remote.ig("snapshot list demo --json").ok().json();
+    // The same inputs are the same revision, in a file or at the control plane.
+    remote.ig("snapshot get demo -o got.igsnap").ok();
+    remote
+        .ig("snapshot diff got.igsnap guard.igsnap --exit-code")
+        .ok()
+        .says(published[0]["revision"].as_str().unwrap());
+    assert_eq!(here["revision"], published[0]["revision"]);
+
+    remote
+        .ig("tenant put bravo --purpose audit --policy-mode shadow")
+        .ok();
+    remote.ig("snapshot preview demo -o next.igsnap").ok();
+    remote
+        .ig("snapshot diff got.igsnap next.igsnap")
+        .ok()
+        .says("bravo");
+    remote.ig("snapshot publish demo").ok().says("published");
+    remote
+        .ig("snapshot publish demo")
+        .ok()
+        .says("nothing changed");
+    let back = remote.ig("snapshot rollback demo --json").ok().json();
+    assert_eq!(back["revision"], published[0]["revision"]);
+    let audit = remote.ig("audit --json").ok().json();
+    assert_eq!(audit[0]["action"], "snapshot.roll-back");
+}
+
+/// (what is asked, exit code, what it says)
+#[test]
+fn what_goes_wrong_is_said() {
+    let remote = Remote::start();
+    remote.fill();
+    remote.work.write("other.graphql", "type Query { a: Int }");
+    remote.work.write("broken.graphql", "type Query {");
+    for (command, code, word) in [
+        (
+            "schema push other.graphql --graph demo --tag dev",
+            1,
+            "new tag",
+        ),
+        (
+            "schema push broken.graphql --graph demo --tag next",
+            1,
+            "status 422",
+        ),
+        ("schema check broken.graphql", 1, "not valid"),
+        ("schema get --graph demo --tag none", 1, "not here"),
+        (
+            "catalogue push operations --graph demo --tag dev",
+            2,
+            "catalogue build",
+        ),
+        ("catalogue retire none --graph demo", 1, "none"),
+        ("policy activate none --graph demo", 1, "none"),
+        ("policy rollback --graph demo", 1, "no other bundle before"),
+        ("graph get none", 1, "none"),
+        ("access create a --role tenant-admin", 2, "--tenant"),
+        (
+            "tenant put alpha --control-url http://example.com",
+            2,
+            "https",
+        ),
+        (
+            "tenant list --admin-token-file guard.toml",
+            2,
+            "valid token",
+        ),
+        (
+            "tenant list --control-url http://127.0.0.1:1",
+            2,
+            "does not answer",
+        ),
+        ("tenant list --control-url nonsense", 2, "not a URL"),
+    ] {
+        remote.ig(command).exits(code).says(word);
+    }
+    let mut bare = Command::new(env!("CARGO_BIN_EXE_ig"));
+    bare.args(["tenant", "list"]).env_remove("IG_ADMIN_TOKEN");
+    remote.work.run(&mut bare).exits(2).says("IG_ADMIN_TOKEN");
+}
+
+#[test]
+fn a_token_is_made_used_and_revoked() {
+    let remote = Remote::start();
+    remote.fill();
+    let made = remote.ig("access create reader --role viewer").ok().stdout;
+    remote.work.write("token", &made);
+    let with = "--admin-token-file token";
+    remote.ig(&format!("graph list {with}")).ok().says("demo");
+    remote
+        .ig(&format!("snapshot publish demo {with}"))
+        .exits(2)
+        .says("publisher");
+    remote.ig("access revoke reader").ok();
+    remote.ig(&format!("graph list {with}")).exits(2);
+}
