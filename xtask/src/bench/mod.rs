@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what the guard costs, beside what else one could run.
 
 mod arms;
+mod control_plane;
 mod fleet;
 mod load;
 mod report;
@@ -29,7 +30,8 @@ const GRACE: Duration = Duration::from_secs(3);
     cargo xtask bench\n  \
     cargo xtask bench --rounds 9 --write       also into docs/benchmarks.md\n  \
     cargo xtask bench --arm guard --arm bare   only these arms\n  \
-    cargo xtask bench --json reports/bench.json")]
+    cargo xtask bench --json reports/bench.json\n  \
+    cargo xtask bench --control-plane          publishing under load, and many streams")]
 pub struct Args {
     /// Turns of each arm
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
@@ -43,13 +45,16 @@ pub struct Args {
     /// Instead: what each host call adds to a filter that does nothing
     #[arg(long)]
     ladder: bool,
+    /// Instead: publishing under load, and a thousand streams
+    #[arg(long)]
+    control_plane: bool,
     /// Another build of the module, as one more arm
     #[arg(long, value_name = "FILE")]
     module: Option<PathBuf>,
     /// Operations of the large catalogue; 0 leaves it out
     #[arg(long, default_value_t = 100_000)]
     operations: usize,
-    /// Write docs/benchmarks.md
+    /// Write docs/benchmarks.md, or docs/benchmarks-control-plane.md
     #[arg(long)]
     write: bool,
     /// Write the figures here
@@ -64,6 +69,14 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode> {
     let root = tools::root();
     stack::prepare(&root, vec![setup::Extra::Bench], vec![wasm::Variant::All])?;
+    if args.control_plane {
+        let all_held = control_plane::run(&root, args.write, args.json.as_deref())?;
+        return Ok(if all_held {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        });
+    }
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let mut fleet = Fleet::start(
         &root,
