@@ -1,8 +1,10 @@
 //! Every route, and what the OpenAPI document says of it.
 
+use std::time::Duration;
+
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
-use axum::middleware::from_fn_with_state;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -58,10 +60,10 @@ const REFUSALS: [(&str, &str); 8] = [
     ("400", "The request cannot be read"),
     ("401", "No valid token"),
     ("403", "The token's role is not enough"),
+    ("408", "It did not arrive, or was not done, in time"),
     ("413", "The body is too large"),
     ("415", "The body is not of this media type"),
     ("422", "What was sent is not valid"),
-    ("500", "A fault of the control plane"),
     (
         "503",
         "The database, or the issuer of the token, cannot be reached",
@@ -79,7 +81,7 @@ fn add_refusals(openapi: &mut utoipa::openapi::OpenApi) {
         for operation in operations.into_iter().flatten() {
             let is_open = operation.security.is_none();
             for (status, description) in REFUSALS {
-                if status == "500" || (is_open && status != "503") {
+                if is_open && status != "503" {
                     continue;
                 }
                 let content = Content::new(Some(Ref::from_schema_name("Problem")));
@@ -155,8 +157,20 @@ pub(crate) fn routes(app: App) -> Router {
         .fallback(|| async { ApiError::NoRoute })
         .method_not_allowed_fallback(|| async { ApiError::NoMethod })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn(in_time))
         .layer(from_fn_with_state(app.clone(), metrics::count))
         .with_state(app)
+}
+
+/// A request that takes longer is given up: its body does not come, or its
+/// catalogue is larger than this machine.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(PATIENCE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::Timeout.into_response(),
+    }
 }
 
 /// Whether the process is alive.

@@ -43,6 +43,25 @@ struct Raw {
     decisions: Decisions,
 }
 
+/// URL of a database, `sqlite:` or `postgres:`. It may hold a password, so it
+/// shows itself to whoever asks for it only.
+#[derive(Clone)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The URL.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = self.0.split(':').next().unwrap_or_default();
+        write!(f, "{scheme}:…")
+    }
+}
+
 /// Certificates of a listener, in PEM. They are read again when they change.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -82,8 +101,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Address of gRPC: xDS and access logs.
     pub grpc_listen: SocketAddr,
-    /// URL of the database, `sqlite:` or `postgres:`.
-    pub database: String,
+    /// Where the database is.
+    pub database: DatabaseUrl,
     /// How long a database that cannot be reached at the start is waited for.
     pub database_patience: Duration,
     /// The guard's module, as proxies find it.
@@ -110,7 +129,7 @@ impl Config {
         Self {
             listen: local,
             grpc_listen: local,
-            database: database.into(),
+            database: DatabaseUrl(database.into()),
             database_patience: DATABASE_PATIENCE,
             module: module.into(),
             tls: None,
@@ -166,7 +185,7 @@ impl Config {
         Self {
             listen: over.listen.or(raw.listen).unwrap_or_else(|| local(8080)),
             grpc_listen: grpc_listen.unwrap_or_else(|| local(18_000)),
-            database: database.unwrap_or_else(|| "sqlite:ig-control-plane.db".into()),
+            database: DatabaseUrl(database.unwrap_or_else(|| "sqlite:ig-control-plane.db".into())),
             database_patience: raw
                 .database_patience_seconds
                 .map_or(DATABASE_PATIENCE, Duration::from_secs),
@@ -181,7 +200,7 @@ impl Config {
     fn check(&self, allow_plain_text: bool, problems: &mut Vec<String>) {
         if !["sqlite:", "postgres:", "postgresql:"]
             .iter()
-            .any(|scheme| self.database.starts_with(scheme))
+            .any(|scheme| self.database.as_str().starts_with(scheme))
         {
             // The URL itself may hold a password.
             problems.push("database: must begin with `sqlite:` or `postgres:`".into());
@@ -234,7 +253,8 @@ mod tests {
         let config = Config::parse(text, true, over).unwrap();
         assert_eq!(config.listen.port(), 2);
         assert_eq!(config.grpc_listen.port(), 18_000);
-        assert_eq!(config.database, "sqlite:a.db");
+        assert_eq!(config.database.as_str(), "sqlite:a.db");
+        assert!(!format!("{config:?}").contains("a.db"));
         Config::parse("", false, Overrides::default()).unwrap();
     }
 
@@ -263,6 +283,19 @@ mod tests {
             isuer.iter().any(|one| one.contains("missing field")),
             "{isuer:?}"
         );
+    }
+
+    /// The example of the documentation is valid, files of its machine aside.
+    #[test]
+    fn the_documented_configuration_is_valid() {
+        let page = include_str!("../../../docs/control-plane.md");
+        let (_, example) = page.split_once("```toml\n").unwrap();
+        let (example, _) = example.split_once("```").unwrap();
+        for problem in problems(example) {
+            assert!(problem.starts_with("/etc/ig/"), "{problem}");
+        }
+        let keys = example.lines().filter(|line| line.contains('='));
+        assert!(keys.count() > 15);
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub(crate) enum ApiError {
     /// What was sent is not valid; every problem of it.
     #[error("what was sent is not valid")]
     Invalid(Vec<String>),
+    #[error("this took too long, and may or may not have been done")]
+    Timeout,
     /// It could not even be read as what it should be.
     #[error("{1}")]
     Unreadable(StatusCode, String),
@@ -89,6 +91,7 @@ impl ApiError {
             Self::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::Unreadable(status, _) => *status,
             Self::Store(_) | Self::Task(_) | Self::Issuer => StatusCode::SERVICE_UNAVAILABLE,
         }

@@ -28,5 +28,5 @@ mod xds;
 
 pub use api::document;
 pub use auth::OidcConfig;
-pub use config::{Config, Decisions, InvalidConfig, Overrides, TlsFiles};
+pub use config::{Config, DatabaseUrl, Decisions, InvalidConfig, Overrides, TlsFiles};
 pub use server::{CannotServe, Server};

@@ -2,19 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::extract::State;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::{Principal, Role};
 use crate::error::ApiError;
 use crate::extract::Json;
-use crate::store::now;
+use crate::store::{Store, now};
 
 /// One resource of one proxy.
-#[derive(Clone, Serialize, Debug, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, Debug, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ProxyStatus {
     /// As it names itself.
@@ -33,7 +35,7 @@ pub(crate) struct ProxyStatus {
 }
 
 /// Why a proxy refused a revision.
-#[derive(Clone, Serialize, Debug, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, Debug, ToSchema)]
 pub(crate) struct Refusal {
     revision: String,
     reason: String,
@@ -54,13 +56,64 @@ pub(crate) struct Peer {
 const MAX_REASON_CHARS: usize = 500;
 
 /// The proxies of this replica's streams.
-#[derive(Default)]
 pub(crate) struct Proxies {
+    /// Name of this replica, for as long as it runs.
+    replica: String,
     /// By stream and resource.
     all: Mutex<BTreeMap<(u64, String), ProxyStatus>>,
 }
 
+/// How often a replica tells the others of its proxies.
+pub(crate) const TELL: Duration = Duration::from_secs(1);
+/// Silence after which a replica, and with it its streams, is gone.
+const GONE_MILLIS: i64 = 10_000;
+
 impl Proxies {
+    pub(crate) fn new() -> Self {
+        Self {
+            replica: Uuid::now_v7().to_string(),
+            all: Mutex::default(),
+        }
+    }
+
+    fn own(&self) -> Vec<ProxyStatus> {
+        self.all().values().cloned().collect()
+    }
+
+    /// Tells other replicas what this one knows, and forgets those that are
+    /// gone. One row a replica, whatever the number of proxies.
+    pub(crate) async fn tell(&self, store: &Store) -> Result<(), sqlx::Error> {
+        let own = serde_json::to_string(&self.own()).unwrap_or_default();
+        sqlx::query(
+            "INSERT INTO replicas (id, seen_at, proxies) VALUES ($1, $2, $3) \
+             ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, proxies = excluded.proxies",
+        )
+        .bind(self.replica.as_str())
+        .bind(now())
+        .bind(own)
+        .execute(store.pool())
+        .await?;
+        sqlx::query("DELETE FROM replicas WHERE seen_at < $1")
+            .bind(now() - GONE_MILLIS)
+            .execute(store.pool())
+            .await?;
+        Ok(())
+    }
+
+    /// What other replicas told.
+    async fn others(&self, store: &Store) -> Result<Vec<ProxyStatus>, sqlx::Error> {
+        let told: Vec<String> =
+            sqlx::query_scalar("SELECT proxies FROM replicas WHERE id <> $1 AND seen_at > $2")
+                .bind(self.replica.as_str())
+                .bind(now() - GONE_MILLIS)
+                .fetch_all(store.pool())
+                .await?;
+        let told = told
+            .iter()
+            .map(|told| serde_json::from_str(told).unwrap_or_default());
+        Ok(told.flat_map(|all: Vec<ProxyStatus>| all).collect())
+    }
+
     fn all(&self) -> MutexGuard<'_, BTreeMap<(u64, String), ProxyStatus>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -110,7 +163,7 @@ impl Proxies {
     }
 }
 
-/// List this replica's proxies: which revision each should run, and runs.
+/// List proxies, of all replicas: which revision each should run, and runs.
 #[utoipa::path(get, path = "/proxies", tag = "proxies", security(("bearer" = ["viewer"])),
     responses((status = 200, body = Vec<ProxyStatus>)))]
 pub(crate) async fn list(
@@ -118,5 +171,8 @@ pub(crate) async fn list(
     by: Principal,
 ) -> Result<Json<Vec<ProxyStatus>>, ApiError> {
     by.require(Role::Viewer)?;
-    Ok(Json(app.proxies.all().values().cloned().collect()))
+    let mut all = app.proxies.own();
+    all.extend(app.proxies.others(&app.store).await?);
+    all.sort_by(|one, other| (&one.resource, &one.node).cmp(&(&other.resource, &other.node)));
+    Ok(Json(all))
 }

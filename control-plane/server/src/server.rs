@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::auth::Oidc;
 use crate::decisions::{AccessLog, Writer};
 use crate::metrics::Metrics;
-use crate::proxies::Proxies;
+use crate::proxies::{self, Proxies};
 use crate::snapshots::Publications;
 use crate::store::Store;
 use crate::tls::TlsListener;
@@ -87,7 +87,7 @@ impl Server {
             listen(config.listen).await?,
             listen(config.grpc_listen).await?,
         );
-        let store = Store::open(&config.database, config.database_patience).await?;
+        let store = Store::open(config.database.as_str(), config.database_patience).await?;
         let bootstrap_token = auth::bootstrap(&store).await?;
         let published = Publications::new(config.module.clone());
         published
@@ -100,7 +100,7 @@ impl Server {
             app: App {
                 store,
                 published: Arc::new(published),
-                proxies: Arc::new(Proxies::default()),
+                proxies: Arc::new(Proxies::new()),
                 closing: Arc::new(watch::Sender::new(false)),
                 oidc: config.oidc.clone().map(Oidc::new).map(Arc::new),
                 metrics,
@@ -140,6 +140,7 @@ impl Server {
         });
         let store = self.app.store.clone();
         let follower = tokio::spawn(follow(self.app.clone()));
+        let teller = tokio::spawn(tell(self.app.clone()));
         let writer = tokio::spawn(self.writer.run());
         let http = serve_http(self.http, self.config.tls, self.app.clone());
         let grpc = serve_grpc(self.grpc, self.config.grpc_tls, self.app);
@@ -154,6 +155,7 @@ impl Server {
             () = overdue => Ok(()),
         };
         follower.abort();
+        teller.abort();
         // Its queue ends with the last handle of the application.
         let _ = tokio::time::timeout(GRACE, writer).await;
         store.close().await;
@@ -251,6 +253,21 @@ async fn follow(app: App) {
         if let Ok(Err(error)) = tokio::time::timeout(POLL, told).await {
             tracing::warn!(%error, "no messages of other replicas");
             listener = None;
+        }
+    }
+}
+
+/// Tells other replicas of the proxies of this one.
+async fn tell(app: App) {
+    if !app.store.is_shared() {
+        return;
+    }
+    let mut ticks = tokio::time::interval(proxies::TELL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = app.proxies.tell(&app.store).await {
+            tracing::warn!(%error, "other replicas are not told of proxies");
         }
     }
 }

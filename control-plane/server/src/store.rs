@@ -86,6 +86,11 @@ impl Store {
         }
     }
 
+    /// Whether other processes may work on it too.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.postgres.is_some()
+    }
+
     /// Makes other changes that take the same name wait until this one ends.
     pub(crate) async fn lock(
         &self,

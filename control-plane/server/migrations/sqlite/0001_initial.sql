@@ -120,6 +120,13 @@ CREATE TABLE audit (
     after TEXT
 );
 
+-- What each replica knows of the proxies that are connected to it.
+CREATE TABLE replicas (
+    id TEXT PRIMARY KEY,
+    seen_at BIGINT NOT NULL,
+    proxies TEXT NOT NULL
+);
+
 -- What proxies decided. Columns are what can be asked for.
 CREATE TABLE decisions (
     number INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -17,7 +17,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::Entry;
 use crate::app::App;
 use crate::store::now;
-use crate::xds;
+use crate::{tls, xds};
 
 /// The access-log service.
 pub(crate) struct AccessLog {
@@ -39,6 +39,7 @@ impl AccessLogService for AccessLog {
         &self,
         request: Request<Streaming<StreamAccessLogsMessage>>,
     ) -> Result<Response<StreamAccessLogsResponse>, Status> {
+        let identity = tls::peer(&request);
         let mut messages = request.into_inner();
         let mut closing = self.app.closing.subscribe();
         let (mut node, mut graph) = (String::new(), String::new());
@@ -54,6 +55,12 @@ impl AccessLogService for AccessLog {
                 node = name.chars().take(MAX_NAME_CHARS).collect();
                 let log = xds::graph(&identifier.log_name).unwrap_or(&identifier.log_name);
                 graph = log.chars().take(MAX_NAME_CHARS).collect();
+                // Who may not have a graph's snapshots decides nothing for it.
+                let published = self.app.published.watch();
+                let publication = published.borrow().get(&identifier.log_name).cloned();
+                if publication.is_some_and(|one| !one.is_for(identity.as_deref())) {
+                    return Err(Status::permission_denied("another graph's log"));
+                }
             }
             let Some(LogEntries::HttpLogs(logs)) = message.log_entries else {
                 continue;

@@ -28,6 +28,10 @@ pub(crate) struct Published {
     changed: bool,
 }
 
+/// Publications of a graph that are kept, with their snapshots: how far a
+/// roll-back reaches. The audit trail keeps the revisions of all.
+const KEPT: i64 = 100;
+
 /// How often a publication is tried again when another one came in between.
 const ATTEMPTS: usize = 4;
 
@@ -197,6 +201,7 @@ async fn insert(
     .bind(by.name.as_str())
     .execute(&mut *transaction)
     .await?;
+    prune(&mut transaction, one.graph).await?;
     let change = Change {
         action,
         target: one.graph,
@@ -209,5 +214,27 @@ async fn insert(
     // Proxies see it only once it is durable.
     app.published.follow(&app.store).await?;
     app.metrics.publications.inc();
+    Ok(())
+}
+
+async fn prune(
+    transaction: &mut Transaction<'static, Any>,
+    graph: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "DELETE FROM publications WHERE graph = $1 AND number <= (SELECT number FROM publications \
+         WHERE graph = $1 ORDER BY number DESC LIMIT 1 OFFSET $2)",
+    )
+    .bind(graph)
+    .bind(KEPT)
+    .execute(&mut **transaction)
+    .await?;
+    sqlx::query(
+        "DELETE FROM snapshots WHERE graph = $1 AND revision NOT IN \
+         (SELECT revision FROM publications WHERE graph = $1)",
+    )
+    .bind(graph)
+    .execute(&mut **transaction)
+    .await?;
     Ok(())
 }

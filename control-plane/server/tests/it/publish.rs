@@ -129,3 +129,23 @@ fn publications_at_the_same_time_lose_nothing() {
         }
     }
 }
+
+/// How far a roll-back reaches is bounded, and with it the database.
+#[test]
+fn old_snapshots_are_forgotten() {
+    let database = Database::sqlite();
+    let control = database.start();
+    demo(&control);
+    let first = publish(&control)["revision"].clone();
+    for round in 0..101 {
+        let tenant = json!({"purposes": [format!("p{round}")]}).to_string();
+        assert_eq!(control.call("PUT", "/tenants/bravo", tenant).0, 204);
+        publish(&control);
+    }
+    let (_, listed) = control.call("GET", "/snapshots/demo?limit=1000", "");
+    assert_eq!(listed["items"].as_array().unwrap().len(), 100);
+    let path = format!("/snapshots/demo/{}", first.as_str().unwrap());
+    assert_eq!(control.call("GET", &path, "").0, 404);
+    assert_eq!(control.call("POST", &path, "").0, 404);
+    control.stop().unwrap();
+}

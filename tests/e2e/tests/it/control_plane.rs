@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ig_control_plane::Config;
 use ig_e2e::{
@@ -392,8 +392,25 @@ async fn replicas_follow_each_other() {
     assert_eq!(first.call("DELETE", &retire, "").0, 204);
     let (status, published) = first.call("POST", "/snapshots/demo", "");
     assert_eq!(status, 200, "{published}");
-    first.kill();
+    let answered = Instant::now();
     until_status(&gateway, &cases, 404).await;
+    eprintln!(
+        "a proxy of the other replica followed within {:?}",
+        answered.elapsed()
+    );
+    // One place that shows them all.
+    until("the other replica's proxy", || {
+        let (_, proxies) = first.call("GET", "/proxies", "");
+        (proxies[0]["accepted"] == published["revision"]).then_some(())
+    })
+    .await;
+
+    // Killed right after its answer: nothing is lost.
+    assert_eq!(first.call("PUT", "/tenants/alpha", "{}").0, 204);
+    let (status, published) = first.call("POST", "/snapshots/demo", "");
+    assert_eq!(status, 200, "{published}");
+    first.kill();
+    until_status(&gateway, &by_id("CurrentTenant").0, 403).await;
     let (_, listed) = second.call("GET", "/snapshots/demo", "");
     assert_eq!(listed["items"][0]["revision"], published["revision"]);
     // The other one goes on alone.

@@ -29,15 +29,27 @@ fn every_documented_command_works() {
     let mut bash = Command::new("bash");
     bash.args(["-c", &script]).current_dir(&root);
     as_from_a_shell(&mut bash);
-    let held: Vec<_> = ["IG_GATEWAY_PORT", "IG_ADMIN_PORT", "IG_UPSTREAM_PORT"]
-        .into_iter()
-        .map(|name| {
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            bash.env(name, listener.local_addr().unwrap().port().to_string());
-            listener
-        })
+    let ports = [
+        "IG_GATEWAY_PORT",
+        "IG_ADMIN_PORT",
+        "IG_UPSTREAM_PORT",
+        "IG_CONTROL_PORT",
+        "IG_GRPC_PORT",
+    ];
+    // All at once, so that they differ; the last two are of the control plane
+    // that the reader starts by hand.
+    let held: Vec<_> = (0..ports.len() + 2)
+        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
         .collect();
-    // All at once, so that they are three.
+    let mut free = held.iter().map(|listener| listener.local_addr().unwrap());
+    for (name, address) in ports.into_iter().zip(&mut free) {
+        bash.env(name, address.port().to_string());
+    }
+    let (http, grpc) = (free.next().unwrap(), free.next().unwrap());
+    bash.env("IG_LISTEN", http.to_string())
+        .env("IG_GRPC_LISTEN", grpc.to_string())
+        .env_remove("IG_CONTROL_URL")
+        .env_remove("IG_ADMIN_TOKEN");
     drop(held);
     let ran = bash.output().unwrap();
     let said = String::from_utf8_lossy(&ran.stderr);
