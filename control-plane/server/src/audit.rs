@@ -20,12 +20,25 @@ pub(crate) struct Change<'a> {
     pub(crate) after: Option<&'a str>,
 }
 
-/// Records a change.
+/// Key of PostgreSQL's lock around the last step of every change.
+const LOCK: i64 = 0x6967_6175_6469_7401;
+
+/// Records a change, as the last step of its transaction.
+///
+/// Numbers are given in the order of commits: who sees one sees all changes
+/// before it, so a number stands for a state. SQLite has one writer at a time
+/// anyway; on PostgreSQL a lock is held from here to the commit.
 pub(crate) async fn record(
     transaction: &mut Transaction<'static, Any>,
     by: &Principal,
     change: Change<'_>,
 ) -> Result<(), ApiError> {
+    if transaction.backend_name() == "PostgreSQL" {
+        sqlx::query("SELECT pg_advisory_xact_lock($1)")
+            .bind(LOCK)
+            .execute(&mut **transaction)
+            .await?;
+    }
     sqlx::query(
         "INSERT INTO audit (at, actor, action, target, before, after) VALUES ($1, $2, $3, $4, $5, $6)",
     )

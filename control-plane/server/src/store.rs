@@ -30,6 +30,7 @@ pub enum CannotOpen {
 /// Waits between attempts to connect: this, and twice as long each time.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const LET_THE_OTHER: Duration = Duration::from_secs(1);
 const MAX_CONNECTIONS: u32 = 8;
 /// How long a request waits for a connection before it is answered 503.
 const ACQUIRE: Duration = Duration::from_secs(5);
@@ -54,7 +55,13 @@ impl Store {
             true => sqlx::migrate!("migrations/sqlite"),
             false => sqlx::migrate!("migrations/postgres"),
         };
-        migrations.run(&pool).await.map_err(CannotOpen::Migrate)?;
+        let mut migrated = migrations.run(&pool).await;
+        if is_sqlite && migrated.is_err() {
+            // PostgreSQL makes others wait; here two that start at once meet.
+            tokio::time::sleep(LET_THE_OTHER).await;
+            migrated = migrations.run(&pool).await;
+        }
+        migrated.map_err(CannotOpen::Migrate)?;
         let postgres = (!is_sqlite).then(|| url.to_owned());
         Ok(Self { pool, postgres })
     }
@@ -208,4 +215,21 @@ pub(crate) fn now() -> i64 {
 pub(crate) fn is_conflict(error: &sqlx::Error) -> bool {
     let database = error.as_database_error();
     database.is_some_and(|error| error.is_unique_violation())
+}
+
+#[cfg(test)]
+mod tests {
+    /// Two files because both are SQL that people read; one schema.
+    #[test]
+    fn both_databases_have_one_schema() {
+        let sqlite = include_str!("../migrations/sqlite/0001_initial.sql");
+        let postgres = include_str!("../migrations/postgres/0001_initial.sql");
+        let translated = sqlite
+            .replace(
+                "INTEGER PRIMARY KEY AUTOINCREMENT",
+                "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+            )
+            .replace(" BLOB ", " BYTEA ");
+        assert_eq!(postgres, translated);
+    }
 }

@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod authority;
 mod client;
 mod control_plane;
 mod envoy;
@@ -12,6 +13,7 @@ mod postgres;
 mod process;
 mod recorder;
 
+pub use authority::{Authority, Pair};
 pub use client::{RawRequest, RawResponse, http1, http2};
 pub use control_plane::{ControlPlane, call, fill, policy_bundle};
 pub use envoy::{Envoy, Found, envoy_binary, module, workspace};

@@ -66,9 +66,10 @@ pub(crate) async fn create(
     Json(new): Json<NewToken>,
 ) -> Result<(StatusCode, Json<MadeToken>), ApiError> {
     by.require(Role::Owner)?;
-    if !is_name(&new.name) {
+    // What looks like an id could be taken for another token's.
+    if !is_name(&new.name) || Uuid::parse_str(&new.name).is_ok() {
         return Err(ApiError::invalid(
-            "name: 1 to 64 letters, digits, `.`, `_` or `-`",
+            "name: 1 to 64 letters, digits, `.`, `_` or `-`, and no UUID",
         ));
     }
     if new.tenant.as_deref().is_some_and(|tenant| !is_name(tenant))
@@ -139,7 +140,11 @@ pub(crate) async fn list(
 /// Revoke a token, by its id or its name.
 #[utoipa::path(delete, path = "/tokens/{id}", tag = "access", security(("bearer" = ["owner"])),
     params(("id" = String, Path)),
-    responses((status = 204), (status = 404, body = Problem)))]
+    responses(
+        (status = 204),
+        (status = 404, body = Problem),
+        (status = 409, description = "It is the last owner's", body = Problem),
+    ))]
 pub(crate) async fn revoke(
     State(app): State<App>,
     by: Principal,
@@ -147,6 +152,7 @@ pub(crate) async fn revoke(
 ) -> Result<StatusCode, ApiError> {
     by.require(Role::Owner)?;
     let mut transaction = app.store.begin().await?;
+    app.store.lock(&mut transaction, "tokens").await?;
     let name: Option<String> = sqlx::query_scalar(
         "UPDATE tokens SET revoked_at = $1 WHERE (id = $2 OR name = $2) AND revoked_at IS NULL \
          RETURNING name",
@@ -156,6 +162,19 @@ pub(crate) async fn revoke(
     .fetch_optional(&mut *transaction)
     .await?;
     let name = name.ok_or_else(|| ApiError::NotFound(format!("the token {id}")))?;
+    let owners: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM tokens WHERE role = $1 AND revoked_at IS NULL \
+         AND (expires_at IS NULL OR expires_at > $2)",
+    )
+    .bind(Role::Owner.as_str())
+    .bind(now())
+    .fetch_one(&mut *transaction)
+    .await?;
+    if owners == 0 && app.oidc.is_none() {
+        return Err(ApiError::Conflict(
+            "this is the last owner's token, and nobody could make another; make one first".into(),
+        ));
+    }
     let change = Change {
         action: "token.revoke",
         target: &name,

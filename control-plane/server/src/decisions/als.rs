@@ -32,6 +32,9 @@ impl AccessLog {
 
 /// Longest name of a proxy or graph that is kept.
 const MAX_NAME_CHARS: usize = 200;
+/// Longest record that is kept: several times what the guard's limits on
+/// headers allow.
+const MAX_RECORD_BYTES: usize = 64 * 1024;
 
 #[tonic::async_trait]
 impl AccessLogService for AccessLog {
@@ -76,16 +79,22 @@ impl AccessLogService for AccessLog {
 impl AccessLog {
     fn take(&self, entry: &HttpAccessLogEntry, node: &str, graph: &str) {
         let Some(text) = records(entry) else { return };
+        // Names that proxies make up must not become time series.
+        let published = self.app.published.watch();
+        let label = match published.borrow().contains_key(&xds::name(graph)) {
+            true => graph,
+            false => "unknown",
+        };
         // Between brackets, as access logs in files have them.
         let records: Result<Vec<Box<RawValue>>, _> = serde_json::from_str(&format!("[{text}]"));
         for record in records.unwrap_or_else(|_| self.unreadable()) {
             match serde_json::from_str::<DecisionRecord<'_>>(record.get()) {
-                Ok(decision) => {
-                    self.app.metrics.decision(graph, &decision);
+                Ok(decision) if record.get().len() <= MAX_RECORD_BYTES => {
+                    self.app.metrics.decision(label, &decision);
                     let entry = Entry::new(now(), node, graph, &decision, record.get());
                     self.app.decisions.push(entry);
                 }
-                Err(_) => drop(self.unreadable::<()>()),
+                _ => drop(self.unreadable::<()>()),
             }
         }
     }

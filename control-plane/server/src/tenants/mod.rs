@@ -34,6 +34,7 @@ pub(crate) async fn put(
     }
     let after = serde_json::to_string(&tenant).map_err(ApiError::invalid)?;
     let mut transaction = app.store.begin().await?;
+    app.store.lock(&mut transaction, "tenants").await?;
     let before: Option<String> = sqlx::query_scalar("SELECT settings FROM tenants WHERE id = $1")
         .bind(id.as_str())
         .fetch_optional(&mut *transaction)

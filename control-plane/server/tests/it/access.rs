@@ -302,13 +302,20 @@ fn a_token_ends() {
             json!({"name": "a:b", "role": "viewer"}),
             json!({"name": "a", "role": "viewer", "expiresInDays": 0}),
             json!({"name": "a", "role": "boss"}),
+            json!({"name": "01a2125f-9b6f-74dd-9869-58ad0d024b3c", "role": "viewer"}),
         ] {
             assert_eq!(make(refused.clone()).0, 422, "{refused}");
         }
+        // Nobody locks everybody out.
+        let (status, answer) = control.call("DELETE", "/tokens/bootstrap", "");
+        assert_eq!(status, 409, "{answer}");
+        assert_eq!(make(json!({"name": "second", "role": "owner"})).0, 201);
         // Nowhere is a token again, or its hash.
         let (_, listed) = control.call("GET", "/tokens", "");
         assert!(!listed.to_string().contains("ig_"), "{listed}");
         assert!(listed[0].get("hash").is_none());
+        assert_eq!(control.call("DELETE", "/tokens/bootstrap", "").0, 204);
+        assert_eq!(control.call("GET", "/tokens", "").0, 401);
         control.stop().unwrap();
     }
 }

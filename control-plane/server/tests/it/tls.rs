@@ -10,8 +10,7 @@ use envoy_types::pb::envoy::service::discovery::v3::{
 };
 use envoy_types::pb::envoy::service::extension::v3::extension_config_discovery_service_client::ExtensionConfigDiscoveryServiceClient;
 use ig_control_plane::TlsFiles;
-use ig_e2e::{ControlPlane, fill};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
+use ig_e2e::{Authority, ControlPlane, Pair, fill};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -19,45 +18,6 @@ use tonic::Streaming;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
 
 use crate::databases::Database;
-
-/// An authority.
-struct Authority {
-    pem: String,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-/// A certificate and its key, in PEM.
-struct Pair(String, String);
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate().unwrap();
-        let pem = params.self_signed(&key).unwrap().pem();
-        Self {
-            pem,
-            issuer: Issuer::new(params, key),
-        }
-    }
-
-    fn server(&self) -> Pair {
-        self.sign(CertificateParams::new(vec!["localhost".to_owned()]).unwrap())
-    }
-
-    fn proxy(&self, uri: &str) -> Pair {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.subject_alt_names = vec![SanType::URI(uri.try_into().unwrap())];
-        self.sign(params)
-    }
-
-    fn sign(&self, params: CertificateParams) -> Pair {
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        Pair(certificate.pem(), key.serialize_pem())
-    }
-}
 
 struct Bench {
     authority: Authority,
@@ -75,8 +35,8 @@ impl Bench {
     fn start() -> Self {
         let database = Database::sqlite();
         let folder = tempfile::tempdir().unwrap();
-        let authority = Authority::new("mesh");
-        write(folder.path(), &authority.server());
+        let authority = Authority::new("mesh").unwrap();
+        write(folder.path(), &authority.server().unwrap());
         std::fs::write(folder.path().join("ca.pem"), &authority.pem).unwrap();
         let mut config = database.config();
         config.grpc_tls = Some(TlsFiles {
@@ -159,8 +119,14 @@ async fn only_proxies_with_a_certificate_get_in_and_only_to_their_graph() {
     let control = &bench.control;
     fill(|method, path, body| control.call(method, path, body)).unwrap();
     assert_eq!(control.call("POST", "/snapshots/demo", "").0, 200);
-    let gateway = bench.authority.proxy("spiffe://mesh/ns/edge/sa/gateway");
-    let stranger = Authority::new("elsewhere").proxy("spiffe://mesh/ns/edge/sa/gateway");
+    let gateway = bench
+        .authority
+        .proxy("spiffe://mesh/ns/edge/sa/gateway")
+        .unwrap();
+    let stranger = Authority::new("elsewhere")
+        .unwrap()
+        .proxy("spiffe://mesh/ns/edge/sa/gateway")
+        .unwrap();
 
     assert!(
         bench.connect(&bench.authority, None).await.is_none(),
@@ -196,7 +162,10 @@ async fn only_proxies_with_a_certificate_get_in_and_only_to_their_graph() {
         .await
         .unwrap();
     assert_eq!(again.next().await, None);
-    let other = bench.authority.proxy("spiffe://mesh/ns/other/sa/gateway");
+    let other = bench
+        .authority
+        .proxy("spiffe://mesh/ns/other/sa/gateway")
+        .unwrap();
     let mut other = bench.connect(&bench.authority, Some(&other)).await.unwrap();
     assert!(other.next().await.is_some());
     let by_identity: BTreeMap<_, _> = bench
@@ -213,7 +182,7 @@ async fn certificates_are_exchanged_without_a_restart() {
     let control = &bench.control;
     fill(|method, path, body| control.call(method, path, body)).unwrap();
     assert_eq!(control.call("POST", "/snapshots/demo", "").0, 200);
-    let gateway = bench.authority.proxy("spiffe://mesh/gateway");
+    let gateway = bench.authority.proxy("spiffe://mesh/gateway").unwrap();
     let mut old = bench
         .connect(&bench.authority, Some(&gateway))
         .await
@@ -221,8 +190,8 @@ async fn certificates_are_exchanged_without_a_restart() {
     assert!(old.next().await.is_some());
 
     // Half of an exchange: the key is not the certificate's, so all stays.
-    let next = Authority::new("next");
-    let Pair(certificate, key) = next.server();
+    let next = Authority::new("next").unwrap();
+    let Pair(certificate, key) = next.server().unwrap();
     std::fs::write(bench.folder.path().join("server.pem"), &certificate).unwrap();
     tokio::time::sleep(Duration::from_millis(2500)).await;
     assert!(

@@ -5,25 +5,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use ig_control_plane::Config;
+use ig_control_plane::{Config, TlsFiles};
 use ig_e2e::{
-    ControlPlane, ControlPlaneProcess, Fixture, Postgres, demo, fill, http1, module,
+    Authority, ControlPlane, ControlPlaneProcess, Fixture, Postgres, demo, fill, http1, module,
     postgres_binaries, workspace,
 };
-use ig_envoy::{Address, Endpoints, Guard};
+use ig_envoy::{Address, Endpoints, Guard, UpstreamTls};
 use serde_json::{Value, json};
 
 use crate::gateway::Gateway;
 use crate::skip;
 
 /// An Envoy whose guard takes its snapshot from the control plane.
-async fn gateway(grpc: SocketAddr) -> Gateway {
+async fn gateway(grpc: SocketAddr, tls: Option<UpstreamTls>) -> Gateway {
     let fixture: Fixture = demo().await.unwrap();
     let edit = move |options: &mut ig_envoy::StaticOptions| {
         let module = options.guards[0].module.clone();
         options.guards = vec![Guard::of_graph(module, "demo")];
         options.control_plane = Some(ig_envoy::ControlPlane {
-            endpoints: Endpoints::plain([Address::new("127.0.0.1", grpc.port())]),
+            endpoints: Endpoints {
+                addresses: vec![Address::new("127.0.0.1", grpc.port())],
+                tls: tls.clone(),
+            },
             node: "edge-1".into(),
         });
     };
@@ -82,7 +85,7 @@ async fn what_is_published_is_enforced() {
     }
     let folder = tempfile::tempdir().unwrap();
     let control = start(&folder, module("ig_guard").unwrap());
-    let gateway = gateway(control.grpc).await;
+    let gateway = gateway(control.grpc, None).await;
     let (cases, id) = by_id("Cases");
 
     until_status(&gateway, &cases, 503).await;
@@ -139,6 +142,62 @@ async fn what_is_published_is_enforced() {
     until_status(&gateway, &cases, 200).await;
 }
 
+/// The same over mTLS, as it is outside of development: the real Envoy shows
+/// its certificate, and is known by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn over_mutual_tls() {
+    if !skip::ready() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let mesh = Authority::new("mesh").unwrap();
+    let (server, proxy) = (
+        mesh.server().unwrap(),
+        mesh.proxy("spiffe://mesh/ns/edge/sa/gateway").unwrap(),
+    );
+    for (name, text) in [
+        ("ca.pem", &mesh.pem),
+        ("server.pem", &server.0),
+        ("server.key", &server.1),
+        ("proxy.pem", &proxy.0),
+        ("proxy.key", &proxy.1),
+    ] {
+        std::fs::write(file(name), text).unwrap();
+    }
+    let database = format!("sqlite:{}", file("test.db").display());
+    let mut config = Config::local(database, module("ig_guard").unwrap());
+    config.grpc_tls = Some(TlsFiles {
+        certificate: file("server.pem"),
+        key: file("server.key"),
+        client_ca: Some(file("ca.pem")),
+    });
+    let control = ControlPlane::start(config).unwrap();
+    fill(|method, path, body| control.call(method, path, body)).unwrap();
+    let (_, mut graph) = control.call("GET", "/graphs/demo", "");
+    graph["proxies"] = json!(["spiffe://mesh/ns/edge/*"]);
+    assert_eq!(
+        control.call("PUT", "/graphs/demo", graph.to_string()).0,
+        204
+    );
+    publish(&control);
+    let tls = UpstreamTls {
+        server_name: "localhost".into(),
+        trusted_ca: file("ca.pem"),
+        identity: Some((file("proxy.pem"), file("proxy.key"))),
+    };
+    let gateway = gateway(control.grpc, Some(tls)).await;
+    let (cases, _) = by_id("Cases");
+    until_status(&gateway, &cases, 200).await;
+    let (_, proxies) = control.call("GET", "/proxies", "");
+    assert_eq!(proxies[0]["identity"], "spiffe://mesh/ns/edge/sa/gateway");
+    until("its decisions", || {
+        let (_, page) = control.call("GET", "/decisions?outcome=allow", "");
+        (!page["items"].as_array()?.is_empty()).then_some(())
+    })
+    .await;
+}
+
 /// Every decision arrives, and is found by what it is asked for with.
 #[tokio::test(flavor = "multi_thread")]
 async fn decisions_are_kept_and_found() {
@@ -148,7 +207,7 @@ async fn decisions_are_kept_and_found() {
     let folder = tempfile::tempdir().unwrap();
     let control = start(&folder, module("ig_guard").unwrap());
     publish(&control);
-    let gateway = gateway(control.grpc).await;
+    let gateway = gateway(control.grpc, None).await;
     let (cases, _) = by_id("Cases");
     until_status(&gateway, &cases, 200).await;
     let allowed = gateway.send(gateway.request(&cases)).await.response;
@@ -207,7 +266,7 @@ async fn a_refusal_is_shown_and_not_repeated() {
     let folder = tempfile::tempdir().unwrap();
     let control = start(&folder, "/nowhere/ig_guard.wasm".into());
     publish(&control);
-    let gateway = gateway(control.grpc).await;
+    let gateway = gateway(control.grpc, None).await;
     let refused = until("a refusal", || {
         let (_, proxies) = control.call("GET", "/proxies", "");
         proxies[0]["lastRefusal"]
@@ -297,7 +356,7 @@ async fn nothing_acknowledged_is_lost() {
     let mut control = ControlPlaneProcess::start(&database, guard, None).unwrap();
     fill(|method, path, body| control.call(method, path, body)).unwrap();
     assert_eq!(control.call("POST", "/snapshots/demo", "").0, 200);
-    let gateway = gateway(control.grpc).await;
+    let gateway = gateway(control.grpc, None).await;
     let (cases, _) = by_id("Cases");
     until_status(&gateway, &cases, 200).await;
     let load = Load::start(&gateway, &cases);
@@ -382,7 +441,7 @@ async fn replicas_follow_each_other() {
     let mut first = ControlPlaneProcess::start(&database, guard.clone(), None).unwrap();
     let second = ControlPlaneProcess::start(&database, guard, Some(&first.token)).unwrap();
     fill(|method, path, body| first.call(method, path, body)).unwrap();
-    let gateway = gateway(second.grpc).await;
+    let gateway = gateway(second.grpc, None).await;
     let (cases, id) = by_id("Cases");
     until_status(&gateway, &cases, 503).await;
     assert_eq!(first.call("POST", "/snapshots/demo", "").0, 200);
