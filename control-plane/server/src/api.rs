@@ -1,9 +1,11 @@
 //! Every route, and what the OpenAPI document says of it.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -194,5 +196,8 @@ async fn ready(State(app): State<App>) -> Result<Json<Ready>, ApiError> {
 #[utoipa::path(get, path = "/openapi.json", tag = "probes",
     responses((status = 200, body = Object)))]
 async fn openapi() -> Response {
-    axum::Json(document()).into_response()
+    // Anybody may ask, so it is made once.
+    static DOCUMENT: LazyLock<String> = LazyLock::new(|| document().to_json().unwrap_or_default());
+    let media_type = [(CONTENT_TYPE, "application/json")];
+    (media_type, DOCUMENT.as_str()).into_response()
 }

@@ -40,17 +40,22 @@ impl Entry {
         let document = decision.document.as_deref().filter(|_| !is_deny);
         Self {
             at,
-            node: node.to_owned(),
-            graph: graph.to_owned(),
-            decision_id: decision.decision_id.clone().into_owned(),
-            tenant: decision.tenant_id.as_deref().map(Into::into),
-            operation: decision.operation.as_deref().map(Into::into),
-            rule: decision.rule.clone().into_owned(),
+            node: column(node),
+            graph: column(graph),
+            decision_id: column(&decision.decision_id),
+            tenant: decision.tenant_id.as_deref().map(column),
+            operation: decision.operation.as_deref().map(column),
+            rule: column(&decision.rule),
             outcome: outcome(decision.outcome),
-            used: document.map(Into::into),
+            used: document.map(column),
             record: record.to_owned(),
         }
     }
+}
+
+/// PostgreSQL has no zero byte in text, and one must not cost a whole batch.
+fn column(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 pub(crate) fn outcome(outcome: Outcome) -> &'static str {
@@ -68,6 +73,9 @@ const ROWS: usize = 100;
 const BATCH: usize = 1000;
 /// How long a batch is gathered, and thereby how late decisions are seen.
 const GATHER: Duration = Duration::from_millis(200);
+/// How often a batch is tried, and the pause between.
+const ATTEMPTS: u32 = 5;
+const PAUSE: Duration = Duration::from_secs(1);
 /// How often old ones are deleted.
 const SWEEP: Duration = Duration::from_secs(60);
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
@@ -128,13 +136,24 @@ impl Writer {
             if count == 0 {
                 return;
             }
-            if let Err(error) = self.write(&batch).await {
-                self.metrics.decisions_lost.inc_by(batch.len() as u64);
-                tracing::error!(%error, lost = batch.len(), "decisions are not written");
-            }
+            self.write_or_lose(&batch).await;
             batch.clear();
             tokio::time::sleep(GATHER).await;
         }
+    }
+
+    /// The queue holds what comes while a database is away for a moment.
+    async fn write_or_lose(&self, batch: &[Entry]) {
+        for attempt in 1..=ATTEMPTS {
+            match self.write(batch).await {
+                Ok(()) => return,
+                Err(error) => tracing::warn!(%error, attempt, "decisions are not written"),
+            }
+            if attempt < ATTEMPTS {
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        self.metrics.decisions_lost.inc_by(batch.len() as u64);
     }
 
     async fn write(&self, batch: &[Entry]) -> Result<(), sqlx::Error> {
