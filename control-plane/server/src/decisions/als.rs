@@ -58,18 +58,22 @@ impl AccessLogService for AccessLog {
                 node = name.chars().take(MAX_NAME_CHARS).collect();
                 let log = xds::graph(&identifier.log_name).unwrap_or(&identifier.log_name);
                 graph = log.chars().take(MAX_NAME_CHARS).collect();
-                // Who may not have a graph's snapshots decides nothing for it.
-                let published = self.app.published.watch();
-                let publication = published.borrow().get(&identifier.log_name).cloned();
-                if publication.is_some_and(|one| !one.is_for(identity.as_deref())) {
-                    return Err(Status::permission_denied("another graph's log"));
-                }
             }
+            let published = self.app.published.watch();
+            let publication = published.borrow().get(&xds::name(&graph)).cloned();
+            // Names that proxies make up must not become time series.
+            let label = match &publication {
+                None => "unknown",
+                Some(one) if one.is_for(identity.as_deref()) => graph.as_str(),
+                // Who may not have a graph's snapshots decides nothing for it,
+                // however it spells the log's name.
+                Some(_) => return Err(Status::permission_denied("another graph's log")),
+            };
             let Some(LogEntries::HttpLogs(logs)) = message.log_entries else {
                 continue;
             };
             for entry in &logs.log_entry {
-                self.take(entry, &node, &graph);
+                self.take(entry, &node, &graph, label);
             }
         }
         Ok(Response::new(StreamAccessLogsResponse {}))
@@ -77,14 +81,8 @@ impl AccessLogService for AccessLog {
 }
 
 impl AccessLog {
-    fn take(&self, entry: &HttpAccessLogEntry, node: &str, graph: &str) {
+    fn take(&self, entry: &HttpAccessLogEntry, node: &str, graph: &str, label: &str) {
         let Some(text) = records(entry) else { return };
-        // Names that proxies make up must not become time series.
-        let published = self.app.published.watch();
-        let label = match published.borrow().contains_key(&xds::name(graph)) {
-            true => graph,
-            false => "unknown",
-        };
         // Between brackets, as access logs in files have them.
         let records: Result<Vec<Box<RawValue>>, _> = serde_json::from_str(&format!("[{text}]"));
         for record in records.unwrap_or_else(|_| self.unreadable()) {

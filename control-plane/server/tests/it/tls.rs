@@ -5,12 +5,20 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use envoy_types::pb::envoy::config::core::v3::Node;
+use envoy_types::pb::envoy::data::accesslog::v3::{AccessLogCommon, HttpAccessLogEntry};
+use envoy_types::pb::envoy::service::accesslog::v3::StreamAccessLogsMessage;
+use envoy_types::pb::envoy::service::accesslog::v3::access_log_service_client::AccessLogServiceClient;
+use envoy_types::pb::envoy::service::accesslog::v3::stream_access_logs_message::{
+    HttpAccessLogEntries, Identifier, LogEntries,
+};
 use envoy_types::pb::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse,
 };
 use envoy_types::pb::envoy::service::extension::v3::extension_config_discovery_service_client::ExtensionConfigDiscoveryServiceClient;
+use envoy_types::pb::google::protobuf::{Any, BytesValue};
 use ig_control_plane::TlsFiles;
 use ig_e2e::{Authority, ControlPlane, Pair, fill};
+use prost::Message as _;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -53,6 +61,10 @@ impl Bench {
     }
 
     async fn connect(&self, trusted: &Authority, own: Option<&Pair>) -> Option<Stream> {
+        Stream::open(self.channel(trusted, own).await?).await
+    }
+
+    async fn channel(&self, trusted: &Authority, own: Option<&Pair>) -> Option<Channel> {
         let mut tls = ClientTlsConfig::new()
             .domain_name("localhost")
             .ca_certificate(Certificate::from_pem(&trusted.pem));
@@ -60,8 +72,7 @@ impl Bench {
             tls = tls.identity(Identity::from_pem(certificate, key));
         }
         let channel = Channel::from_shared(format!("https://{}", self.control.grpc)).unwrap();
-        let channel = channel.tls_config(tls).unwrap().connect().await.ok()?;
-        Stream::open(channel).await
+        channel.tls_config(tls).unwrap().connect().await.ok()
     }
 
     /// The control plane is called from a thread of its own: its client blocks.
@@ -218,4 +229,78 @@ async fn certificates_are_exchanged_without_a_restart() {
     assert_eq!(control.call("PUT", "/tenants/bravo", tenant).0, 204);
     assert_eq!(control.call("POST", "/snapshots/demo", "").0, 200);
     assert!(old.next().await.is_some());
+}
+
+/// A log of one message that has one decision.
+fn log(name: &str) -> StreamAccessLogsMessage {
+    let record = json!({
+        "decisionId": "d", "tenantId": "alpha", "actor": null, "purpose": null,
+        "authority": null, "operation": null, "document": null, "outcome": "allow",
+        "code": null, "rule": "made-up", "mode": "enforce", "region": null, "revision": null,
+    });
+    let record = BytesValue {
+        value: record.to_string().into_bytes(),
+    };
+    let state = Any {
+        type_url: "type.googleapis.com/google.protobuf.BytesValue".into(),
+        value: record.encode_to_vec(),
+    };
+    let entry = HttpAccessLogEntry {
+        common_properties: Some(AccessLogCommon {
+            filter_state_objects: [("wasm.ig.decision".to_owned(), state)].into(),
+            ..AccessLogCommon::default()
+        }),
+        ..HttpAccessLogEntry::default()
+    };
+    StreamAccessLogsMessage {
+        identifier: Some(Identifier {
+            node: None,
+            log_name: name.into(),
+        }),
+        log_entries: Some(LogEntries::HttpLogs(HttpAccessLogEntries {
+            log_entry: vec![entry],
+        })),
+    }
+}
+
+/// Whoever may not have a graph's snapshots says nothing about it, however the
+/// log's name is spelt.
+#[tokio::test(flavor = "multi_thread")]
+async fn decisions_come_from_a_graphs_own_proxies() {
+    let bench = Bench::start();
+    let control = &bench.control;
+    fill(|method, path, body| control.call(method, path, body)).unwrap();
+    let (_, mut graph) = control.call("GET", "/graphs/demo", "");
+    graph["proxies"] = json!(["spiffe://mesh/own"]);
+    assert_eq!(
+        control.call("PUT", "/graphs/demo", graph.to_string()).0,
+        204
+    );
+    assert_eq!(control.call("POST", "/snapshots/demo", "").0, 200);
+    let send = async |identity: &str, name: &str| {
+        let pair = bench.authority.proxy(identity).unwrap();
+        let channel = bench.channel(&bench.authority, Some(&pair)).await.unwrap();
+        let messages = tokio_stream::iter([log(name)]);
+        let answer = AccessLogServiceClient::new(channel)
+            .stream_access_logs(messages)
+            .await;
+        answer.map(drop).map_err(|status| status.code())
+    };
+    for name in ["ig.guard.demo", "demo"] {
+        let refused = send("spiffe://mesh/other", name).await;
+        assert_eq!(refused, Err(tonic::Code::PermissionDenied), "{name}");
+    }
+    assert_eq!(send("spiffe://mesh/own", "ig.guard.demo").await, Ok(()));
+    let started = Instant::now();
+    let count = || {
+        control.call("GET", "/decisions", "").1["items"]
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    while count() == 0 {
+        assert!(started.elapsed() < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(count(), 1);
 }

@@ -447,6 +447,13 @@ async fn replicas_follow_each_other() {
     assert_eq!(first.call("POST", "/snapshots/demo", "").0, 200);
     until_status(&gateway, &cases, 200).await;
 
+    // Decisions and uses are stored there as they are on SQLite.
+    until("the use is known", || {
+        let (_, listed) = first.call("GET", "/catalogue/demo?limit=1000", "");
+        let used = |one: &Value| one["uses"].as_i64() > Some(0);
+        listed["items"].as_array()?.iter().any(used).then_some(())
+    })
+    .await;
     let retire = format!("/catalogue/demo/{id}?force=true");
     assert_eq!(first.call("DELETE", &retire, "").0, 204);
     let (status, published) = first.call("POST", "/snapshots/demo", "");
