@@ -1,11 +1,12 @@
 //! Every type that crosses filter ↔ control plane: the snapshot, header names,
-//! answers and the decision record. Both sides use these types; neither
+//! answers, the decision record and the directory's messages. Both sides use these types; neither
 //! declares its own. No I/O, no clock, no policy, no HTTP library.
 
 #![forbid(unsafe_code)]
 
 pub mod answer;
 pub mod decision;
+pub mod directory;
 pub mod headers;
 pub mod id;
 pub mod policy;

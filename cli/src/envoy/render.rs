@@ -1,9 +1,9 @@
 //! `ig envoy render`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum;
 use ig_contract::Snapshot;
 use ig_envoy::{
@@ -51,10 +51,11 @@ pub(crate) struct Args {
     /// The GraphQL service; may be given several times.
     #[arg(long, value_name = "HOST:PORT", required = true)]
     upstream: Vec<Address>,
-    /// Public keys of the issuer of access tokens, a JWK set: a file to embed,
-    /// or the issuer's `jwks_uri`, which Envoy then follows.
+    /// Public keys of an issuer of access tokens, a JWK set: a file to embed, or
+    /// the issuer's `jwks_uri`, which Envoy then follows. One for each --issuer,
+    /// in their order.
     #[arg(long, value_name = "FILE|URL", requires = "issuer")]
-    jwks: Option<jwks::Source>,
+    jwks: Vec<jwks::Source>,
     /// Authorities to trust when keys come from a URL, as Envoy finds them.
     #[arg(
         long,
@@ -62,10 +63,10 @@ pub(crate) struct Args {
         default_value = "/etc/ssl/certs/ca-certificates.crt"
     )]
     jwks_ca: PathBuf,
-    /// Issuer of access tokens.
+    /// Issuer of access tokens; may be given several times.
     #[arg(long, value_name = "URL", requires = "jwks")]
-    issuer: Option<String>,
-    /// Audience that a token must name; may be given several times.
+    issuer: Vec<String>,
+    /// Audience that every issuer's tokens must name; may be given several times.
     #[arg(long, value_name = "AUDIENCE")]
     audience: Vec<String>,
     /// The store of texts: the cluster that the snapshot names, and its host.
@@ -136,6 +137,13 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
             let snapshot = Snapshot::decode(bytes.clone())
                 .with_context(|| format!("{} is not valid", path.display()))?;
             let head = snapshot.head();
+            if let Some(directory) = &head.directory {
+                bail!(
+                    "the snapshot asks a directory in the cluster `{}`: take it from the control \
+                     plane that has the directory, with --control-plane",
+                    directory.cluster
+                );
+            }
             options.metadata_key.clone_from(&head.identity.metadata_key);
             options.text_store = text_store(&snapshot, args.text_store)?;
             let buffer = &mut options.buffers.per_connection_bytes;
@@ -152,21 +160,44 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
             args.control_plane.apply(&mut options, args.module)?;
         }
     }
-    if let (Some(jwks), Some(issuer)) = (args.jwks, args.issuer) {
-        options.jwt_providers.push(JwtProvider {
-            name: "issuer".into(),
-            issuer,
-            audiences: args.audience,
-            jwks: jwks.resolve(&args.jwks_ca)?,
-            clock_skew_seconds: MAX_CLOCK_SKEW_SECONDS,
-        });
-    }
+    options.jwt_providers = issuers(&args.issuer, &args.jwks, &args.jwks_ca, &args.audience)?;
     if let Some(path) = args.access_log {
         options.access_log = AccessLog::File(path);
     }
     let text = serde_json::to_string_pretty(&render(&options))? + "\n";
     files::write(&args.output, text.as_bytes())?;
     Ok(Outcome::Clean)
+}
+
+/// Each issuer with its keys.
+fn issuers(
+    issuers: &[String],
+    jwks: &[jwks::Source],
+    jwks_ca: &Path,
+    audiences: &[String],
+) -> Result<Vec<JwtProvider>> {
+    ensure!(
+        issuers.len() == jwks.len(),
+        "{} times --issuer and {} times --jwks: give one --jwks for each --issuer",
+        issuers.len(),
+        jwks.len()
+    );
+    let mut providers = Vec::<JwtProvider>::new();
+    for (number, (issuer, jwks)) in issuers.iter().zip(jwks).enumerate() {
+        let is_new = providers.iter().all(|provider| provider.issuer != *issuer);
+        ensure!(is_new, "{issuer} is given twice");
+        providers.push(JwtProvider {
+            name: match number {
+                0 => "issuer".to_owned(),
+                _ => format!("issuer{}", number + 1),
+            },
+            issuer: issuer.clone(),
+            audiences: audiences.to_vec(),
+            jwks: jwks.resolve(jwks_ca)?,
+            clock_skew_seconds: MAX_CLOCK_SKEW_SECONDS,
+        });
+    }
+    Ok(providers)
 }
 
 /// The guard asks the cluster that the snapshot names: it has to be there.

@@ -89,3 +89,54 @@ fn keys_by_address_are_followed_over_tls_only() {
         .says("give an https URL");
     work.ig(&from("https:///keys")).exits(2);
 }
+
+#[test]
+fn each_issuer_has_its_keys() {
+    let work = Work::new();
+    work.compile();
+    work.ig("token keys").ok();
+    let more = "--issuer https://login.example --jwks https://login.example/keys --audience ig";
+    let value = work.ig(&format!("{RENDER} {more}")).ok().json();
+    let jwt = value
+        .pointer("/static_resources/listeners/0/filter_chains/0/filters/0/typed_config")
+        .and_then(|manager| manager.pointer("/http_filters/0/typed_config"))
+        .unwrap();
+    let providers = jwt["providers"].as_object().unwrap();
+    let found: Vec<_> = providers
+        .iter()
+        .map(|(name, one)| {
+            let keys = ["local_jwks", "remote_jwks"].map(|kind| !one[kind].is_null());
+            (name.as_str(), one["issuer"].as_str().unwrap(), keys)
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("issuer", "https://issuer.localhost", [true, false]),
+            ("issuer2", "https://login.example", [false, true]),
+        ]
+    );
+    assert!(providers.values().all(|one| one["audiences"][0] == "ig"));
+    let any = jwt.pointer("/rules/0/requires/requires_any/requirements");
+    assert_eq!(any.unwrap().as_array().unwrap().len(), 3);
+    work.ig(&format!("{RENDER} --issuer https://login.example"))
+        .exits(2)
+        .says("one --jwks for each --issuer");
+    let twice = "--issuer https://issuer.localhost --jwks https://login.example/keys";
+    work.ig(&format!("{RENDER} {twice}"))
+        .exits(2)
+        .says("is given twice");
+}
+
+#[test]
+fn a_directory_comes_with_its_control_plane() {
+    let work = Work::new();
+    work.compile();
+    work.ig("token keys").ok();
+    let config = work.read("guard.toml");
+    let directory = "\n[directory]\ncluster = \"control-plane\"\nauthority = \"control\"\n";
+    work.write("directory.toml", &(config + directory));
+    work.ig(&COMPILE.replace("guard.toml", "directory.toml"))
+        .ok();
+    work.ig(RENDER).exits(2).says("with --control-plane");
+}

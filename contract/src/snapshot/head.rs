@@ -34,6 +34,10 @@ pub struct Head {
     /// Where texts come from that the snapshot does not embed.
     #[serde(default)]
     pub texts: Option<TextStore>,
+    /// Where it is asked who a subject is and what it belongs to; without one,
+    /// tokens say so themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<Directory>,
 }
 
 /// Limits on what a client sends.
@@ -120,9 +124,101 @@ pub struct Tenant {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Vec<String>>))]
     pub purposes_by_group: BTreeMap<String, BTreeSet<String>>,
+    /// Issuers whose tokens may name this tenant, by URL, and how their subjects
+    /// are linked to its users. With none, every trusted issuer's may.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub issuers: BTreeMap<String, Link>,
     /// Modes of this tenant, instead of the general ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub modes: Option<Modes>,
+}
+
+/// How a token's subject is linked to a user of the tenant: the value of a claim
+/// is that of an attribute.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Link {
+    /// Name of the claim.
+    pub claim: String,
+    /// The attribute of users that has its value.
+    pub attribute: LinkAttribute,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self {
+            claim: "sub".into(),
+            attribute: LinkAttribute::default(),
+        }
+    }
+}
+
+/// An attribute of users, as SCIM calls it.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LinkAttribute {
+    /// `externalId`, which the tenant's own directory gives.
+    #[default]
+    ExternalId,
+    /// `userName`
+    UserName,
+}
+
+/// The control plane's directory of users and groups; [`crate::directory`] says
+/// what is asked there.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Directory {
+    /// Envoy cluster of the control plane.
+    pub cluster: String,
+    /// `:authority` of the requests.
+    pub authority: String,
+    /// Path up to the name of what is asked; it starts and ends with `/`.
+    #[serde(default = "Directory::default_path_prefix")]
+    pub path_prefix: String,
+    /// How long one answer may take, in milliseconds; that to a question about
+    /// changes comes on top of the time it is asked to wait.
+    #[serde(default = "Directory::default_timeout_ms")]
+    pub timeout_ms: u32,
+    /// How long facts are used before they are asked for again, in seconds.
+    #[serde(default = "Directory::default_ttl_seconds")]
+    pub ttl_seconds: u32,
+    /// How long facts are used after the last answer of a control plane that
+    /// cannot be reached, in seconds. Then everything is denied.
+    #[serde(default = "Directory::default_max_stale_seconds")]
+    pub max_stale_seconds: u32,
+    /// Of how many subjects one worker keeps the facts.
+    #[serde(default = "Directory::default_cache_entries")]
+    pub cache_entries: u32,
+}
+
+impl Directory {
+    /// `pathPrefix` where a head has none.
+    pub fn default_path_prefix() -> String {
+        "/directory/v1/".into()
+    }
+
+    /// `timeoutMs` where a head has none.
+    pub const fn default_timeout_ms() -> u32 {
+        1_000
+    }
+
+    /// `ttlSeconds` where a head has none.
+    pub const fn default_ttl_seconds() -> u32 {
+        300
+    }
+
+    /// `maxStaleSeconds` where a head has none.
+    pub const fn default_max_stale_seconds() -> u32 {
+        900
+    }
+
+    /// `cacheEntries` where a head has none.
+    pub const fn default_cache_entries() -> u32 {
+        10_000
+    }
 }
 
 /// A store of document texts, addressed by their SHA-256: a GET of

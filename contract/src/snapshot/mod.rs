@@ -12,7 +12,7 @@ mod operation;
 use sha2::{Digest, Sha256};
 
 pub use encode::{DocumentSource, SnapshotSource, TooLarge};
-pub use head::{Head, Identity, Limits, Modes, Tenant, TextStore};
+pub use head::{Directory, Head, Identity, Limits, Link, LinkAttribute, Modes, Tenant, TextStore};
 pub use layout::FORMAT_VERSION;
 use layout::{ALIAS_BYTES, DOCUMENT_BYTES, Sections, TEXT_IS_REMOTE, Table, u32_at};
 pub use operation::{

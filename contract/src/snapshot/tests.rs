@@ -69,6 +69,7 @@ fn head() -> Head {
             timeout_ms: 500,
             cache_bytes: 1 << 20,
         }),
+        directory: None,
     }
 }
 

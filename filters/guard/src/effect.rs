@@ -1,6 +1,8 @@
 //! What the adapter is told to do.
 
 use ig_contract::TextHash;
+#[cfg(feature = "policy")]
+use ig_contract::directory::FactsRequest;
 
 /// The next step of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -9,6 +11,10 @@ pub enum Step {
     AwaitBody,
     /// Hold the request, fetch these texts and come back with each.
     FetchTexts(Vec<TextHash>),
+    /// Hold the request, ask the directory, and come back with its answer. The
+    /// body may come meanwhile: keep it, and bring it when it is awaited.
+    #[cfg(feature = "policy")]
+    FetchFacts(FactsRequest),
     /// Let it go on, with these changes.
     Forward(Forward),
     /// Answer it.

@@ -12,12 +12,10 @@ use ig_persisted_query::{
     Item, Method, RequestParts, canonical_body, canonical_target, decode, select, select_by_text,
 };
 
+#[cfg(feature = "policy")]
+use crate::caller::Asker;
 use crate::effect::{Forward, Step};
-#[cfg(feature = "policy")]
-use crate::guard::Identity;
 use crate::head::is_ours;
-#[cfg(feature = "policy")]
-use crate::identity::VerifiedToken;
 use crate::record::{Ruling, records};
 use crate::{Guard, RequestHead, reply};
 
@@ -27,8 +25,9 @@ pub struct Exchange {
     pub(crate) decision_id: String,
     pub(crate) head: RequestHead,
     #[cfg(feature = "policy")]
-    pub(crate) identity: Option<Identity>,
-    body: Vec<u8>,
+    pub(crate) asker: Asker,
+    /// The whole body, once it is here.
+    body: Option<Vec<u8>>,
     texts: BTreeMap<TextHash, Option<String>>,
 }
 
@@ -84,8 +83,8 @@ impl Exchange {
             decision_id,
             head,
             #[cfg(feature = "policy")]
-            identity: None,
-            body: Vec::new(),
+            asker: Asker::default(),
+            body: None,
             texts: BTreeMap::new(),
         }
     }
@@ -98,15 +97,6 @@ impl Exchange {
     /// Takes over the id of a decision made by an instance before this one.
     pub fn set_decision_id(&mut self, decision_id: String) {
         self.decision_id = decision_id;
-    }
-
-    /// Reads who asks. `verified` is what the host's metadata says of the
-    /// verified token; it is asked only where that is not known yet.
-    #[cfg(feature = "policy")]
-    pub fn identify(&mut self, verified: impl FnOnce() -> Option<VerifiedToken>) {
-        if let Some(guard) = &self.guard {
-            self.identity = Some(guard.identify(self.head.jwt_payload(), verified));
-        }
     }
 
     /// Whether a trailer must not reach the upstream: one of ours in any mode,
@@ -130,10 +120,23 @@ impl Exchange {
         let Some(guard) = self.guard.clone() else {
             return self.finish(None, &[self.shape_deny(NO_SNAPSHOT)]);
         };
-        let early = self.check_head(&guard);
-        match early {
-            Some(ruling) => self.finish(Some(&guard), &[ruling]),
-            None if end_of_stream => self.on_body(Vec::new()),
+        if let Some(ruling) = self.check_head(&guard) {
+            return self.finish(Some(&guard), &[ruling]);
+        }
+        if end_of_stream {
+            self.body = Some(Vec::new());
+        }
+        #[cfg(feature = "policy")]
+        if let Some(step) = self.find_actor() {
+            return step;
+        }
+        self.go_on()
+    }
+
+    /// Decides as soon as everything is here.
+    pub(crate) fn go_on(&mut self) -> Step {
+        match self.body {
+            Some(_) => self.judge(),
             None => Step::AwaitBody,
         }
     }
@@ -141,11 +144,9 @@ impl Exchange {
     fn check_head(&self, guard: &Guard) -> Option<Ruling> {
         #[cfg(feature = "policy")]
         if guard.guards.policy {
-            let unknown = || Err(ig_policy::Actor::UNAUTHENTICATED);
-            let identity = self.identity.clone().unwrap_or_else(unknown);
             // In shadow an unknown caller goes on: its request still has a
             // shape to judge.
-            if let (Err(deny), Mode::Enforce) = (identity, self.mode(By::Policy)) {
+            if let (Some(deny), Mode::Enforce) = (self.asker.token_deny(), self.mode(By::Policy)) {
                 return Some(Ruling::deny(By::Policy, deny, None));
             }
             if let (Err(deny), Mode::Enforce) = (self.head.check_inputs(), self.mode(By::Policy)) {
@@ -181,7 +182,13 @@ impl Exchange {
         if let Some(step) = self.on_body_size(body.len()) {
             return step;
         }
-        self.body = body;
+        self.body = Some(body);
+        // A change since the head counts: the body's sender decides how long it
+        // takes.
+        #[cfg(feature = "policy")]
+        if let Some(step) = self.find_actor() {
+            return step;
+        }
         self.judge()
     }
 
@@ -209,7 +216,7 @@ impl Exchange {
         let parts = RequestParts {
             method,
             target: self.head.target(),
-            body: &self.body,
+            body: self.body.as_deref().unwrap_or_default(),
             endpoint: &head.endpoint,
             limits: &head.limits,
         };
@@ -279,8 +286,7 @@ impl Exchange {
 
     #[cfg(feature = "policy")]
     fn ask_policy(&self, guard: &Guard, request: &Request<'_>, selected: Selected) -> Ruling {
-        let unknown = || Err(ig_policy::Actor::UNAUTHENTICATED);
-        let known = match self.identity.clone().unwrap_or_else(unknown) {
+        let known = match self.asker.actor() {
             Ok(known) => known,
             Err(deny) => return Ruling::deny(By::Policy, deny, Some(selected)),
         };
@@ -295,7 +301,8 @@ impl Exchange {
                 variables: &request.variables,
             })
         });
-        match grant {
+        let is_sure = || self.check_freshness(guard, &selected.operation);
+        match grant.and_then(|grant| is_sure().map(|()| grant)) {
             Ok(grant) => Ruling::granted(grant, selected),
             Err(deny) => Ruling::deny(By::Policy, deny, Some(selected)),
         }
@@ -403,7 +410,7 @@ impl Exchange {
             .any(|ruling| ruling.grant.is_err() && self.mode(ruling.by) == Mode::Enforce)
     }
 
-    fn finish(&self, guard: Option<&Guard>, rulings: &[Ruling]) -> Step {
+    pub(crate) fn finish(&self, guard: Option<&Guard>, rulings: &[Ruling]) -> Step {
         self.finish_as(guard, rulings, false, Forward::default())
     }
 
@@ -449,14 +456,10 @@ impl Exchange {
             forward.set.push((headers::OPERATION, names.join(",")));
         }
         #[cfg(feature = "policy")]
-        if let Some(Ok(known)) = &self.identity {
-            forward
-                .set
-                .push((headers::ACTOR, known.actor.subject.clone()));
-            forward
-                .set
-                .push((headers::TENANT, known.actor.tenant.clone()));
-            if let Some(region) = &known.actor.region {
+        if let Some(caller) = self.asker.caller() {
+            forward.set.push((headers::ACTOR, caller.subject.clone()));
+            forward.set.push((headers::TENANT, caller.tenant.clone()));
+            if let Some(region) = &caller.region {
                 forward.set.push((headers::REGION, region.clone()));
             }
         }
@@ -472,17 +475,15 @@ impl Exchange {
 
     pub(crate) fn tenant(&self) -> Option<&str> {
         #[cfg(feature = "policy")]
-        if let Some(Ok(known)) = &self.identity {
-            return Some(&known.actor.tenant);
-        }
+        return self.asker.caller().map(|caller| &*caller.tenant);
+        #[cfg(not(feature = "policy"))]
         None
     }
 
     fn client(&self) -> Option<&str> {
         #[cfg(feature = "policy")]
-        if let Some(Ok(known)) = &self.identity {
-            return known.actor.client.as_deref();
-        }
+        return self.asker.caller()?.client.as_deref();
+        #[cfg(not(feature = "policy"))]
         None
     }
 }

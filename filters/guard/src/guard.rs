@@ -1,21 +1,17 @@
 //! A guard of one snapshot revision, shared by the requests of a worker.
 
-#[cfg(feature = "policy")]
-use std::cell::RefCell;
-#[cfg(feature = "policy")]
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use ig_contract::snapshot::{Limits, Modes, OperationIndex, Text, TextStore};
-#[cfg(feature = "policy")]
-use ig_contract::{Deny, DenyCode};
 use ig_contract::{InvalidSnapshot, Snapshot};
 use ig_persisted_query::Prepared;
 #[cfg(feature = "policy")]
-use ig_policy::{Actor, InvalidProgram, Policy};
+use ig_policy::{InvalidProgram, Policy};
 
 #[cfg(feature = "policy")]
-use crate::identity::{self, VerifiedToken};
+use crate::Directory;
+#[cfg(feature = "policy")]
+use crate::identity::Identities;
 use crate::operations::Operations;
 
 /// Which guards an instance runs. Two instances of a chain may share the work.
@@ -40,17 +36,6 @@ pub enum InvalidConfiguration {
     Policy(#[from] InvalidProgram),
 }
 
-/// An actor, and the number by which decisions about it are remembered.
-#[cfg(feature = "policy")]
-pub(crate) struct KnownActor {
-    pub(crate) number: u64,
-    pub(crate) actor: Actor,
-}
-
-/// Outcome of reading an identity.
-#[cfg(feature = "policy")]
-pub(crate) type Identity = Result<Rc<KnownActor>, Deny>;
-
 /// A guard of one snapshot revision.
 pub struct Guard {
     pub(crate) guards: Guards,
@@ -59,32 +44,13 @@ pub struct Guard {
     #[cfg(feature = "policy")]
     pub(crate) policy: Policy,
     #[cfg(feature = "policy")]
-    identities: RefCell<Identities>,
+    pub(crate) identities: Identities,
+    #[cfg(feature = "policy")]
+    directory: Option<Rc<Directory>>,
 }
-
-#[cfg(feature = "policy")]
-#[derive(Default)]
-struct Identities {
-    known: HashMap<String, Identity>,
-    next_number: u64,
-}
-
-#[cfg(feature = "policy")]
-const NOT_FORWARDED: Deny = Deny::new(
-    DenyCode::Unauthenticated,
-    "payload-not-forwarded",
-    "The gateway does not tell its guard who asks; its operator must let jwt_authn forward the payload.",
-);
 
 /// Prepared texts kept per worker when the snapshot names no text store.
 const DEFAULT_PREPARED_BYTES: usize = 8 << 20;
-/// Identities kept per worker; all are forgotten at the limit.
-#[cfg(feature = "policy")]
-const MAX_IDENTITIES: usize = 1024;
-/// Longest payload kept.
-#[cfg(feature = "policy")]
-const MAX_IDENTITY_BYTES: usize = 8192;
-
 impl Guard {
     /// Makes a guard of a snapshot's bytes.
     ///
@@ -104,7 +70,12 @@ impl Guard {
             #[cfg(feature = "policy")]
             policy: Policy::load(head, snapshot.program())?,
             #[cfg(feature = "policy")]
-            identities: RefCell::default(),
+            identities: Identities::default(),
+            #[cfg(feature = "policy")]
+            directory: match (guards.policy, &head.directory) {
+                (true, Some(settings)) => Some(Rc::new(Directory::new(settings))),
+                _ => None,
+            },
             snapshot,
         })
     }
@@ -134,45 +105,21 @@ impl Guard {
         of_tenant.unwrap_or(head.modes)
     }
 
-    /// Reads the actor from the payload that `jwt_authn` forwarded, or finds it
-    /// among those read before. `verified` tells issuer and subject by the
-    /// host's metadata, which no client can write; it is asked for a payload
-    /// not seen before, so that a chain without `jwt_authn`, or one that does
-    /// not forward, denies instead of believing a client's header.
+    /// What this worker knows of the directory, where policy asks one.
     #[cfg(feature = "policy")]
-    pub(crate) fn identify(
-        &self,
-        payload: Option<&str>,
-        verified: impl FnOnce() -> Option<VerifiedToken>,
-    ) -> Identity {
-        let Some(payload) = payload else {
-            // A verified token whose payload is not here is the chain's fault.
-            return Err(match verified() {
-                Some(_) => NOT_FORWARDED,
-                None => Actor::UNAUTHENTICATED,
-            });
-        };
-        let mut identities = self.identities.borrow_mut();
-        if let Some(identity) = identities.known.get(payload) {
-            return identity.clone();
+    pub fn directory(&self) -> Option<&Rc<Directory>> {
+        self.directory.as_ref()
+    }
+
+    /// Makes the guard use what other revisions know of its directory. Without
+    /// this it begins with nothing.
+    #[cfg(feature = "policy")]
+    pub fn share_directory(&mut self, known: Rc<Directory>) {
+        if let (Some(own), Some(settings)) = (&mut self.directory, &self.snapshot.head().directory)
+        {
+            known.adopt(settings);
+            *own = known;
         }
-        let claims = identity::claims(payload).ok_or(Actor::UNAUTHENTICATED)?;
-        if !verified().is_some_and(|token| token.is_of(&claims)) {
-            return Err(Actor::UNAUTHENTICATED);
-        }
-        let number = identities.next_number;
-        identities.next_number += 1;
-        let identity = Actor::from_claims(&claims, self.snapshot.head())
-            .map(|actor| Rc::new(KnownActor { number, actor }));
-        if payload.len() <= MAX_IDENTITY_BYTES {
-            if identities.known.len() >= MAX_IDENTITIES {
-                identities.known.clear();
-            }
-            identities
-                .known
-                .insert(payload.to_owned(), identity.clone());
-        }
-        identity
     }
 
     /// The prepared text of an operation, if it is here. `fetched` is a text

@@ -2,11 +2,15 @@
 //! proxy-wasm adapter, the tests and the fuzzers drive the same code.
 //!
 //! Pure: no I/O, no clock, no randomness, no proxy-wasm. The caller brings
-//! headers, body, verified claims and a decision id.
+//! headers, body, verified claims, a decision id and, now and then, the time.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::string_slice))]
 
+#[cfg(feature = "policy")]
+mod caller;
+#[cfg(feature = "policy")]
+pub mod directory;
 mod effect;
 mod exchange;
 mod guard;
@@ -17,6 +21,8 @@ mod operations;
 mod record;
 mod reply;
 
+#[cfg(feature = "policy")]
+pub use directory::Directory;
 pub use effect::{Forward, Reply, Step};
 pub use exchange::Exchange;
 pub use guard::{Guard, Guards, InvalidConfiguration};

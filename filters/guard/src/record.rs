@@ -123,10 +123,10 @@ fn record<'a>(
         revision: guard.map(|guard| guard.snapshot().revision()),
     };
     #[cfg(feature = "policy")]
-    if let Some(Ok(known)) = &exchange.identity {
-        record.tenant_id = Some(Cow::Borrowed(&known.actor.tenant));
-        record.actor = Some(Cow::Borrowed(&known.actor.subject));
-        record.region = known.actor.region.as_deref().map(Cow::Borrowed);
+    if let Some(caller) = exchange.asker.caller() {
+        record.tenant_id = Some(Cow::Borrowed(&caller.tenant));
+        record.actor = Some(Cow::Borrowed(&caller.subject));
+        record.region = caller.region.as_deref().map(Cow::Borrowed);
     }
     #[cfg(not(feature = "policy"))]
     let _ = &mut record;

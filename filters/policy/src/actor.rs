@@ -1,7 +1,9 @@
-//! The actor: what Envoy's `jwt_authn` verified, in the snapshot's terms.
+//! The actor: what Envoy's `jwt_authn` verified, and what the directory knows, in
+//! the snapshot's terms.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ig_contract::directory::Facts;
 use ig_contract::snapshot::{Head, Tenant};
 use ig_contract::{Deny, DenyCode};
 use regorus::Value;
@@ -20,6 +22,27 @@ pub enum Claim {
 /// Claims by name.
 pub type Claims = BTreeMap<String, Claim>;
 
+/// Whom a token is about, before it is known what they may do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Caller {
+    /// Issuer of the token.
+    pub issuer: String,
+    /// Subject of the token; unique within the issuer.
+    pub subject: String,
+    /// Tenant.
+    pub tenant: String,
+    /// Region of the tenant.
+    pub region: Option<String>,
+    /// The client that acts for the subject, where the token names one.
+    pub client: Option<String>,
+    /// Value of the claim that links the issuer's subjects to users of the
+    /// tenant.
+    pub link: Option<String>,
+    /// Groups and purposes that the token lists.
+    groups: BTreeSet<String>,
+    purposes: BTreeSet<String>,
+}
+
 /// Who asks.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Actor {
@@ -35,8 +58,8 @@ pub struct Actor {
     pub client: Option<String>,
     /// Groups.
     pub groups: BTreeSet<String>,
-    /// Purposes the actor holds: those of the token and of its groups, as far
-    /// as they exist for the tenant.
+    /// Purposes the actor holds: those of its groups and, without a directory,
+    /// of the token, as far as they exist for the tenant.
     pub purposes: BTreeSet<String>,
     /// `actor` and `tenant` of the policy input, built once.
     pub(crate) input: (Value, Value),
@@ -57,24 +80,36 @@ const UNKNOWN_TENANT: Deny = Deny::new(
     "tenant-unknown",
     "The tenant is unknown or suspended.",
 );
+const ISSUER: Deny = Deny::new(
+    DenyCode::SubjectInactive,
+    "issuer",
+    "The access token is of an issuer that does not vouch for this tenant.",
+);
+const UNLINKED: Deny = Deny::new(
+    DenyCode::SubjectInactive,
+    "unlinked",
+    "The access token's subject is not linked to a user of the tenant.",
+);
+const SUSPENDED: Deny = Deny::new(
+    DenyCode::SubjectInactive,
+    "suspended",
+    "The user is suspended.",
+);
 
-impl Actor {
-    /// The answer where Envoy verified no token.
-    pub const UNAUTHENTICATED: Deny = Deny::new(
-        DenyCode::Unauthenticated,
-        "token",
-        "Send a valid access token: `authorization: Bearer …`.",
-    );
+/// Longest value of a claim that links, in bytes; a longer one links nobody.
+const MAX_LINK_BYTES: usize = 512;
 
-    /// Reads the actor from verified claims.
+impl Caller {
+    /// Reads whom a token is about from verified claims.
     ///
     /// # Errors
-    /// 401 without a subject, 403 without a known tenant.
+    /// 401 without a subject, 403 without a known tenant that the issuer may
+    /// name.
     pub fn from_claims(claims: &Claims, head: &Head) -> Result<Self, Deny> {
         let names = &head.identity;
         // An empty identity would make strangers one actor.
-        let issuer = text(claims, "iss").ok_or(Self::UNAUTHENTICATED)?;
-        let subject = text(claims, "sub").ok_or(Self::UNAUTHENTICATED)?;
+        let issuer = text(claims, "iss").ok_or(Actor::UNAUTHENTICATED)?;
+        let subject = text(claims, "sub").ok_or(Actor::UNAUTHENTICATED)?;
         let tenant = text(claims, &names.tenant_claim).ok_or(NO_TENANT)?;
         // OpenID Connect Core §2: a subject is at most 255 ASCII characters.
         // Both become header values.
@@ -84,20 +119,86 @@ impl Actor {
             return Err(CHARACTERS);
         }
         let known = head.tenants.get(tenant).ok_or(UNKNOWN_TENANT)?;
-        let groups = list(claims, &names.groups_claim);
-        let purposes = purposes(list(claims, &names.purposes_claim), &groups, known);
-        let mut actor = Self {
+        // One tenant's issuer could otherwise speak for another's people.
+        let link = known.issuers.get(issuer);
+        if link.is_none() && !known.issuers.is_empty() {
+            return Err(ISSUER);
+        }
+        let link = link
+            .and_then(|link| text(claims, &link.claim))
+            .filter(|value| value.len() <= MAX_LINK_BYTES);
+        Ok(Self {
             issuer: issuer.to_owned(),
             subject: subject.to_owned(),
             tenant: tenant.to_owned(),
             region: known.region.clone(),
             client: text(claims, &names.client_claim).map(ToOwned::to_owned),
+            link: link.map(ToOwned::to_owned),
+            groups: list(claims, &names.groups_claim),
+            purposes: list(claims, &names.purposes_claim),
+        })
+    }
+
+    /// The actor, by what the token says.
+    ///
+    /// # Errors
+    /// 403 where `head` does not know the tenant.
+    pub fn by_token(&self, head: &Head) -> Result<Actor, Deny> {
+        self.actor(self.groups.clone(), self.purposes.clone(), head)
+    }
+
+    /// The actor, by what the directory says. Groups and purposes of the token
+    /// are not believed.
+    ///
+    /// # Errors
+    /// 403 where the directory has no active user for the subject.
+    pub fn by_facts(&self, facts: &Facts, head: &Head) -> Result<Actor, Deny> {
+        if facts.user.is_none() {
+            return Err(UNLINKED);
+        }
+        match facts.active {
+            true => self.actor(facts.groups.clone(), BTreeSet::new(), head),
+            false => Err(SUSPENDED),
+        }
+    }
+
+    fn actor(
+        &self,
+        groups: BTreeSet<String>,
+        held: BTreeSet<String>,
+        head: &Head,
+    ) -> Result<Actor, Deny> {
+        let tenant = head.tenants.get(&self.tenant).ok_or(UNKNOWN_TENANT)?;
+        let purposes = purposes(held, &groups, tenant);
+        let mut actor = Actor {
+            issuer: self.issuer.clone(),
+            subject: self.subject.clone(),
+            tenant: self.tenant.clone(),
+            region: self.region.clone(),
+            client: self.client.clone(),
             groups,
             purposes,
             input: (Value::Undefined, Value::Undefined),
         };
         actor.input = (input::actor(&actor), input::tenant(&actor));
         Ok(actor)
+    }
+}
+
+impl Actor {
+    /// The answer where Envoy verified no token.
+    pub const UNAUTHENTICATED: Deny = Deny::new(
+        DenyCode::Unauthenticated,
+        "token",
+        "Send a valid access token: `authorization: Bearer …`.",
+    );
+
+    /// Reads the actor from verified claims alone, as without a directory.
+    ///
+    /// # Errors
+    /// Those of [`Caller::from_claims`].
+    pub fn from_claims(claims: &Claims, head: &Head) -> Result<Self, Deny> {
+        Caller::from_claims(claims, head)?.by_token(head)
     }
 }
 

@@ -14,7 +14,7 @@ mod facts;
 mod input;
 mod purpose;
 
-pub use actor::{Actor, Claim, Claims};
+pub use actor::{Actor, Caller, Claim, Claims};
 pub use decide::{Grant, Policy, Question};
 pub use engine::{Engine, InvalidProgram, Undecided, Verdict};
 pub use facts::{InvalidFact, collect};

@@ -67,7 +67,7 @@ pub(crate) fn head() -> Head {
             ),
             ("auditors".into(), strings(&["a"]).into_iter().collect()),
         ]),
-        modes: None,
+        ..Tenant::default()
     };
     Head {
         graph: "demo".into(),
@@ -79,6 +79,7 @@ pub(crate) fn head() -> Head {
         modes: Modes::default(),
         tenants: BTreeMap::from([("alpha".into(), alpha), ("bravo".into(), Tenant::default())]),
         texts: None,
+        directory: None,
     }
 }
 

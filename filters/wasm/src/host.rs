@@ -32,6 +32,9 @@ pub(crate) enum Buffer {
     PluginConfiguration = 7,
 }
 
+/// The host gave something that is not what the ABI says.
+pub(crate) const UNREADABLE: HostError = HostError(u32::MAX);
+
 const OK: u32 = 0;
 const NOT_FOUND: u32 = 1;
 
@@ -39,6 +42,8 @@ const NOT_FOUND: u32 = 1;
 unsafe extern "C" {
     fn proxy_log(level: u32, message: *const u8, size: usize) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+    #[cfg(feature = "policy")]
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_get_buffer_bytes(
         kind: u32,
         start: usize,
@@ -137,6 +142,13 @@ pub(crate) fn now_nanos() -> Result<u64, HostError> {
     // SAFETY: the out-pointer is valid for the call.
     done(unsafe { proxy_get_current_time_nanoseconds(&raw mut nanoseconds) })?;
     Ok(nanoseconds)
+}
+
+/// Lets the root context's `on_tick` be called every so many milliseconds.
+#[cfg(feature = "policy")]
+pub(crate) fn set_tick_period(milliseconds: u32) -> Result<(), HostError> {
+    // SAFETY: no pointers.
+    done(unsafe { proxy_set_tick_period_milliseconds(milliseconds) })
 }
 
 /// Reads a whole buffer, `max` bytes at most.
@@ -324,4 +336,35 @@ pub(crate) fn get(
     ];
     proxy_wasm::hostcalls::dispatch_http_call(cluster, headers, None, vec![], timeout)
         .map_err(|status| HostError(status as u32))
+}
+
+/// Starts a POST of JSON to a cluster and returns the call's token, as [`get`]
+/// does.
+#[cfg(feature = "policy")]
+pub(crate) fn post(
+    cluster: &str,
+    authority: &str,
+    path: &str,
+    json: &[u8],
+    timeout: Duration,
+) -> Result<u32, HostError> {
+    let headers = vec![
+        (":method", "POST"),
+        (":authority", authority),
+        (":path", path),
+        ("content-type", "application/json"),
+        ("accept", "application/json"),
+    ];
+    proxy_wasm::hostcalls::dispatch_http_call(cluster, headers, Some(json), vec![], timeout)
+        .map_err(|status| HostError(status as u32))
+}
+
+/// The body of a call's answer of 200, if it is not longer than `most`. A reset
+/// has no `:status`; that is a failure like any other.
+pub(crate) fn call_response(body_size: usize, most: usize) -> Option<Vec<u8>> {
+    let status = header(Map::CallResponse, ":status").ok().flatten()?;
+    if status != b"200" || body_size > most {
+        return None;
+    }
+    buffer(Buffer::CallResponseBody, body_size).ok().flatten()
 }

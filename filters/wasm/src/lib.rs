@@ -8,6 +8,8 @@
 )]
 
 mod claims;
+#[cfg(feature = "policy")]
+mod directory;
 mod host;
 mod request;
 mod root;

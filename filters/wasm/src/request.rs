@@ -3,13 +3,17 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+#[cfg(feature = "policy")]
+use ig_contract::directory::{Facts, FactsRequest, MAX_FACTS_BYTES};
 use ig_contract::{DecisionRecord, TextHash, decision, headers};
 use ig_guard::{Exchange, Forward, Guard, Reply, RequestHead, Step};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
 use crate::claims::VerifiedClaims;
-use crate::host::{self, Buffer, HostError, Level, Map, Pairs};
+#[cfg(feature = "policy")]
+use crate::directory;
+use crate::host::{self, Buffer, HostError, Level, Map, Pairs, UNREADABLE};
 use crate::root;
 
 /// Where a request stands.
@@ -17,6 +21,8 @@ use crate::root;
 enum Stage {
     Head,
     AwaitingBody,
+    #[cfg(feature = "policy")]
+    AwaitingFacts,
     AwaitingTexts,
     /// Sent on or answered.
     Done,
@@ -33,13 +39,16 @@ pub(crate) struct HttpRequest {
     exchange: Option<Exchange>,
     stage: Stage,
     fetches: Vec<(u32, TextHash)>,
+    /// The question to the directory that is under way.
+    #[cfg(feature = "policy")]
+    question: Option<u32>,
+    /// Whether the whole body is there. It may be before it is awaited.
+    #[cfg(feature = "policy")]
+    is_whole: bool,
 }
 
 /// Answer when even a decision could not be begun.
 const UNAVAILABLE: &[u8] = br#"{"errors":[{"message":"The guard could not decide; try again later.","extensions":{"code":"GUARD_UNAVAILABLE","rule":"host"}}]}"#;
-
-/// The host gave something that is not what the ABI says.
-const UNREADABLE: HostError = HostError(u32::MAX);
 
 impl HttpRequest {
     pub(crate) fn new(guard: Option<Rc<Guard>>, verified: Rc<VerifiedClaims>) -> Self {
@@ -49,6 +58,10 @@ impl HttpRequest {
             exchange: None,
             stage: Stage::Head,
             fetches: Vec::new(),
+            #[cfg(feature = "policy")]
+            question: None,
+            #[cfg(feature = "policy")]
+            is_whole: false,
         }
     }
 
@@ -106,12 +119,22 @@ impl HttpRequest {
         })
     }
 
+    /// As [`Self::advance`], where the host does not wait for an action.
+    fn resume(&mut self, next: impl FnOnce(&mut Self) -> Result<Step, HostError>) {
+        if self.advance(next) == Action::Continue {
+            // What cannot be resumed stays held, and ends by Envoy's timeout.
+            let _ = host::resume_request();
+        }
+    }
+
     fn apply(&mut self, step: Step) -> Result<Action, HostError> {
         match step {
             Step::AwaitBody => {
                 self.stage = Stage::AwaitingBody;
                 Ok(Action::Pause)
             }
+            #[cfg(feature = "policy")]
+            Step::FetchFacts(question) => self.ask(&question),
             Step::FetchTexts(hashes) => {
                 self.stage = Stage::AwaitingTexts;
                 self.fetch(&hashes)
@@ -142,6 +165,64 @@ impl HttpRequest {
         Ok(Action::Pause)
     }
 
+    /// Asks the directory. What cannot be asked is answered by nothing.
+    #[cfg(feature = "policy")]
+    fn ask(&mut self, question: &FactsRequest) -> Result<Action, HostError> {
+        self.stage = Stage::AwaitingFacts;
+        let guard = self.guard.clone().ok_or(HostError(0))?;
+        if let Ok(token) = directory::ask(&guard, question) {
+            self.question = Some(token);
+            return Ok(Action::Pause);
+        }
+        let step = self.after_facts(None)?;
+        self.apply(step)
+    }
+
+    #[cfg(feature = "policy")]
+    fn on_facts(&mut self, body_size: usize) {
+        self.question = None;
+        if self.stage != Stage::AwaitingFacts {
+            return;
+        }
+        let facts = host::call_response(body_size, MAX_FACTS_BYTES);
+        let facts = facts.and_then(|body| serde_json::from_slice(&body).ok());
+        self.resume(|request| request.after_facts(facts));
+    }
+
+    #[cfg(feature = "policy")]
+    fn after_facts(&mut self, facts: Option<Facts>) -> Result<Step, HostError> {
+        let exchange = self.exchange.as_mut().ok_or(HostError(0))?;
+        match exchange.on_facts(facts) {
+            Step::AwaitBody if self.is_whole => self.on_whole_body(),
+            step => Ok(step),
+        }
+    }
+
+    /// Keeps what arrives of a body before it is awaited.
+    #[cfg(feature = "policy")]
+    fn on_early_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.is_whole |= end_of_stream;
+        self.check_size(size)
+    }
+
+    /// The body is whole, and its trailers are taken care of while they are there.
+    #[cfg(feature = "policy")]
+    fn on_early_trailers(&mut self) -> Action {
+        self.is_whole = true;
+        match self.strip_trailers() {
+            Ok(()) => Action::Pause,
+            Err(error) => self.advance(|_| Err(error)),
+        }
+    }
+
+    fn check_size(&mut self, size: usize) -> Action {
+        let exchange = self.exchange.as_ref();
+        match exchange.and_then(|exchange| exchange.on_body_size(size)) {
+            Some(step) => self.advance(|_| Ok(step)),
+            None => Action::Pause,
+        }
+    }
+
     fn strip_trailers(&self) -> Result<(), HostError> {
         let exchange = self.exchange.as_ref().ok_or(HostError(0))?;
         let trailers = Pairs::read(Map::RequestTrailers)?;
@@ -163,6 +244,10 @@ impl HttpRequest {
 
 impl Context for HttpRequest {
     fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
+        #[cfg(feature = "policy")]
+        if self.question == Some(token) {
+            return self.on_facts(body_size);
+        }
         let Some(at) = self.fetches.iter().position(|(known, _)| *known == token) else {
             return;
         };
@@ -170,19 +255,13 @@ impl Context for HttpRequest {
         if self.stage != Stage::AwaitingTexts {
             return;
         }
-        // A reset has no `:status`; that is a failure like any other.
-        let is_ok = matches!(
-            host::header(Map::CallResponse, ":status"), Ok(Some(status)) if status == b"200");
-        let text = is_ok.then(|| host::buffer(Buffer::CallResponseBody, body_size));
-        let text = text.and_then(Result::ok).flatten();
+        let text = host::call_response(body_size, usize::MAX);
         let step = self
             .exchange
             .as_mut()
             .and_then(|exchange| exchange.on_text(hash, text));
-        let action = step.map(|step| self.advance(|_| Ok(step)));
-        if action == Some(Action::Continue) {
-            // What cannot be resumed stays held, and ends by Envoy's timeout.
-            let _ = host::resume_request();
+        if let Some(step) = step {
+            self.resume(|_| Ok(step));
         }
     }
 }
@@ -199,20 +278,15 @@ impl HttpContext for HttpRequest {
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         match self.stage {
             Stage::AwaitingBody => {}
+            #[cfg(feature = "policy")]
+            Stage::AwaitingFacts => return self.on_early_body(size, end_of_stream),
             Stage::Done => return Action::Continue,
             Stage::Head | Stage::AwaitingTexts => return Action::Pause,
         }
         if end_of_stream {
             return self.advance(Self::on_whole_body);
         }
-        match self
-            .exchange
-            .as_ref()
-            .and_then(|exchange| exchange.on_body_size(size))
-        {
-            Some(step) => self.advance(|_| Ok(step)),
-            None => Action::Pause,
-        }
+        self.check_size(size)
     }
 
     /// With trailers, the body callback never sees the end of the stream.
@@ -222,6 +296,8 @@ impl HttpContext for HttpRequest {
                 request.strip_trailers()?;
                 request.on_whole_body()
             }),
+            #[cfg(feature = "policy")]
+            Stage::AwaitingFacts => self.on_early_trailers(),
             Stage::Done => Action::Continue,
             Stage::Head | Stage::AwaitingTexts => Action::Pause,
         }

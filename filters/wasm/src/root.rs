@@ -8,6 +8,8 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
 use crate::claims::VerifiedClaims;
+#[cfg(feature = "policy")]
+use crate::directory;
 use crate::host::{self, Buffer, HostError, Level};
 use crate::request::HttpRequest;
 
@@ -16,9 +18,18 @@ use crate::request::HttpRequest;
 pub(crate) struct Root {
     guard: Option<Rc<Guard>>,
     verified: Rc<VerifiedClaims>,
+    #[cfg(feature = "policy")]
+    poller: Option<directory::Poller>,
 }
 
-impl Context for Root {}
+impl Context for Root {
+    #[cfg(feature = "policy")]
+    fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
+        if let Some(poller) = &mut self.poller {
+            poller.on_response(token, body_size);
+        }
+    }
+}
 
 impl RootContext for Root {
     /// The configuration is a snapshot. None at all is a guard that denies
@@ -38,6 +49,8 @@ impl RootContext for Root {
         let started = host::now_nanos();
         match Guard::new(snapshot, guards) {
             Ok(guard) => {
+                #[cfg(feature = "policy")]
+                let guard = self.with_directory(guard);
                 announce(&guard, started);
                 self.verified = Rc::new(VerifiedClaims::new(&guard.snapshot().head().identity));
                 self.guard = Some(Rc::new(guard));
@@ -51,6 +64,13 @@ impl RootContext for Root {
         }
     }
 
+    #[cfg(feature = "policy")]
+    fn on_tick(&mut self) {
+        if let Some(poller) = &mut self.poller {
+            poller.on_tick();
+        }
+    }
+
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
         Some(Box::new(HttpRequest::new(
             self.guard.clone(),
@@ -60,6 +80,15 @@ impl RootContext for Root {
 
     fn get_type(&self) -> Option<ContextType> {
         Some(crate::KIND)
+    }
+}
+
+#[cfg(feature = "policy")]
+impl Root {
+    fn with_directory(&mut self, mut guard: Guard) -> Guard {
+        directory::share(&mut guard);
+        self.poller = directory::Poller::start(&guard);
+        guard
     }
 }
 

@@ -260,6 +260,7 @@ fn head() -> Head {
             timeout_ms: 2_000,
             cache_bytes: 1 << 20,
         }),
+        directory: None,
     }
 }
 

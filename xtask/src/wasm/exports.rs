@@ -31,6 +31,7 @@ pub const KEEP: &[&str] = &[
     "proxy_on_request_trailers",
     "proxy_on_response_headers",
     "proxy_on_http_call_response",
+    "proxy_on_tick",
 ];
 
 /// What a module must have, each as a choice of names. Without the first four

@@ -1,6 +1,6 @@
 //! What a configuration has to hold.
 
-use ig_contract::snapshot::{Head, Identity, Limits, Tenant, TextStore};
+use ig_contract::snapshot::{Directory, Head, Identity, Limits, Tenant, TextStore};
 
 use super::CONFIG_VERSION;
 use crate::Problems;
@@ -29,6 +29,9 @@ pub(super) fn head(head: &Head, problems: &mut Problems) {
     );
     for (id, one) in &head.tenants {
         tenant(id, one, problems);
+    }
+    if let Some(one) = &head.directory {
+        directory(one, problems);
     }
 }
 
@@ -67,12 +70,7 @@ fn identity(identity: &Identity, problems: &mut Problems) {
         ("client-claim", &identity.client_claim),
     ];
     for (key, name) in names {
-        let holds = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
-        problems.check(
-            holds,
-            format!("identity.{key}"),
-            "is empty, or not visible ASCII",
-        );
+        problems.check(is_visible(name), format!("identity.{key}"), CLAIM);
     }
 }
 
@@ -94,29 +92,67 @@ fn tenant(id: &str, tenant: &Tenant, problems: &mut Problems) {
             );
         }
     }
+    for (issuer, link) in &tenant.issuers {
+        let path = format!("{path}.issuers.{issuer}");
+        problems.check(is_url(issuer), &path, "is not an http or https URL");
+        problems.check(is_visible(&link.claim), format!("{path}.claim"), CLAIM);
+    }
+}
+
+fn directory(directory: &Directory, problems: &mut Problems) {
+    let path = |key| format!("directory.{key}");
+    problems.check(is_name(&directory.cluster), path("cluster"), NAME);
+    problems.check(
+        is_visible(&directory.authority),
+        path("authority"),
+        AUTHORITY,
+    );
+    let prefix = &directory.path_prefix;
+    problems.check(
+        prefix.starts_with('/') && prefix.ends_with('/') && is_visible(prefix),
+        path("path-prefix"),
+        "starts and ends with `/` and has visible ASCII characters only",
+    );
+    const DAY: u32 = 24 * 60 * 60;
+    let ranges = [
+        ("timeout-ms", directory.timeout_ms, 60_000),
+        ("ttl-seconds", directory.ttl_seconds, DAY),
+        ("max-stale-seconds", directory.max_stale_seconds, 7 * DAY),
+        ("cache-entries", directory.cache_entries, 1_000_000),
+    ];
+    for (key, value, most) in ranges {
+        let message = format!("{value} is not between 1 and {most}");
+        problems.check((1..=most).contains(&value), path(key), message);
+    }
 }
 
 pub(super) fn store(store: &TextStore, problems: &mut Problems) {
     let path = |key| format!("texts.store.{key}");
     problems.check(is_name(&store.cluster), path("cluster"), NAME);
-    let holds =
-        !store.authority.is_empty() && store.authority.bytes().all(|byte| byte.is_ascii_graphic());
+    problems.check(is_visible(&store.authority), path("authority"), AUTHORITY);
     problems.check(
-        holds,
-        path("authority"),
-        "is a host, with a port where it is not the default",
-    );
-    problems.check(
-        store.path_prefix.starts_with('/')
-            && store
-                .path_prefix
-                .bytes()
-                .all(|byte| byte.is_ascii_graphic()),
+        store.path_prefix.starts_with('/') && is_visible(&store.path_prefix),
         path("path-prefix"),
         "starts with `/` and has visible ASCII characters only; the hash is appended to it",
     );
     let holds = (1..=60_000).contains(&store.timeout_ms);
     problems.check(holds, path("timeout-ms"), "is not between 1 and 60000");
+}
+
+const AUTHORITY: &str = "is a host, with a port where it is not the default";
+
+const CLAIM: &str = "is empty, or not visible ASCII";
+
+fn is_visible(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// `iss` is compared as it is written, so no more than its kind is checked.
+fn is_url(issuer: &str) -> bool {
+    let rest = issuer
+        .strip_prefix("https://")
+        .or_else(|| issuer.strip_prefix("http://"));
+    rest.is_some_and(|rest| is_visible(rest) && !rest.starts_with('/'))
 }
 
 /// These names go into headers, metrics and logs.

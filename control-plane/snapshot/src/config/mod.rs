@@ -1,6 +1,7 @@
 //! The configuration file, `guard.toml`.
 
 mod check;
+mod directory;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,6 +9,7 @@ use ig_contract::Mode;
 use ig_contract::snapshot::{Head, Identity, Limits, Modes, Tenant, TextStore};
 use serde::Deserialize;
 
+use self::directory::{RawDirectory, RawLink};
 use crate::Problems;
 
 /// Version of the file's format.
@@ -94,6 +96,7 @@ struct Raw {
     modes: RawModes,
     #[serde(default)]
     tenants: BTreeMap<String, RawTenant>,
+    directory: Option<RawDirectory>,
 }
 
 #[derive(Deserialize, Default)]
@@ -160,6 +163,8 @@ struct RawTenant {
     purposes: BTreeSet<String>,
     #[serde(default)]
     purposes_by_group: BTreeMap<String, BTreeSet<String>>,
+    #[serde(default)]
+    issuers: BTreeMap<String, RawLink>,
     modes: Option<RawModes>,
 }
 
@@ -184,6 +189,7 @@ impl Raw {
             modes,
             tenants: tenants.collect(),
             texts: None,
+            directory: self.directory.map(Into::into),
         };
         check::version(self.version, problems);
         check::head(&head, problems);
@@ -247,6 +253,7 @@ impl RawTenant {
             region: self.region,
             purposes: self.purposes,
             purposes_by_group: self.purposes_by_group,
+            issuers: directory::links(self.issuers),
             modes: self.modes.map(|own| own.over(modes)),
         }
     }

@@ -1,3 +1,5 @@
+use ig_contract::snapshot::{Directory, Link, LinkAttribute};
+
 use super::*;
 
 const LEAST: &str =
@@ -48,8 +50,20 @@ policy = "shadow"
 region = "eu-west-1"
 purposes = ["audit"]
 purposes-by-group = {{ analyst = ["audit"] }}
+[tenants.alpha.issuers."https://login.example"]
+claim = "oid"
+attribute = "user-name"
+[tenants.alpha.issuers."http://localhost:8080/realms/a"]
 [tenants.alpha.modes]
 persisted-query = "shadow"
+[directory]
+cluster = "people"
+authority = "people.internal"
+path-prefix = "/p/"
+timeout-ms = 200
+ttl-seconds = 30
+max-stale-seconds = 60
+cache-entries = 100
 "#
     );
     let config = Config::parse(&toml).unwrap();
@@ -59,6 +73,19 @@ persisted-query = "shadow"
     assert_eq!(head.modes.policy, Mode::Shadow);
     let store = head.texts.unwrap();
     assert_eq!((store.timeout_ms, store.cache_bytes), (500, 1000));
+    let directory = head.directory.unwrap();
+    assert_eq!(directory.path_prefix, "/p/");
+    let times = (directory.ttl_seconds, directory.max_stale_seconds);
+    assert_eq!((directory.timeout_ms, times), (200, (30, 60)));
+    assert_eq!(directory.cache_entries, 100);
+    let issuers = &head.tenants["alpha"].issuers;
+    let link = &issuers["https://login.example"];
+    assert_eq!(
+        (link.claim.as_str(), link.attribute),
+        ("oid", LinkAttribute::UserName)
+    );
+    let link = &issuers["http://localhost:8080/realms/a"];
+    assert_eq!(*link, Link::default());
     // A tenant's mode that is left out is the general one, not `enforce`.
     let modes = head.tenants["alpha"].modes.unwrap();
     assert_eq!(
@@ -110,6 +137,76 @@ step-up = "shadow"
 }
 
 #[test]
+fn what_a_directory_needs() {
+    let least = "[tenants.a]\n[directory]\ncluster = \"control-plane\"\nauthority = \"c\"\n";
+    let config = Config::parse(&format!("{LEAST}{least}")).unwrap();
+    let expected = r#"{"cluster":"control-plane","authority":"c"}"#;
+    let expected: Directory = serde_json::from_str(expected).unwrap();
+    assert_eq!(config.head("r1").directory, Some(expected));
+    // A line more, or in place of one, and where the problem is.
+    let table = [
+        ("cluster = \"a b\"", "directory.cluster"),
+        ("authority = \"\"", "directory.authority"),
+        ("path-prefix = \"directory/\"", "directory.path-prefix"),
+        ("path-prefix = \"/directory\"", "directory.path-prefix"),
+        ("path-prefix = \"/a b/\"", "directory.path-prefix"),
+        ("timeout-ms = 0", "directory.timeout-ms"),
+        ("timeout-ms = 60001", "directory.timeout-ms"),
+        ("ttl-seconds = 0", "directory.ttl-seconds"),
+        ("max-stale-seconds = 0", "directory.max-stale-seconds"),
+        ("cache-entries = 0", "directory.cache-entries"),
+        ("cache = 0", "directory.cache"),
+    ];
+    for (line, path) in table {
+        let key = line.split(' ').next().unwrap();
+        let others = least
+            .lines()
+            .filter(|other| !other.starts_with(&format!("{key} =")));
+        let toml: Vec<_> = others.chain([line]).collect();
+        assert_eq!(
+            paths(&format!("{LEAST}{}", toml.join("\n"))),
+            [path],
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn issuers_are_urls_with_a_claim() {
+    let of = |issuer: &str, link: &str| {
+        let toml = format!("{LEAST}[tenants.a.issuers]\n\"{issuer}\" = {{ {link} }}\n");
+        Config::parse(&toml)
+            .err()
+            .map(|problems| problems.0[0].path.clone())
+    };
+    for issuer in ["https://a", "http://a:8080/b", "https://a/b?c=d"] {
+        assert_eq!(of(issuer, ""), None, "{issuer}");
+    }
+    for issuer in [
+        "",
+        "a",
+        "https://",
+        "https:///a",
+        "ftp://a",
+        "HTTPS://a",
+        "https://a b",
+    ] {
+        let path = format!("tenants.a.issuers.{issuer}");
+        assert_eq!(of(issuer, ""), Some(path), "{issuer}");
+    }
+    let claim = "tenants.a.issuers.https://a.claim".to_owned();
+    assert_eq!(of("https://a", "claim = \"\""), Some(claim));
+    for attribute in ["external-id", "user-name", "externalId", "userName"] {
+        let link = format!("attribute = \"{attribute}\"");
+        assert_eq!(of("https://a", &link), None, "{attribute}");
+    }
+    assert_eq!(
+        of("https://a", "attribute = \"email\""),
+        Some(String::new())
+    );
+}
+
+#[test]
 fn no_tenants_is_a_problem() {
     assert_eq!(paths(LEAST), ["tenants"]);
 }
@@ -150,6 +247,9 @@ fn the_documentation_is_valid() {
     let head = config.head("r1");
     assert_eq!(head.limits, ig_contract::snapshot::Limits::default());
     assert_eq!(head.identity, ig_contract::snapshot::Identity::default());
+    let least = r#"{"cluster":"control-plane","authority":"control-plane"}"#;
+    let directory: Directory = serde_json::from_str(least).unwrap();
+    assert_eq!(head.directory, Some(directory));
     let stored = whole.replace("texts = \"embedded\"", "# ") + store;
     assert!(matches!(
         Config::parse(&stored).unwrap().texts,

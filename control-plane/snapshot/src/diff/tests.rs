@@ -45,6 +45,7 @@ fn snapshot(region: &str, program: &[u8], texts: &[(&str, &str, u32)]) -> Snapsh
             modes: Modes::default(),
             tenants: BTreeMap::from([("alpha".into(), tenant)]),
             texts: None,
+            directory: None,
         },
         program: program.to_vec(),
         documents: documents.collect(),

@@ -26,6 +26,9 @@ pub(crate) const CREATE: &str =
     "mutation Create($retention: String) { create(retention: $retention) }";
 /// For the client `kiosk` only.
 pub(crate) const KIOSK: &str = "query Kiosk { secret }";
+/// Takes data out, and reaches into other tenants.
+pub(crate) const EXPORT: &str = "query Export { me }";
+pub(crate) const EVERYWHERE: &str = "query Everywhere { me }";
 /// Of which the snapshot has no text.
 pub(crate) const REMOTE: [&str; 2] = ["query RemoteOne { me }", "query RemoteTwo { me }"];
 
@@ -37,6 +40,7 @@ decision := {"allow": true, "rule": "allow", "obligations": ["log"]} if {
 	count(violations) == 0
 }
 decision := {"allow": false, "rule": min(violations), "obligations": []} if count(violations) > 0
+violations contains "banned" if "banned" in input.actor.groups
 violations contains "retention-too-long" if {
 	some value in input.facts.retention
 	value != "short-30d"
@@ -84,6 +88,7 @@ pub(crate) fn head() -> Head {
             timeout_ms: 100,
             cache_bytes: 1_000,
         }),
+        directory: None,
     }
 }
 
@@ -95,6 +100,10 @@ pub(crate) fn snapshot(head: Head) -> Vec<u8> {
             ig_schema::compile(&schema, text, ig_schema::Limits::DOCUMENT).unwrap();
         for operation in &mut operations {
             operation.clients = clients.iter().map(|client| (*client).to_owned()).collect();
+            operation.cross_tenant = text == EVERYWHERE;
+            if text == EXPORT {
+                operation.actions[0].name = "export:cases".into();
+            }
         }
         let document = DocumentSource {
             text: text.to_owned(),
@@ -108,6 +117,8 @@ pub(crate) fn snapshot(head: Head) -> Vec<u8> {
         document(CASES, &[], true),
         document(CREATE, &[], true),
         document(KIOSK, &["kiosk"], true),
+        document(EXPORT, &[], true),
+        document(EVERYWHERE, &[], true),
         document(REMOTE[0], &[], false),
         document(REMOTE[1], &[], false),
     ];

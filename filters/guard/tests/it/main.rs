@@ -7,6 +7,7 @@
 )]
 
 mod batches;
+mod directory;
 mod fixture;
 mod heads;
 mod identity;

@@ -121,6 +121,7 @@ fn catalogue() -> Snapshot {
             modes: Default::default(),
             tenants: BTreeMap::new(),
             texts: None,
+            directory: None,
         },
         program: Vec::new(),
         documents: documents

@@ -1,8 +1,11 @@
 //! From claims to an actor.
 
 use ig_contract::DenyCode;
+use ig_contract::directory::Facts;
+use ig_contract::snapshot::Link;
 
 use super::*;
+use crate::Caller;
 
 fn with(name: &str, claim: Option<Claim>) -> Claims {
     let mut claims = claims();
@@ -125,4 +128,116 @@ fn claims_have_the_names_of_the_snapshot() {
     assert_eq!(actor.groups, strings(&["auditors"]).into_iter().collect());
     assert_eq!(actor.region.as_deref(), Some("eu-west-1"));
     assert_eq!(actor.issuer, "https://issuer");
+}
+
+fn with_issuers(issuers: &[(&str, &str)]) -> Head {
+    let mut head = head();
+    let link = |claim: &str| Link {
+        claim: claim.to_owned(),
+        ..Link::default()
+    };
+    head.tenants.get_mut("alpha").unwrap().issuers = issuers
+        .iter()
+        .map(|(issuer, claim)| ((*issuer).to_owned(), link(claim)))
+        .collect();
+    head
+}
+
+#[test]
+fn a_tenant_is_named_by_its_own_issuers() {
+    let table: &[(&[(&str, &str)], &str)] = &[
+        // Without a list, every issuer that Envoy trusts will do.
+        (&[], ""),
+        (&[("https://issuer", "sub")], ""),
+        (&[("https://other", "sub"), ("https://issuer", "sub")], ""),
+        (&[("https://other", "sub")], "issuer"),
+        (&[("https://issuer/", "sub")], "issuer"),
+        (&[("HTTPS://issuer", "sub")], "issuer"),
+        (&[("https://issue", "sub")], "issuer"),
+    ];
+    for (issuers, rule) in table {
+        let found = Actor::from_claims(&claims(), &with_issuers(issuers));
+        let found = found.err().map(|deny| (deny.code, deny.rule.to_string()));
+        let expected = (!rule.is_empty()).then(|| (DenyCode::SubjectInactive, (*rule).to_owned()));
+        assert_eq!(found, expected, "{issuers:?}");
+    }
+    // What was denied before is denied as before.
+    let head = with_issuers(&[("https://other", "sub")]);
+    for (name, rule) in [
+        ("iss", "token"),
+        ("sub", "token"),
+        ("tenant", "tenant-claim"),
+    ] {
+        let deny = Actor::from_claims(&with(name, None), &head).unwrap_err();
+        assert_eq!(deny.rule, rule, "{name}");
+    }
+    let of_bravo = Actor::from_claims(&with("tenant", text("bravo")), &head);
+    assert!(of_bravo.is_ok(), "another tenant's issuers are not asked");
+}
+
+#[test]
+fn a_link_is_the_value_of_the_issuers_claim() {
+    let long = "a".repeat(513);
+    let table = [
+        ("sub", None, Some("a@alpha.io")),
+        ("oid", None, None),
+        ("oid", text("o-1"), Some("o-1")),
+        ("oid", text("caf\u{e9}"), Some("caf\u{e9}")),
+        ("oid", text(""), None),
+        ("oid", list(&["o-1"]), None),
+        ("oid", text(&long), None),
+        ("oid", text(&long[1..]), Some(&long[1..])),
+    ];
+    for (claim, value, expected) in table {
+        let head = with_issuers(&[("https://issuer", claim)]);
+        let claims = match value {
+            Some(value) => with(claim, Some(value)),
+            None => claims(),
+        };
+        let caller = Caller::from_claims(&claims, &head).unwrap();
+        assert_eq!(caller.link.as_deref(), expected, "{claim}");
+    }
+    let caller = Caller::from_claims(&claims(), &head()).unwrap();
+    assert_eq!(caller.link, None, "no link is configured");
+}
+
+#[test]
+fn facts_say_what_tokens_do_not() {
+    let facts = |user: Option<&str>, active, groups: &[&str]| Facts {
+        position: 1,
+        user: user.map(ToOwned::to_owned),
+        active,
+        groups: strings(groups).into_iter().collect(),
+    };
+    type Case<'a> = (Facts, Result<&'a [&'a str], &'a str>);
+    let table: &[Case<'_>] = &[
+        (
+            facts(Some("u"), true, &["analysts"]),
+            Ok(&["investigation"]),
+        ),
+        (
+            facts(Some("u"), true, &["analysts", "auditors", "strangers"]),
+            Ok(&["a", "investigation"]),
+        ),
+        (facts(Some("u"), true, &[]), Ok(&[])),
+        (facts(Some("u"), false, &["analysts"]), Err("suspended")),
+        (facts(None, true, &["analysts"]), Err("unlinked")),
+        (facts(None, false, &[]), Err("unlinked")),
+    ];
+    // The token would grant more.
+    let claims = with("groups", list(&["auditors", "root"]));
+    let caller = Caller::from_claims(&claims, &head()).unwrap();
+    for (facts, expected) in table {
+        let actor = caller.by_facts(facts, &head());
+        match (actor, expected) {
+            (Ok(actor), Ok(purposes)) => {
+                assert_eq!(actor.groups, facts.groups);
+                assert_eq!(actor.purposes, strings(purposes).into_iter().collect());
+            }
+            (Err(deny), Err(rule)) => {
+                assert_eq!((deny.code, &*deny.rule), (DenyCode::SubjectInactive, *rule));
+            }
+            (actor, _) => panic!("{facts:?}: {actor:?}"),
+        }
+    }
 }

@@ -13,6 +13,7 @@ mod chain;
 mod control_plane;
 mod corpora;
 mod differential;
+mod directory;
 mod docs;
 mod gateway;
 mod identity;

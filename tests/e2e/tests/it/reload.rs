@@ -14,7 +14,7 @@ use crate::identity::eventually;
 use crate::skip;
 
 /// A file that Envoy watches.
-struct Discovery {
+pub(crate) struct Discovery {
     folder: tempfile::TempDir,
     filter: Value,
 }
@@ -22,7 +22,7 @@ struct Discovery {
 impl Discovery {
     const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 
-    fn new(fixture: &Fixture) -> Self {
+    pub(crate) fn new(fixture: &Fixture) -> Self {
         let address = "127.0.0.1:1".parse().unwrap();
         let mut bootstrap = ig_envoy::render(&fixture.options(address, address).unwrap());
         let filter = filters(&mut bootstrap)
@@ -36,7 +36,7 @@ impl Discovery {
     }
 
     /// Writes a configuration as Envoy wants it: moved into place.
-    fn publish(&self, snapshot: &[u8]) {
+    pub(crate) fn publish(&self, snapshot: &[u8]) {
         use base64::Engine as _;
         let mut config = self.filter["typed_config"].clone();
         config["config"]["configuration"]["value"] =
@@ -54,7 +54,7 @@ impl Discovery {
         std::fs::rename(new, self.folder.path().join("ecds.json")).unwrap();
     }
 
-    fn edit(&self, bootstrap: &mut Value) {
+    pub(crate) fn edit(&self, bootstrap: &mut Value) {
         let path = self.folder.path().join("ecds.json");
         bootstrap["node"] = json!({"id": "test", "cluster": "test"});
         let filters = filters(bootstrap);

@@ -136,7 +136,7 @@ fn source(modes: Modes, program: &[u8]) -> SnapshotSource {
         region: Some("eu-west-1".into()),
         purposes: purposes.clone(),
         purposes_by_group: BTreeMap::from([("analysts".into(), purposes)]),
-        modes: None,
+        ..Tenant::default()
     };
     let head = Head {
         graph: "demo".into(),
@@ -160,6 +160,7 @@ fn source(modes: Modes, program: &[u8]) -> SnapshotSource {
             timeout_ms: 1,
             cache_bytes: 1,
         }),
+        directory: None,
     };
     let documents = CATALOGUE.iter().map(|(names, kind, text, embed)| {
         let operations = names.iter().map(|name| operation(name, *kind)).collect();

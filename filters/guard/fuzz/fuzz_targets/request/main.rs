@@ -35,7 +35,9 @@ fuzz_target!(|input: Input| {
             }
             Step::Forward(forward) => oracle::check_forward(&forward),
             Step::Reply(reply) => oracle::check_reply(&reply),
-            Step::AwaitBody | Step::FetchTexts(_) => panic!("the request is still held"),
+            Step::AwaitBody | Step::FetchTexts(_) | Step::FetchFacts(_) => {
+                panic!("the request is still held")
+            }
         }
     });
 });
