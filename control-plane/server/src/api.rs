@@ -20,7 +20,8 @@ use crate::auth::tokens;
 use crate::error::{ApiError, Problem};
 use crate::extract::Json;
 use crate::{
-    audit, catalogue, decisions, graphs, metrics, policies, proxies, schemas, snapshots, tenants,
+    audit, catalogue, decisions, graphs, metrics, policies, proxies, schemas, scim, snapshots,
+    tenants,
 };
 
 /// Largest body: a catalogue or SDL of a large graph.
@@ -31,7 +32,8 @@ pub(crate) const MAX_BODY_BYTES: usize = 64 << 20;
     info(
         title = "IntelGraph Guard control plane",
         description = "Schemas, operations, policies and tenants in; guard snapshots out. \
-            Errors are problem details (RFC 9457).",
+            Errors are problem details (RFC 9457). Users and groups are below /scim/v2, \
+            which describes itself as RFC 7644 has it.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     components(schemas(Problem)),
@@ -58,7 +60,7 @@ impl Modify for Common {
 }
 
 /// Answers that any operation may give.
-const REFUSALS: [(&str, &str); 8] = [
+const REFUSALS: [(&str, &str); 9] = [
     ("400", "The request cannot be read"),
     ("401", "No valid token"),
     ("403", "The token's role is not enough"),
@@ -66,6 +68,10 @@ const REFUSALS: [(&str, &str); 8] = [
     ("413", "The body is too large"),
     ("415", "The body is not of this media type"),
     ("422", "What was sent is not valid"),
+    (
+        "429",
+        "Too many calls without a valid token from this address",
+    ),
     (
         "503",
         "The database, or the issuer of the token, cannot be reached",
@@ -136,6 +142,10 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(snapshots::preview))
         .routes(routes!(tenants::list))
         .routes(routes!(tenants::put, tenants::get, tenants::delete))
+        .routes(routes!(
+            tenants::identity::put_identity,
+            tenants::identity::get_identity
+        ))
         .routes(routes!(snapshots::publish, snapshots::list))
         .routes(routes!(snapshots::roll_back, snapshots::get))
         .routes(routes!(proxies::list))
@@ -156,6 +166,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
 pub(crate) fn routes(app: App) -> Router {
     let (router, _) = router().split_for_parts();
     router
+        .nest("/scim/v2", scim::routes())
         .fallback(|| async { ApiError::NoRoute })
         .method_not_allowed_fallback(|| async { ApiError::NoMethod })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

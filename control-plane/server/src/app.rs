@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::auth::Oidc;
+use crate::auth::{Failures, Logins, Oidc};
 use crate::decisions::Queue;
+use crate::directory::Directory;
 use crate::metrics::Metrics;
 use crate::proxies::Proxies;
 use crate::snapshots::Publications;
-use crate::store::Store;
+use crate::store::{Secret, Store};
 
 /// Shared state; a clone is a handle.
 #[derive(Clone)]
@@ -22,9 +23,21 @@ pub(crate) struct App {
     pub(crate) closing: Arc<watch::Sender<bool>>,
     /// Issuer whose tokens are taken beside our own.
     pub(crate) oidc: Option<Arc<Oidc>>,
+    /// Calls without a valid token.
+    pub(crate) failures: Arc<Failures>,
+    /// Issuers of tenants, whose tokens are those of users.
+    pub(crate) logins: Arc<Logins>,
     pub(crate) metrics: Arc<Metrics>,
     /// Where decisions of proxies go.
     pub(crate) decisions: Arc<Queue>,
+    /// Changes of users and groups.
+    pub(crate) directory: Arc<Directory>,
+    /// What cursors are sealed with.
+    pub(crate) secret: Arc<Secret>,
+    /// How clients reach the API, if that is not as they say in `Host`.
+    pub(crate) public_url: Option<Arc<str>>,
+    /// Whether the API's listener is TLS.
+    pub(crate) is_https: bool,
 }
 
 /// A name in a path: of a graph, tag or tenant.

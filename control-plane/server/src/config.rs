@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::auth::OidcConfig;
+use crate::auth::{OidcConfig, system_authorities};
 
 /// Version of the file's format.
 const VERSION: u32 = 1;
 /// How long a database is waited for, by default.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Calls without a valid token, by address and minute, by default.
+const FAILED_LOGINS: u32 = 120;
 
 /// What the environment and flags may say beside the file.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +40,9 @@ struct Raw {
     database_patience_seconds: Option<u64>,
     module: Option<PathBuf>,
     allow_plain_text: bool,
+    public_url: Option<String>,
+    login_ca: Option<PathBuf>,
+    failed_logins_per_minute: Option<u32>,
     tls: Option<TlsFiles>,
     grpc_tls: Option<TlsFiles>,
     oidc: Option<OidcConfig>,
@@ -115,6 +121,12 @@ pub struct Config {
     pub oidc: Option<OidcConfig>,
     /// How many decisions are kept.
     pub decisions: Decisions,
+    /// How clients reach the API; as they say in `Host` by default.
+    pub public_url: Option<String>,
+    /// Authorities to trust when tenants' issuers are asked for their keys.
+    pub login_ca: PathBuf,
+    /// Calls without a valid token that are looked at, by address and minute.
+    pub failed_logins_per_minute: u32,
 }
 
 /// Everything that is wrong with a configuration.
@@ -136,6 +148,9 @@ impl Config {
             grpc_tls: None,
             oidc: None,
             decisions: Decisions::default(),
+            public_url: None,
+            login_ca: system_authorities(),
+            failed_logins_per_minute: FAILED_LOGINS,
         }
     }
 
@@ -194,6 +209,9 @@ impl Config {
             grpc_tls: raw.grpc_tls,
             oidc: raw.oidc,
             decisions: raw.decisions,
+            public_url: raw.public_url,
+            login_ca: raw.login_ca.unwrap_or_else(system_authorities),
+            failed_logins_per_minute: raw.failed_logins_per_minute.unwrap_or(FAILED_LOGINS),
         }
     }
 
@@ -204,6 +222,12 @@ impl Config {
         {
             // The URL itself may hold a password.
             problems.push("database: must begin with `sqlite:` or `postgres:`".into());
+        }
+        if let Some(url) = &self.public_url
+            && !url.starts_with("https://")
+            && !url.starts_with("http://")
+        {
+            problems.push("public-url: must begin with `https://` or `http://`".into());
         }
         problems.extend(self.oidc.iter().flat_map(OidcConfig::problems));
         let listeners = [

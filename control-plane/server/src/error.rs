@@ -39,6 +39,9 @@ pub(crate) enum ApiError {
     Store(#[source] sqlx::Error),
     #[error("the control plane could not do it; try again later")]
     Task(#[source] tokio::task::JoinError),
+    /// Too many calls without a valid token; come back after so many seconds.
+    #[error("too many calls without a valid token from this address; wait {0} s")]
+    Locked(u64),
     /// The issuer's keys cannot be had.
     #[error("the token's issuer cannot be asked for its keys; try again later")]
     Issuer,
@@ -83,7 +86,7 @@ impl ApiError {
         Self::Invalid(causes.map(ToString::to_string).collect())
     }
 
-    fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
@@ -92,8 +95,28 @@ impl ApiError {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Locked(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unreadable(status, _) => *status,
             Self::Store(_) | Self::Task(_) | Self::Issuer => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+impl ApiError {
+    /// Logs what callers are not told.
+    pub(crate) fn log(&self) {
+        if let Self::Store(_) | Self::Task(_) = self {
+            let cause = std::error::Error::source(self).map(ToString::to_string);
+            tracing::error!(cause, "request failed");
+        }
+    }
+
+    /// Seconds after which to come back, where that may help.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Locked(seconds) => Some(*seconds),
+            _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => Some(2),
+            _ => None,
         }
     }
 }
@@ -115,10 +138,8 @@ pub(crate) struct Problem {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = self.status();
-        if let Self::Store(_) | Self::Task(_) = &self {
-            let cause = std::error::Error::source(&self).map(ToString::to_string);
-            tracing::error!(cause, "request failed");
-        }
+        let retry_after = self.retry_after();
+        self.log();
         let problem = Problem {
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
@@ -135,8 +156,8 @@ impl IntoResponse for ApiError {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -1,6 +1,7 @@
 //! `/metrics`, in OpenMetrics text.
 
 use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header;
@@ -12,7 +13,8 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
 
 use crate::app::App;
 use crate::auth::{Principal, Role};
@@ -34,6 +36,15 @@ pub(crate) struct DecisionLabels {
     code: String,
 }
 
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ScimLabels {
+    method: String,
+    route: String,
+}
+
+/// Seconds; 0.35 is the bound of the service's objective.
+const SCIM_BUCKETS: [f64; 10] = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.35, 0.9, 2.5, 10.0];
+
 /// What is counted.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -44,6 +55,8 @@ pub(crate) struct Metrics {
     pub(crate) publications: Counter,
     pub(crate) streams: Gauge,
     pub(crate) refusals: Counter<u64, AtomicU64>,
+    pub(crate) failed_logins: Counter,
+    scim: Family<ScimLabels, Histogram>,
 }
 
 impl Metrics {
@@ -57,6 +70,8 @@ impl Metrics {
             publications: Counter::default(),
             streams: Gauge::default(),
             refusals: Counter::default(),
+            failed_logins: Counter::default(),
+            scim: Family::new_with_constructor(|| Histogram::new(SCIM_BUCKETS)),
             registry: Registry::default(),
         };
         registry.register("api_requests", "Requests to the API", this.requests.clone());
@@ -86,6 +101,17 @@ impl Metrics {
             "Snapshots that a proxy refused",
             this.refusals.clone(),
         );
+        registry.register(
+            "failed_logins",
+            "Calls with a token that is not valid",
+            this.failed_logins.clone(),
+        );
+        registry.register_with_unit(
+            "scim_duration",
+            "Time to answer SCIM requests",
+            Unit::Seconds,
+            this.scim.clone(),
+        );
         Self { registry, ..this }
     }
 
@@ -109,13 +135,22 @@ pub(crate) async fn count(State(app): State<App>, request: Request, next: Next) 
     let route = request.extensions().get::<MatchedPath>();
     let mut labels = RequestLabels {
         method: match request.method().as_str() {
-            known @ ("GET" | "HEAD" | "PUT" | "POST" | "DELETE") => known.to_owned(),
+            known @ ("GET" | "HEAD" | "PUT" | "POST" | "PATCH" | "DELETE") => known.to_owned(),
             _ => "other".to_owned(),
         },
         route: route.map_or("none", MatchedPath::as_str).to_owned(),
         status: 0,
     };
+    let started = Instant::now();
     let response = next.run(request).await;
+    if labels.route.starts_with("/scim/") {
+        let of = ScimLabels {
+            method: labels.method.clone(),
+            route: labels.route.clone(),
+        };
+        let seconds = started.elapsed().as_secs_f64();
+        app.metrics.scim.get_or_create(&of).observe(seconds);
+    }
     labels.status = response.status().as_u16();
     app.metrics.requests.get_or_create(&labels).inc();
     response

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use envoy_types::pb::envoy::service::accesslog::v3::access_log_service_server::AccessLogServiceServer;
 use envoy_types::pb::envoy::service::extension::v3::extension_config_discovery_service_server::ExtensionConfigDiscoveryServiceServer;
@@ -13,13 +13,14 @@ use tokio::sync::watch;
 use tokio_stream::wrappers::TcpListenerStream;
 
 use crate::app::App;
-use crate::auth::Oidc;
+use crate::auth::{Failures, Logins, Oidc};
 use crate::decisions::{AccessLog, Writer};
+use crate::directory::{self, Directory};
 use crate::metrics::Metrics;
 use crate::proxies::{self, Proxies};
 use crate::snapshots::Publications;
 use crate::store::Store;
-use crate::tls::TlsListener;
+use crate::tls::{Peer, TlsListener};
 use crate::xds::Ecds;
 use crate::{Config, api, auth};
 
@@ -35,6 +36,9 @@ pub enum CannotServe {
     /// What is published cannot be read.
     #[error("what is published cannot be read")]
     Published(#[source] sqlx::Error),
+    /// Changes of users and groups cannot be read.
+    #[error("the directory cannot be read")]
+    Directory(#[source] sqlx::Error),
     /// An address is taken, or not ours.
     #[error("cannot listen on {0}")]
     Listen(SocketAddr, #[source] std::io::Error),
@@ -51,6 +55,8 @@ pub enum CannotServe {
 
 /// How often a replica looks for what others published, beside being told.
 const POLL: Duration = Duration::from_millis(500);
+/// How often old changes of users and groups are forgotten.
+const PRUNE: Duration = Duration::from_secs(600);
 /// How long requests may take to end once the server is to end.
 const GRACE: Duration = Duration::from_secs(10);
 /// Silence after which a proxy's connection is tried, and how long it may take
@@ -94,6 +100,11 @@ impl Server {
             .follow(&store)
             .await
             .map_err(CannotServe::Published)?;
+        let directory = Directory::new(&store)
+            .await
+            .map_err(CannotServe::Directory)?;
+        let secret = store.secret("cursor").await;
+        let secret = secret.map_err(CannotServe::Directory)?;
         let metrics = Arc::new(Metrics::new());
         let (decisions, writer) = Writer::new(store.clone(), metrics.clone(), config.decisions);
         Ok(Self {
@@ -103,8 +114,14 @@ impl Server {
                 proxies: Arc::new(Proxies::new()),
                 closing: Arc::new(watch::Sender::new(false)),
                 oidc: config.oidc.clone().map(Oidc::new).map(Arc::new),
+                failures: Arc::new(Failures::new(config.failed_logins_per_minute)),
+                logins: Arc::new(Logins::new(config.login_ca.clone())),
                 metrics,
                 decisions: Arc::new(decisions),
+                directory: Arc::new(directory),
+                secret: Arc::new(secret),
+                public_url: config.public_url.as_deref().map(Into::into),
+                is_https: config.tls.is_some(),
             },
             writer,
             config: config.clone(),
@@ -175,7 +192,7 @@ async fn serve_http(
 ) -> Result<(), CannotServe> {
     let closing = app.closing.clone();
     let until = async move { closed(&closing).await };
-    let routes = api::routes(app);
+    let routes = api::routes(app).into_make_service_with_connect_info::<Peer>();
     let served = match tls {
         None => {
             axum::serve(listener, routes)
@@ -199,14 +216,16 @@ async fn serve_grpc(
 ) -> Result<(), CannotServe> {
     let closing = app.closing.clone();
     let until = async move { closed(&closing).await };
+    let services = tonic::service::Routes::new(ExtensionConfigDiscoveryServiceServer::new(
+        Ecds::new(app.clone()),
+    ))
+    .add_service(AccessLogServiceServer::new(AccessLog::new(app.clone())));
+    let routes = services.into_axum_router().merge(directory::routes(app));
     let router = tonic::transport::Server::builder()
         .tcp_nodelay(true)
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER))
-        .add_service(ExtensionConfigDiscoveryServiceServer::new(Ecds::new(
-            app.clone(),
-        )))
-        .add_service(AccessLogServiceServer::new(AccessLog::new(app)));
+        .add_routes(routes.into());
     let served = match tls {
         None => {
             let incoming = TcpListenerStream::new(listener);
@@ -233,7 +252,14 @@ async fn serve_grpc(
 /// again and again, since a message may be lost.
 async fn follow(app: App) {
     let mut listener: Option<PgListener> = None;
+    let mut pruned = Instant::now();
     loop {
+        if pruned.elapsed() > PRUNE {
+            pruned = Instant::now();
+            if let Err(error) = directory::prune(&app.store).await {
+                tracing::warn!(%error, "old changes of users and groups are not forgotten");
+            }
+        }
         if listener.is_none() {
             listener = app.store.listen().await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "no messages of other replicas; looking instead");
@@ -242,6 +268,10 @@ async fn follow(app: App) {
         }
         if let Err(error) = app.published.follow(&app.store).await {
             tracing::error!(%error, "what is published cannot be read");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        if let Err(error) = app.directory.follow(&app.store).await {
+            tracing::error!(%error, "changes of users and groups cannot be read");
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         let told = async {

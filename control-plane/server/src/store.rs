@@ -16,6 +16,15 @@ pub(crate) struct Store {
     postgres: Option<String>,
 }
 
+/// A key. It shows itself to whoever asks for it only.
+pub(crate) struct Secret([u8; 32]);
+
+impl Secret {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// Why there is no database.
 #[derive(Debug, thiserror::Error)]
 pub enum CannotOpen {
@@ -137,6 +146,28 @@ impl Store {
         Ok(Some(listener))
     }
 
+    /// A key that all replicas share, made when it is first asked for.
+    ///
+    /// # Errors
+    /// When it can neither be read nor made.
+    pub(crate) async fn secret(&self, name: &str) -> Result<Secret, sqlx::Error> {
+        let mut made = [0; 32];
+        getrandom::fill(&mut made).map_err(|error| sqlx::Error::Protocol(error.to_string()))?;
+        sqlx::query("INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+            .bind(name)
+            .bind(hex::encode(made))
+            .execute(&self.pool)
+            .await?;
+        let value: String = sqlx::query_scalar("SELECT value FROM secrets WHERE name = $1")
+            .bind(name)
+            .fetch_one(&self.pool)
+            .await?;
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(value, &mut bytes)
+            .map_err(|error| sqlx::Error::Protocol(error.to_string()))?;
+        Ok(Secret(bytes))
+    }
+
     pub(crate) async fn close(&self) {
         self.pool.close().await;
     }
@@ -159,7 +190,8 @@ async fn connect(
                     let pragmas = match is_sqlite {
                         true => {
                             "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \
-                                 PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON"
+                                 PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+                                 PRAGMA case_sensitive_like = ON"
                         }
                         false => "SET lock_timeout = '10s'",
                     };
@@ -222,14 +254,25 @@ mod tests {
     /// Two files because both are SQL that people read; one schema.
     #[test]
     fn both_databases_have_one_schema() {
-        let sqlite = include_str!("../migrations/sqlite/0001_initial.sql");
-        let postgres = include_str!("../migrations/postgres/0001_initial.sql");
-        let translated = sqlite
-            .replace(
-                "INTEGER PRIMARY KEY AUTOINCREMENT",
-                "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
-            )
-            .replace(" BLOB ", " BYTEA ");
-        assert_eq!(postgres, translated);
+        let files = [
+            (
+                include_str!("../migrations/sqlite/0001_initial.sql"),
+                include_str!("../migrations/postgres/0001_initial.sql"),
+            ),
+            (
+                include_str!("../migrations/sqlite/0002_directory.sql"),
+                include_str!("../migrations/postgres/0002_directory.sql"),
+            ),
+        ];
+        for (sqlite, postgres) in files {
+            let translated = sqlite
+                .replace(
+                    "INTEGER PRIMARY KEY AUTOINCREMENT",
+                    "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+                )
+                .replace(" BLOB ", " BYTEA ")
+                .replace(" COLLATE BINARY", " COLLATE \"C\"");
+            assert_eq!(postgres, translated);
+        }
     }
 }

@@ -1,23 +1,33 @@
 //! Who calls the API, and what they may.
 
+mod failures;
+mod issuer;
+mod login;
 mod oidc;
 mod role;
 mod token;
 pub(crate) mod tokens;
 
-use axum::extract::FromRequestParts;
+use std::time::Instant;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
+pub(crate) use failures::Failures;
+pub(crate) use issuer::is_loopback;
+pub(crate) use login::Logins;
 pub(crate) use oidc::Oidc;
 pub use oidc::OidcConfig;
-pub(crate) use role::{Grant, Principal, Role};
+pub(crate) use oidc::system_authorities;
+pub(crate) use role::{Grant, Person, Principal, Provisioning, Role};
 #[expect(unreachable_pub, reason = "a source of the public error")]
 pub use token::CannotBootstrap;
 pub(crate) use token::bootstrap;
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::tls::Peer;
 
 /// Longest token that is looked at.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -36,10 +46,31 @@ impl FromRequestParts<App> for Principal {
             .and_then(|value| value.strip_prefix("Bearer "))
             .filter(|token| token.len() <= MAX_TOKEN_BYTES)
             .ok_or(ApiError::Unauthenticated)?;
-        match (&app.oidc, token.starts_with(token::PREFIX)) {
-            (_, true) => token::find(&app.store, token).await,
-            (Some(oidc), false) => oidc.verify(token).await,
-            (None, false) => Err(ApiError::Unauthenticated),
+        let address = parts.extensions.get::<ConnectInfo<Peer>>();
+        let address = address.map(|ConnectInfo(peer)| peer.0.ip());
+        if let Some(address) = address {
+            app.failures.check(address, token, Instant::now())?;
         }
+        let outcome = find(app, token).await;
+        match (&outcome, address) {
+            (Ok(_), _) => app.failures.succeeded(token),
+            (Err(ApiError::Unauthenticated), Some(address)) => {
+                app.failures.failed(address, token, Instant::now());
+                app.metrics.failed_logins.inc();
+            }
+            (Err(_), _) => {}
+        }
+        outcome
+    }
+}
+
+async fn find(app: &App, token: &str) -> Result<Principal, ApiError> {
+    if token.starts_with(token::PREFIX) {
+        return token::find(&app.store, token).await;
+    }
+    let claimed = login::claimed(token).ok_or(ApiError::Unauthenticated)?;
+    match &app.oidc {
+        Some(oidc) if oidc.is(&claimed.issuer) => oidc.verify(token).await,
+        _ => login::verify(app, token, &claimed).await,
     }
 }

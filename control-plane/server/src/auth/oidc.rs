@@ -1,18 +1,12 @@
-//! Access tokens of an OIDC issuer: admins by group (OpenID Connect Core 1.0,
-//! RFC 9068 for the claims).
+//! Access tokens of the operator's OIDC issuer: admins by group.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::Mutex;
-use ureq::tls::{RootCerts, TlsConfig};
 
+use super::issuer::{TokenIssuer, Trust, is_loopback};
 use super::{Grant, Principal, Role};
 use crate::error::ApiError;
 
@@ -40,7 +34,7 @@ pub struct OidcConfig {
     pub tenant_admins: BTreeMap<String, BTreeSet<String>>,
 }
 
-fn system_authorities() -> PathBuf {
+pub(crate) fn system_authorities() -> PathBuf {
     "/etc/ssl/certs/ca-certificates.crt".into()
 }
 
@@ -62,7 +56,7 @@ impl OidcConfig {
             problems.push("oidc.issuer: a URL, or say where its keys are with oidc.jwks".into());
         }
         for role in self.roles.keys() {
-            if Role::parse(role).is_none_or(|role| role == Role::TenantAdmin) {
+            if Role::parse(role).is_none_or(|role| role < Role::Viewer) {
                 problems.push(format!(
                     "oidc.roles.{role}: must be viewer, publisher or owner"
                 ));
@@ -72,46 +66,26 @@ impl OidcConfig {
     }
 }
 
-fn is_loopback(url: &str) -> bool {
-    let uri: Result<axum::http::Uri, _> = url.parse();
-    let host = uri.ok().and_then(|uri| uri.host().map(str::to_owned));
-    host.is_some_and(|host| {
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost"
-            || host
-                .parse::<std::net::IpAddr>()
-                .is_ok_and(|address| address.is_loopback())
-    })
-}
-
-/// How often keys are asked for at most: a stranger's key id must not make us
-/// ask for each request.
-const REFRESH: Duration = Duration::from_secs(10);
-/// How long keys are believed without asking again.
-const MAX_AGE: Duration = Duration::from_secs(300);
-const TIMEOUT: Duration = Duration::from_secs(5);
-const MAX_ANSWER_BYTES: u64 = 1 << 20;
-/// By which clocks may differ.
-const LEEWAY_SECONDS: u64 = 5;
-
-#[derive(Default)]
-struct Keys {
-    set: Option<Arc<JwkSet>>,
-    asked: Option<Instant>,
-}
-
-/// An issuer.
+/// The operator's issuer.
 pub(crate) struct Oidc {
     config: OidcConfig,
-    keys: Mutex<Keys>,
+    issuer: TokenIssuer,
 }
 
 impl Oidc {
     pub(crate) fn new(config: OidcConfig) -> Self {
-        Self {
-            config,
-            keys: Mutex::default(),
-        }
+        let issuer = TokenIssuer::new(Trust {
+            issuer: config.issuer.clone(),
+            audience: config.audience.clone(),
+            jwks: config.jwks.clone(),
+            ca: config.ca.clone(),
+        });
+        Self { config, issuer }
+    }
+
+    /// Whether a token that says it is of `issuer` is of this one.
+    pub(super) fn is(&self, issuer: &str) -> bool {
+        self.config.issuer == issuer
     }
 
     /// The caller that a token stands for.
@@ -120,39 +94,7 @@ impl Oidc {
     /// 401 for a token that is not good, 403 without a group that has a role,
     /// 503 when keys cannot be had.
     pub(super) async fn verify(&self, token: &str) -> Result<Principal, ApiError> {
-        let header = decode_header(token).map_err(|_| ApiError::Unauthenticated)?;
-        // `none` and HMAC are no algorithms of a key that is public.
-        if !matches!(
-            header.alg,
-            Algorithm::ES256
-                | Algorithm::ES384
-                | Algorithm::EdDSA
-                | Algorithm::RS256
-                | Algorithm::RS384
-                | Algorithm::RS512
-                | Algorithm::PS256
-                | Algorithm::PS384
-                | Algorithm::PS512
-        ) {
-            return Err(ApiError::Unauthenticated);
-        }
-        let key = self.key(header.kid.as_deref()).await?;
-        if let Some(algorithm) = key.common.key_algorithm {
-            let same = algorithm.to_string() == format!("{:?}", header.alg);
-            if !same {
-                return Err(ApiError::Unauthenticated);
-            }
-        }
-        let mut validation = Validation::new(header.alg);
-        validation.leeway = LEEWAY_SECONDS;
-        validation.validate_nbf = true;
-        validation.set_issuer(&[&self.config.issuer]);
-        validation.set_audience(&[&self.config.audience]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        let key = DecodingKey::from_jwk(&key).map_err(|_| ApiError::Unauthenticated)?;
-        let claims = decode::<Value>(token, &key, &validation)
-            .map_err(|_| ApiError::Unauthenticated)?
-            .claims;
+        let claims = self.issuer.verify(token).await?;
         let subject = claims["sub"].as_str().ok_or(ApiError::Unauthenticated)?;
         Ok(Principal {
             name: format!("oidc:{}", subject.chars().take(200).collect::<String>()),
@@ -183,93 +125,4 @@ impl Oidc {
             (None, _, _) => None,
         }
     }
-
-    async fn key(&self, id: Option<&str>) -> Result<Jwk, ApiError> {
-        // Held while asking: many callers with a new key ask once.
-        let mut keys = self.keys.lock().await;
-        let is_old = keys.asked.is_none_or(|asked| asked.elapsed() > MAX_AGE);
-        let known = keys.set.as_deref().and_then(|set| choose(set, id));
-        if let (Some(known), false) = (&known, is_old) {
-            return Ok(known.clone());
-        }
-        if keys.asked.is_none_or(|asked| asked.elapsed() > REFRESH) {
-            keys.asked = Some(Instant::now());
-            let config = self.config.clone();
-            let fetched = tokio::task::spawn_blocking(move || fetch(&config)).await;
-            match fetched.map_err(ApiError::Task)? {
-                Ok(set) => keys.set = Some(Arc::new(set)),
-                Err(error) => tracing::warn!(error, "the issuer's keys cannot be had"),
-            }
-        }
-        let set = keys.set.as_deref().ok_or(ApiError::Issuer)?;
-        choose(set, id).ok_or(ApiError::Unauthenticated)
-    }
-}
-
-/// The key by its id, or the only one there is.
-fn choose(set: &JwkSet, id: Option<&str>) -> Option<Jwk> {
-    let is_for_signatures =
-        |key: &&Jwk| !matches!(key.common.public_key_use, Some(PublicKeyUse::Encryption));
-    let mut keys = set.keys.iter().filter(is_for_signatures);
-    match id {
-        Some(id) => keys
-            .find(|key| key.common.key_id.as_deref() == Some(id))
-            .cloned(),
-        None => keys.next().filter(|_| keys.next().is_none()).cloned(),
-    }
-}
-
-fn fetch(config: &OidcConfig) -> Result<JwkSet, String> {
-    let source = match &config.jwks {
-        Some(source) => source.clone(),
-        None => {
-            let well_known = format!(
-                "{}/.well-known/openid-configuration",
-                config.issuer.trim_end_matches('/')
-            );
-            let answer: Value = get(config, &well_known)?;
-            // OpenID Connect Discovery 1.0, 4.3.
-            if answer["issuer"] != config.issuer.as_str() {
-                return Err(format!("{well_known} is of another issuer"));
-            }
-            let uri = answer["jwks_uri"].as_str();
-            uri.ok_or_else(|| format!("{well_known} has no jwks_uri"))?
-                .to_owned()
-        }
-    };
-    if source.starts_with("https://") || (source.starts_with("http://") && is_loopback(&source)) {
-        return get(config, &source);
-    }
-    if source.starts_with("http://") {
-        return Err(format!("{source}: without TLS keys can be replaced"));
-    }
-    let text = std::fs::read(&source).map_err(|error| format!("{source}: {error}"))?;
-    serde_json::from_slice(&text).map_err(|error| format!("{source}: {error}"))
-}
-
-fn get<T: serde::de::DeserializeOwned>(config: &OidcConfig, url: &str) -> Result<T, String> {
-    let mut builder = ureq::Agent::config_builder().timeout_global(Some(TIMEOUT));
-    // Keys come from where they are said to be, or not at all.
-    builder = builder.max_redirects(0);
-    if url.starts_with("https://") {
-        let authorities = std::fs::read(&config.ca)
-            .map_err(|error| format!("{}: {error}", config.ca.display()))?;
-        let authorities: Vec<_> = ureq::tls::parse_pem(&authorities)
-            .filter_map(|item| match item {
-                Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(certificate),
-                _ => None,
-            })
-            .collect();
-        let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&authorities));
-        builder = builder.tls_config(tls.build());
-    }
-    let agent = builder.build().new_agent();
-    let answer = agent.get(url).call();
-    let mut answer = answer.map_err(|error| format!("{url}: {error}"))?;
-    answer
-        .body_mut()
-        .with_config()
-        .limit(MAX_ANSWER_BYTES)
-        .read_json()
-        .map_err(|error| format!("{url}: {error}"))
 }

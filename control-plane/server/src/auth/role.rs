@@ -6,10 +6,12 @@ use utoipa::ToSchema;
 use crate::error::ApiError;
 
 /// Roles. Viewer, publisher and owner each have the rights of those before;
-/// a tenant's admin has its tenant and nothing else.
+/// a tenant's admin and its provisioner have that tenant and nothing else.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Role {
+    /// One tenant's users and groups, by SCIM: an identity provider.
+    Provisioner,
     /// One tenant: its purposes, its decisions.
     TenantAdmin,
     /// Reads everything.
@@ -21,7 +23,8 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Provisioner,
         Self::TenantAdmin,
         Self::Viewer,
         Self::Publisher,
@@ -30,6 +33,7 @@ impl Role {
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
+            Self::Provisioner => "provisioner",
             Self::TenantAdmin => "tenant-admin",
             Self::Viewer => "viewer",
             Self::Publisher => "publisher",
@@ -49,15 +53,43 @@ pub(crate) enum Grant {
     Global(Role),
     /// Admin of a tenant.
     Tenant(String),
+    /// Provisioner of a tenant.
+    Provisioner(Provisioning),
+    /// A user of a tenant.
+    User(Person),
+    /// Nothing of the API: a proxy, or whoever else the audit trail names.
+    System,
+}
+
+/// A user of a tenant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Person {
+    pub(crate) tenant: String,
+    /// Its id.
+    pub(crate) user: String,
+    /// Whether a group makes it an admin of the tenant.
+    pub(crate) is_admin: bool,
+}
+
+/// What a provisioner may.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Provisioning {
+    /// Its tenant.
+    pub(crate) tenant: String,
+    /// Whether it may put users into groups that the tenant calls privileged.
+    pub(crate) may_confer: bool,
 }
 
 impl Grant {
     /// A grant from its parts; `None` where they contradict each other.
-    pub(crate) fn new(role: Role, tenant: Option<String>) -> Option<Self> {
-        match (role, tenant) {
-            (Role::TenantAdmin, Some(tenant)) => Some(Self::Tenant(tenant)),
-            (Role::TenantAdmin, None) | (_, Some(_)) => None,
-            (role, None) => Some(Self::Global(role)),
+    pub(crate) fn new(role: Role, tenant: Option<String>, may_confer: bool) -> Option<Self> {
+        match (role, tenant, may_confer) {
+            (Role::Provisioner, Some(tenant), may_confer) => {
+                Some(Self::Provisioner(Provisioning { tenant, may_confer }))
+            }
+            (Role::TenantAdmin, Some(tenant), false) => Some(Self::Tenant(tenant)),
+            (Role::TenantAdmin | Role::Provisioner, _, _) | (_, Some(_), _) | (_, _, true) => None,
+            (role, None, false) => Some(Self::Global(role)),
         }
     }
 }
@@ -71,6 +103,23 @@ pub(crate) struct Principal {
 }
 
 impl Principal {
+    /// Somebody who calls nothing here, by the name in the audit trail.
+    pub(crate) fn of_system(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            grant: Grant::System,
+        }
+    }
+
+    /// The tenant that it administrates.
+    fn own_tenant(&self) -> Option<&str> {
+        match &self.grant {
+            Grant::Tenant(tenant) => Some(tenant),
+            Grant::User(person) if person.is_admin => Some(&person.tenant),
+            _ => None,
+        }
+    }
+
     /// # Errors
     /// 403 below the role.
     pub(crate) fn require(&self, role: Role) -> Result<(), ApiError> {
@@ -86,18 +135,31 @@ impl Principal {
     /// 403 below the role, and 404 for another tenant's admin, who does not
     /// learn which tenants there are.
     pub(crate) fn require_tenant(&self, tenant: &str, role: Role) -> Result<(), ApiError> {
-        match &self.grant {
-            Grant::Tenant(own) if own == tenant => Ok(()),
-            Grant::Tenant(_) => Err(ApiError::NotFound(format!("the tenant {tenant}"))),
-            Grant::Global(_) => self.require(role),
+        match self.own_tenant() {
+            Some(own) if own == tenant => Ok(()),
+            Some(_) => Err(ApiError::NotFound(format!("the tenant {tenant}"))),
+            None => self.require(role),
         }
     }
 
     /// The only tenant it may see; `None` for all.
     pub(crate) fn only_tenant(&self) -> Option<&str> {
+        self.own_tenant()
+    }
+
+    /// What it may provision, if it is a tenant's provisioner.
+    pub(crate) fn provisioning(&self) -> Option<&Provisioning> {
         match &self.grant {
-            Grant::Tenant(tenant) => Some(tenant),
-            Grant::Global(_) => None,
+            Grant::Provisioner(provisioning) => Some(provisioning),
+            _ => None,
+        }
+    }
+
+    /// The user it is, if it is one.
+    pub(crate) fn person(&self) -> Option<&Person> {
+        match &self.grant {
+            Grant::User(person) => Some(person),
+            _ => None,
         }
     }
 }
@@ -121,9 +183,13 @@ mod tests {
         }
         for role in global {
             assert!(!may(Grant::Tenant("alpha".into()), role));
+            let provisioner = Grant::new(Role::Provisioner, Some("alpha".into()), true);
+            assert!(!may(provisioner.unwrap(), role));
         }
         // Not even by mistake: a tenant's admin without a tenant.
-        assert_eq!(Grant::new(Role::TenantAdmin, None), None);
-        assert_eq!(Grant::new(Role::Viewer, Some("alpha".into())), None);
+        assert_eq!(Grant::new(Role::TenantAdmin, None, false), None);
+        assert_eq!(Grant::new(Role::Provisioner, None, false), None);
+        assert_eq!(Grant::new(Role::Viewer, Some("alpha".into()), false), None);
+        assert_eq!(Grant::new(Role::Owner, None, true), None);
     }
 }

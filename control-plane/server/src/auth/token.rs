@@ -55,16 +55,16 @@ pub(crate) async fn bootstrap(store: &Store) -> Result<Option<String>, CannotBoo
 /// The caller that a token stands for. It is looked up by its hash, so that no
 /// comparison tells how much of a guess was right.
 pub(super) async fn find(store: &Store, token: &str) -> Result<Principal, ApiError> {
-    let row: Option<(String, String, Option<String>)> = sqlx::query_as(
-        "SELECT name, role, tenant FROM tokens WHERE hash = $1 AND revoked_at IS NULL \
+    let row: Option<(String, String, Option<String>, i64)> = sqlx::query_as(
+        "SELECT name, role, tenant, may_confer FROM tokens WHERE hash = $1 AND revoked_at IS NULL \
          AND (expires_at IS NULL OR expires_at > $2)",
     )
     .bind(hash(token))
     .bind(now())
     .fetch_optional(store.pool())
     .await?;
-    let (name, role, tenant) = row.ok_or(ApiError::Unauthenticated)?;
-    let grant = Role::parse(&role).and_then(|role| Grant::new(role, tenant));
+    let (name, role, tenant, may_confer) = row.ok_or(ApiError::Unauthenticated)?;
+    let grant = Role::parse(&role).and_then(|role| Grant::new(role, tenant, may_confer != 0));
     Ok(Principal {
         name,
         grant: grant.ok_or(ApiError::Unauthenticated)?,

@@ -24,8 +24,12 @@ pub(crate) struct NewToken {
     #[schema(pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
     name: String,
     role: Role,
-    /// Of a tenant's admin.
+    /// Of a tenant's admin or provisioner.
     tenant: Option<String>,
+    /// Whether a provisioner may put users into groups that the tenant calls
+    /// privileged.
+    #[serde(default)]
+    may_confer: bool,
     /// Days until it expires; never, by default.
     #[schema(minimum = 1, maximum = 3650)]
     expires_in_days: Option<u32>,
@@ -47,6 +51,8 @@ pub(crate) struct ListedToken {
     name: String,
     role: String,
     tenant: Option<String>,
+    /// 1 for a provisioner that may confer privileged groups.
+    may_confer: i64,
     created_at: i64,
     created_by: String,
     expires_at: Option<i64>,
@@ -73,10 +79,11 @@ pub(crate) async fn create(
         ));
     }
     if new.tenant.as_deref().is_some_and(|tenant| !is_name(tenant))
-        || Grant::new(new.role, new.tenant.clone()).is_none()
+        || Grant::new(new.role, new.tenant.clone(), new.may_confer).is_none()
     {
         return Err(ApiError::invalid(
-            "tenant: one for the role tenant-admin, and for no other",
+            "tenant: one for the roles tenant-admin and provisioner, and for no other; \
+             mayConfer: for provisioners only",
         ));
     }
     let expires_at = match new.expires_in_days {
@@ -88,8 +95,8 @@ pub(crate) async fn create(
     let id = Uuid::now_v7().to_string();
     let mut transaction = app.store.begin().await?;
     sqlx::query(
-        "INSERT INTO tokens (id, hash, name, role, tenant, created_at, created_by, expires_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO tokens (id, hash, name, role, tenant, created_at, created_by, expires_at, \
+         may_confer) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(id.as_str())
     .bind(token::hash(&token))
@@ -99,6 +106,7 @@ pub(crate) async fn create(
     .bind(now())
     .bind(by.name.as_str())
     .bind(expires_at)
+    .bind(i64::from(new.may_confer))
     .execute(&mut *transaction)
     .await
     .map_err(|error| match is_conflict(&error) {
@@ -107,7 +115,10 @@ pub(crate) async fn create(
     })?;
     let role = new.tenant.as_deref().map_or_else(
         || new.role.as_str().to_owned(),
-        |tenant| format!("{} of {tenant}", new.role.as_str()),
+        |tenant| match new.may_confer {
+            true => format!("{} of {tenant}, may confer", new.role.as_str()),
+            false => format!("{} of {tenant}", new.role.as_str()),
+        },
     );
     let change = Change {
         action: "token.create",
@@ -129,7 +140,7 @@ pub(crate) async fn list(
 ) -> Result<Json<Vec<ListedToken>>, ApiError> {
     by.require(Role::Owner)?;
     let tokens = sqlx::query_as(
-        "SELECT id, name, role, tenant, created_at, created_by, expires_at, revoked_at \
+        "SELECT id, name, role, tenant, may_confer, created_at, created_by, expires_at, revoked_at \
          FROM tokens ORDER BY created_at DESC, id",
     )
     .fetch_all(app.store.pool())

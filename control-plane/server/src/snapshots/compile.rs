@@ -80,6 +80,8 @@ fn one_tenant(tenant: &ig_contract::snapshot::Tenant) -> Result<Table, ApiError>
     table.insert("purposes".into(), purposes);
     let by_group = Value::try_from(&tenant.purposes_by_group).map_err(ApiError::invalid)?;
     table.insert("purposes-by-group".into(), by_group);
+    let issuers = Value::try_from(&tenant.issuers).map_err(ApiError::invalid)?;
+    table.insert("issuers".into(), issuers);
     if let Some(modes) = &tenant.modes {
         let mut one = Table::new();
         let mode = |mode| Value::try_from(mode).map_err(ApiError::invalid);

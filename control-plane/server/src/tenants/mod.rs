@@ -5,14 +5,19 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::http::StatusCode;
 use ig_contract::snapshot::Tenant;
-use sqlx::AnyConnection;
+use sqlx::{Any, AnyConnection, Transaction};
 
 use crate::app::{App, is_name};
 use crate::audit::{self, Change};
 use crate::auth::{Principal, Role};
+use crate::directory::{self, Whose};
 use crate::error::{ApiError, Problem};
 use crate::extract::{Json, Path};
 use crate::store::now;
+
+pub(crate) mod identity;
+
+pub(crate) use identity::{privileged_groups, read as identity};
 
 /// Put a tenant: its region, purposes and modes.
 ///
@@ -42,7 +47,17 @@ pub(crate) async fn put(
     if by.only_tenant().is_some() {
         let before = before.as_deref().map(|before| parse(&id, before));
         let before = before.ok_or_else(|| ApiError::NotFound(format!("the tenant {id}")))??;
-        if (&before.region, before.modes) != (&tenant.region, tenant.modes) {
+        let fixed = |tenant: &Tenant| {
+            let Tenant {
+                region,
+                purposes: _,
+                purposes_by_group: _,
+                modes,
+                issuers,
+            } = tenant;
+            (region.clone(), *modes, issuers.clone())
+        };
+        if fixed(&before) != fixed(&tenant) {
             return Err(ApiError::Forbidden("owner"));
         }
     }
@@ -62,7 +77,18 @@ pub(crate) async fn put(
         after: Some(&after),
     };
     audit::record(&mut transaction, &by, change).await?;
+    // Whose tokens count, and for whom, is read with the facts.
+    let issuers = before.as_deref().map(|before| parse(&id, before));
+    let issuers = issuers.transpose()?.map(|before| before.issuers);
+    let is_same = issuers.unwrap_or_default() == tenant.issuers;
+    if !is_same {
+        directory::record(&mut transaction, &id, &Whose::Everybody).await?;
+        app.store.notify(&mut transaction).await?;
+    }
     transaction.commit().await?;
+    if !is_same {
+        directory::tell(&app).await;
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -100,7 +126,9 @@ pub(crate) async fn get(
     parse(&id, &settings).map(Json)
 }
 
-/// Delete a tenant: from the next publication on, its callers are denied.
+/// Delete a tenant, its users, groups and tokens: where guards ask the
+/// directory its callers are denied at once, elsewhere from the next publication
+/// on.
 #[utoipa::path(delete, path = "/tenants/{tenant}", tag = "tenants",
     security(("bearer" = ["owner"])), params(("tenant" = String, Path)),
     responses((status = 204), (status = 404, body = Problem)))]
@@ -128,9 +156,52 @@ pub(crate) async fn delete(
         before: Some(&before),
         after: None,
     };
+    forget(&mut transaction, &id).await?;
     audit::record(&mut transaction, &by, change).await?;
+    directory::record(&mut transaction, &id, &Whose::Everybody).await?;
+    app.store.notify(&mut transaction).await?;
     transaction.commit().await?;
+    directory::tell(&app).await;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes away what is the tenant's: a later one of the same name is another.
+async fn forget(
+    transaction: &mut Transaction<'static, Any>,
+    tenant: &str,
+) -> Result<(), sqlx::Error> {
+    for table in [
+        "scim_values",
+        "scim_members",
+        "scim_counts",
+        "subject_links",
+        "scim_resources",
+        "tenant_logins",
+    ] {
+        let sql = format!("DELETE FROM {table} WHERE tenant = $1");
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(tenant)
+            .execute(&mut **transaction)
+            .await?;
+    }
+    sqlx::query("UPDATE tokens SET revoked_at = $1 WHERE tenant = $2 AND revoked_at IS NULL")
+        .bind(now())
+        .bind(tenant)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// A tenant, if there is one.
+pub(crate) async fn read(
+    connection: &mut AnyConnection,
+    id: &str,
+) -> Result<Option<Tenant>, ApiError> {
+    let settings: Option<String> = sqlx::query_scalar("SELECT settings FROM tenants WHERE id = $1")
+        .bind(id)
+        .fetch_optional(connection)
+        .await?;
+    settings.map(|settings| parse(id, &settings)).transpose()
 }
 
 /// Every tenant.

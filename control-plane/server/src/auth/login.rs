@@ -1,0 +1,158 @@
+//! Users of tenants, by access tokens of the tenants' own issuers.
+//!
+//! A token is of the tenant that names its issuer and audience as a login; its
+//! subject is a user by the same link as at the gateway.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ig_contract::directory::FactsRequest;
+use serde_json::Value;
+
+use super::issuer::{TokenIssuer, Trust};
+use super::{Grant, Person, Principal};
+use crate::app::App;
+use crate::error::ApiError;
+use crate::{directory, tenants};
+
+/// Issuers whose keys are kept; all are forgotten at the limit.
+const MAX_ISSUERS: usize = 1000;
+
+/// The issuers of tenants.
+pub(crate) struct Logins {
+    issuers: Mutex<HashMap<Trust, Arc<TokenIssuer>>>,
+    /// Authorities to trust when asking them.
+    ca: PathBuf,
+}
+
+/// Who a token says it is of, before it is verified.
+pub(super) struct Claimed {
+    pub(super) issuer: String,
+    audiences: Vec<String>,
+}
+
+/// Reads a token without believing it: to know whom to ask for keys.
+pub(super) fn claimed(token: &str) -> Option<Claimed> {
+    let payload = token.split('.').nth(1)?;
+    let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
+    let claims: Value = serde_json::from_slice(&payload).ok()?;
+    let audiences = match claims.get("aud")? {
+        Value::String(one) => vec![one.clone()],
+        Value::Array(list) => list
+            .iter()
+            .take(16)
+            .filter_map(|one| one.as_str().map(ToOwned::to_owned))
+            .collect(),
+        _ => return None,
+    };
+    Some(Claimed {
+        issuer: claims.get("iss")?.as_str()?.to_owned(),
+        audiences,
+    })
+}
+
+impl Logins {
+    pub(crate) fn new(ca: PathBuf) -> Self {
+        Self {
+            issuers: Mutex::default(),
+            ca,
+        }
+    }
+
+    fn issuer(&self, trust: Trust) -> Arc<TokenIssuer> {
+        let mut issuers = self.issuers.lock().unwrap_or_else(PoisonError::into_inner);
+        if issuers.len() >= MAX_ISSUERS {
+            issuers.clear();
+        }
+        let made = || Arc::new(TokenIssuer::new(trust.clone()));
+        issuers.entry(trust.clone()).or_insert_with(made).clone()
+    }
+}
+
+/// The user that a token stands for.
+///
+/// # Errors
+/// 401 for a token of no tenant, that is not good, or whose subject is nobody
+/// who may do anything; 503 when keys cannot be had.
+pub(super) async fn verify(
+    app: &App,
+    token: &str,
+    claimed: &Claimed,
+) -> Result<Principal, ApiError> {
+    for audience in &claimed.audiences {
+        let row: Option<(String, Option<String>)> = sqlx::query_as(
+            "SELECT tenant, jwks FROM tenant_logins WHERE issuer = $1 AND audience = $2",
+        )
+        .bind(claimed.issuer.as_str())
+        .bind(audience.as_str())
+        .fetch_optional(app.store.pool())
+        .await?;
+        let Some((tenant, jwks)) = row else {
+            continue;
+        };
+        let issuer = app.logins.issuer(Trust {
+            issuer: claimed.issuer.clone(),
+            audience: audience.clone(),
+            jwks,
+            ca: app.logins.ca.clone(),
+        });
+        let claims = issuer.verify(token).await?;
+        return person(app, tenant, &claimed.issuer, &claims).await;
+    }
+    Err(ApiError::Unauthenticated)
+}
+
+async fn person(
+    app: &App,
+    tenant: String,
+    issuer: &str,
+    claims: &Value,
+) -> Result<Principal, ApiError> {
+    let subject = claims["sub"].as_str().ok_or(ApiError::Unauthenticated)?;
+    let mut connection = app.store.pool().acquire().await?;
+    let settings = tenants::read(&mut connection, &tenant).await?;
+    let rule = settings.and_then(|tenant| tenant.issuers.get(issuer).cloned());
+    let rule = rule.ok_or(ApiError::Unauthenticated)?;
+    let identity = tenants::identity(&mut connection, &tenant).await?;
+    drop(connection);
+    let link = claims.get(&rule.claim).and_then(Value::as_str);
+    let request = FactsRequest {
+        graph: String::new(),
+        tenant,
+        issuer: issuer.to_owned(),
+        subject: subject.to_owned(),
+        link: link.map(ToOwned::to_owned),
+    };
+    let name = format!(
+        "user:{}/{}",
+        request.tenant,
+        subject.chars().take(200).collect::<String>()
+    );
+    let by = Principal::of_system(&name);
+    let facts = directory::facts(app, &by, &request).await?;
+    let Some(user) = facts.user.filter(|_| facts.active) else {
+        return Err(ApiError::Unauthenticated);
+    };
+    // Names of groups are compared without case, as everywhere.
+    let groups: Vec<String> = facts
+        .groups
+        .iter()
+        .map(|name| name.to_lowercase())
+        .collect();
+    let is_admin = identity
+        .admin_groups
+        .iter()
+        .any(|group| groups.contains(&group.to_lowercase()));
+    let tenant = request.tenant;
+    Ok(Principal {
+        name,
+        grant: Grant::User(Person {
+            tenant,
+            user,
+            is_admin,
+        }),
+    })
+}

@@ -1,0 +1,100 @@
+//! Which user a subject of an issuer is.
+//!
+//! The tenant's rule names a claim and an attribute: the first time that a
+//! subject is seen, the user whose attribute has the claim's value is linked to
+//! it, for ever. An email address is never such an attribute, and a user is
+//! linked to one subject of an issuer only.
+
+use ig_contract::directory::FactsRequest;
+use ig_contract::snapshot::{Link, LinkAttribute};
+use sqlx::AnyConnection;
+
+use crate::app::App;
+use crate::audit::{self, Change};
+use crate::auth::Principal;
+use crate::error::ApiError;
+use crate::store::now;
+
+/// The user that is linked to a subject.
+pub(crate) async fn find(
+    connection: &mut AnyConnection,
+    tenant: &str,
+    issuer: &str,
+    subject: &str,
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT user_id FROM subject_links WHERE tenant = $1 AND issuer = $2 AND subject = $3",
+    )
+    .bind(tenant)
+    .bind(issuer)
+    .bind(subject)
+    .fetch_optional(connection)
+    .await
+}
+
+/// Links a subject that is seen for the first time, where the rule finds a
+/// user.
+pub(super) async fn link(
+    app: &App,
+    by: &Principal,
+    rule: &Link,
+    of: &FactsRequest,
+) -> Result<Option<String>, ApiError> {
+    let Some(value) = of.link.as_deref().filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let mut transaction = app.store.begin().await?;
+    let lock = format!("scim-link:{}", of.tenant);
+    app.store.lock(&mut transaction, &lock).await?;
+    let known = find(&mut transaction, &of.tenant, &of.issuer, &of.subject).await?;
+    if known.is_some() {
+        return Ok(known);
+    }
+    let (column, value) = match rule.attribute {
+        LinkAttribute::ExternalId => ("external_id", value.to_owned()),
+        LinkAttribute::UserName => ("name", value.to_lowercase()),
+    };
+    let sql = format!(
+        "SELECT id FROM scim_resources WHERE tenant = $1 AND kind = 'User' AND {column} = $2 \
+         AND deleted_at IS NULL LIMIT 2"
+    );
+    let users: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+        .bind(of.tenant.as_str())
+        .bind(value)
+        .fetch_all(&mut *transaction)
+        .await?;
+    // Which of two is meant cannot be told.
+    let [user] = users.as_slice() else {
+        return Ok(None);
+    };
+    let linked = sqlx::query(
+        "INSERT INTO subject_links (tenant, issuer, subject, user_id, linked_at) \
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+    )
+    .bind(of.tenant.as_str())
+    .bind(of.issuer.as_str())
+    .bind(of.subject.as_str())
+    .bind(user.as_str())
+    .bind(now())
+    .execute(&mut *transaction)
+    .await?;
+    if linked.rows_affected() == 0 {
+        tracing::warn!(
+            tenant = of.tenant,
+            user,
+            "another subject of the issuer is this user; the new one is not linked"
+        );
+        return Ok(None);
+    }
+    let target = format!("{}/User/{user}", of.tenant);
+    let after = serde_json::json!({"issuer": of.issuer, "subject": of.subject}).to_string();
+    let change = Change {
+        action: "subject.link",
+        target: &target,
+        before: None,
+        after: Some(&after),
+    };
+    audit::record(&mut transaction, by, change).await?;
+    transaction.commit().await?;
+    Ok(Some(user.clone()))
+}
