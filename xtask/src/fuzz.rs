@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 
 use crate::process::Process;
@@ -11,7 +11,7 @@ use crate::{setup, tools};
 /// Runs the fuzz targets, one after the other
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  \
-    cargo xtask fuzz                                  both targets, a minute each\n  \
+    cargo xtask fuzz                                  every target, a minute each\n  \
     cargo xtask fuzz --target request --seconds 600   one of them for longer")]
 pub struct Args {
     /// Only this target (repeatable)
@@ -29,6 +29,10 @@ enum Target {
     Snapshot,
     /// Requests on their way through all guards
     Request,
+    /// Filters of SCIM
+    Filter,
+    /// PATCH of SCIM
+    Patch,
 }
 
 impl Target {
@@ -36,6 +40,8 @@ impl Target {
         match self {
             Self::Snapshot => ("contract/fuzz", "snapshot_decode"),
             Self::Request => ("filters/guard/fuzz", "request"),
+            Self::Filter => ("control-plane/scim/fuzz", "filter"),
+            Self::Patch => ("control-plane/scim/fuzz", "patch"),
         }
     }
 }
@@ -58,8 +64,17 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 fn fuzz(target: Target, seconds: u32) -> Result<()> {
     let (folder, name) = target.folder_and_name();
     eprintln!("== fuzz target {name}, {seconds} s");
+    // What is found goes to the first; seeds are only read.
+    let corpus = format!("{folder}/corpus/{name}");
+    let made = std::fs::create_dir_all(tools::root().join(&corpus));
+    made.with_context(|| format!("cannot make {corpus}"))?;
+    let seeds = format!("{folder}/seeds/{name}");
+    let has_seeds = tools::root().join(&seeds).is_dir();
+    let inputs = [Some(corpus), has_seeds.then_some(seeds)];
     Ok(Process::new("cargo")
-        .args(["fuzz", "run", "--fuzz-dir", folder, name, "--"])
+        .args(["fuzz", "run", "--fuzz-dir", folder, name])
+        .args(inputs.into_iter().flatten())
+        .arg("--")
         .args([
             &format!("-max_total_time={seconds}"),
             "-print_final_stats=1",

@@ -14,7 +14,7 @@ use serde_json::Value;
 use xtask::tools::root;
 
 /// Which crates of the workspace a crate may need, tests and builds aside.
-const ALLOWED: [(&str, &[&str]); 13] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     ("ig-contract", &[]),
     ("ig-persisted-query", &["ig-contract"]),
     ("ig-policy", &["ig-contract"]),
@@ -25,9 +25,10 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("ig-guard-wasm", &["ig-contract", "ig-guard"]),
     ("ig-schema", &["ig-contract"]),
     ("ig-snapshot", &["ig-contract", "ig-schema", "ig-policy"]),
+    ("ig-scim", &[]),
     (
         "ig-control-plane",
-        &["ig-contract", "ig-schema", "ig-snapshot"],
+        &["ig-contract", "ig-schema", "ig-snapshot", "ig-scim"],
     ),
     ("ig-envoy", &["ig-contract"]),
     (

@@ -28,6 +28,8 @@ enum Role {
     Owner,
     /// One tenant: its purposes, its decisions.
     TenantAdmin,
+    /// One tenant's users and groups, by SCIM: an identity provider.
+    Provisioner,
 }
 
 impl Role {
@@ -37,6 +39,7 @@ impl Role {
             Self::Publisher => "publisher",
             Self::Owner => "owner",
             Self::TenantAdmin => "tenant-admin",
+            Self::Provisioner => "provisioner",
         }
     }
 }
@@ -45,7 +48,9 @@ impl Role {
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   ig access create ci --role publisher --expires-in-days 90
-  ig access create alpha-admin --role tenant-admin --tenant alpha")]
+  ig access create alpha-admin --role tenant-admin --tenant alpha
+  ig access create alpha-entra --role provisioner --tenant alpha --expires-in-days 365
+  ig access create alpha-entra-admins --role provisioner --tenant alpha --may-confer")]
 pub(crate) struct CreateArgs {
     #[command(flatten)]
     connection: Connection,
@@ -54,9 +59,13 @@ pub(crate) struct CreateArgs {
     /// What it may do.
     #[arg(long, value_enum)]
     role: Role,
-    /// The tenant of a tenant's admin.
-    #[arg(long, required_if_eq("role", "tenant-admin"))]
+    /// The tenant of a tenant's admin or provisioner.
+    #[arg(long, required_if_eq_any([("role", "tenant-admin"), ("role", "provisioner")]))]
     tenant: Option<String>,
+    /// A provisioner may put users into the tenant's privileged groups, and
+    /// rename these and their members.
+    #[arg(long)]
+    may_confer: bool,
     /// Days until it expires; never, by default.
     #[arg(long, value_name = "DAYS")]
     expires_in_days: Option<u32>,
@@ -107,6 +116,7 @@ fn create(args: &CreateArgs) -> Result<Outcome> {
         "name": args.name,
         "role": args.role.as_str(),
         "tenant": args.tenant,
+        "mayConfer": args.may_confer,
         "expiresInDays": args.expires_in_days,
     });
     let made = Client::new(&args.connection)?.post_json("/tokens", &new)?;
@@ -124,9 +134,13 @@ fn list(args: &ListArgs) -> Result<Outcome> {
         return Ok(Outcome::Clean);
     }
     let rows = tokens.as_array().into_iter().flatten().map(|one| {
+        let may_confer = one["mayConfer"] == 1 || one["mayConfer"] == true;
         [
             text(&one["name"]),
-            text(&one["role"]),
+            match may_confer {
+                true => format!("{}, may confer", text(&one["role"])),
+                false => text(&one["role"]),
+            },
             text(&one["tenant"]),
             time(&one["createdAt"]),
             time(&one["expiresAt"]),

@@ -1,11 +1,14 @@
 //! `ig tenant`
 
+mod identity;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Subcommand, ValueEnum};
+use ig_contract::snapshot::{Link, LinkAttribute};
 use ig_snapshot::Config;
 use serde_json::{Map, Value, json};
 
@@ -23,13 +26,17 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Delete a tenant.
     Delete(DeleteArgs),
+    /// Put and get what only owners say of a tenant's identities.
+    #[command(subcommand)]
+    Identity(identity::Command),
 }
 
 /// Put a tenant. What is not given is not: this replaces what was there.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   ig tenant put alpha --region eu-west-1 --purpose investigation --purpose audit
-  ig tenant put alpha --purpose audit --group-purpose analyst=audit --policy-mode shadow")]
+  ig tenant put alpha --purpose audit --group-purpose analyst=audit --policy-mode shadow
+  ig tenant put alpha --purpose audit --issuer https://login.example,oid,externalId")]
 pub(crate) struct PutArgs {
     #[command(flatten)]
     connection: Connection,
@@ -44,6 +51,12 @@ pub(crate) struct PutArgs {
     /// A purpose that a group has, beside those of the token.
     #[arg(long = "group-purpose", value_name = "GROUP=PURPOSE")]
     by_group: Vec<Pair>,
+    /// An issuer whose tokens may name this tenant, and how its subjects are
+    /// linked to the tenant's users: the claim, by default `sub`, has the value
+    /// of `externalId`, the default, or `userName`. May be given several times;
+    /// every trusted issuer's tokens may, by default.
+    #[arg(long = "issuer", value_name = "URL[,CLAIM[,ATTRIBUTE]]")]
+    issuers: Vec<Issuer>,
     /// Mode of the allow-list for this tenant.
     #[arg(long, value_enum)]
     persisted_query_mode: Option<Mode>,
@@ -61,6 +74,34 @@ impl FromStr for Pair {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (group, purpose) = text.split_once('=').ok_or("write GROUP=PURPOSE")?;
         Ok(Self(group.to_owned(), purpose.to_owned()))
+    }
+}
+
+#[derive(Clone)]
+struct Issuer(String, Link);
+
+impl FromStr for Issuer {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts: Vec<_> = text.split(',').collect();
+        let (url, claim, attribute) = match parts.as_slice() {
+            [url] => (url, None, None),
+            [url, claim] => (url, Some(claim), None),
+            [url, claim, attribute] => (url, Some(claim), Some(attribute)),
+            _ => return Err("write URL, URL,CLAIM or URL,CLAIM,ATTRIBUTE"),
+        };
+        let mut link = Link::default();
+        if let Some(claim) = claim {
+            link.claim = (*claim).to_owned();
+        }
+        link.attribute = match attribute.copied() {
+            None => link.attribute,
+            Some("externalId") => LinkAttribute::ExternalId,
+            Some("userName") => LinkAttribute::UserName,
+            Some(_) => return Err("the attribute is externalId or userName"),
+        };
+        Ok(Self((*url).to_owned(), link))
     }
 }
 
@@ -103,7 +144,8 @@ pub(crate) struct ListArgs {
     json: bool,
 }
 
-/// Delete a tenant. From the next publication on, its callers are denied.
+/// Delete a tenant, its users, groups and tokens. From the next publication on,
+/// its callers are denied; where guards ask the directory, at once.
 #[derive(clap::Args)]
 #[command(after_help = "Example:
   ig tenant delete bravo")]
@@ -124,6 +166,7 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
             output::line(format!("{} is gone", args.tenant))?;
             Ok(Outcome::Clean)
         }
+        Command::Identity(command) => identity::run(command),
     }
 }
 
@@ -147,6 +190,10 @@ fn put(args: &PutArgs) -> Result<Outcome> {
         .into_iter()
         .filter_map(|(name, mode)| Some((name.to_owned(), json!(mode?.as_str()))));
     let modes: Map<String, Value> = modes.collect();
+    if !args.issuers.is_empty() {
+        let issuers = args.issuers.iter().map(|Issuer(url, link)| (url, link));
+        tenant["issuers"] = json!(BTreeMap::from_iter(issuers));
+    }
     if !modes.is_empty() {
         tenant["modes"] = Value::Object(modes);
     }
@@ -187,6 +234,7 @@ fn list(args: &ListArgs) -> Result<Outcome> {
                 id.clone(),
                 text(&tenant["region"]),
                 text(&tenant["purposes"]),
+                issuers(&tenant["issuers"]),
                 if modes.is_null() {
                     "-".to_owned()
                 } else {
@@ -194,6 +242,15 @@ fn list(args: &ListArgs) -> Result<Outcome> {
                 },
             ]
         });
-    output::table(["TENANT", "REGION", "PURPOSES", "MODES"], rows)?;
+    output::table(["TENANT", "REGION", "PURPOSES", "ISSUERS", "MODES"], rows)?;
     Ok(Outcome::Clean)
+}
+
+fn issuers(of: &Value) -> String {
+    let issuers = of.as_object().into_iter().flatten();
+    let issuers: Vec<Value> = issuers.map(|(url, _)| url.as_str().into()).collect();
+    match issuers.is_empty() {
+        true => "-".to_owned(),
+        false => text(&Value::Array(issuers)),
+    }
 }

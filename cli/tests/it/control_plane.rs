@@ -118,6 +118,32 @@ fn what_goes_wrong_is_said() {
         ("policy rollback --graph demo", 1, "no other bundle before"),
         ("graph get none", 1, "none"),
         ("access create a --role tenant-admin", 2, "--tenant"),
+        ("access create a --role provisioner", 2, "--tenant"),
+        (
+            "access create a --role viewer --may-confer",
+            1,
+            "provisioners only",
+        ),
+        ("tenant put alpha --issuer https://a,b,email", 2, "userName"),
+        ("tenant put alpha --issuer https://a,b,c,d", 2, "URL,CLAIM"),
+        ("tenant identity get none", 1, "none"),
+        ("tenant identity put none", 1, "none"),
+        (
+            "tenant identity put alpha --login https://login.example",
+            2,
+            "URL,AUDIENCE",
+        ),
+        (
+            "tenant identity put alpha --login http://login.example,ig",
+            1,
+            "https",
+        ),
+        ("tenant identity put alpha --file guard.toml", 2, "not JSON"),
+        (
+            "tenant identity put alpha --file a --admin-group b",
+            2,
+            "cannot be used with",
+        ),
         (
             "tenant put alpha --control-url http://example.com",
             2,
@@ -156,4 +182,79 @@ fn a_token_is_made_used_and_revoked() {
         .says("publisher");
     remote.ig("access revoke reader").ok();
     remote.ig(&format!("graph list {with}")).exits(2);
+}
+
+#[test]
+fn a_tenant_has_issuers_and_an_identity() {
+    let remote = Remote::start();
+    remote.fill();
+    remote
+        .ig(
+            "tenant put alpha --issuer https://a --issuer https://b,oid \
+             --issuer https://c,upn,userName",
+        )
+        .ok();
+    let tenants = remote.ig("tenant list --json").ok().json();
+    assert_eq!(
+        tenants["alpha"]["issuers"],
+        serde_json::json!({
+            "https://a": {"claim": "sub", "attribute": "externalId"},
+            "https://b": {"claim": "oid", "attribute": "externalId"},
+            "https://c": {"claim": "upn", "attribute": "userName"},
+        })
+    );
+    remote.ig("tenant list").ok().says("https://b");
+    // Those of a file, too.
+    let config = remote.work.read("guard.toml");
+    let issuers = "[tenants.alpha.issuers.\"https://d\"]\nclaim = \"oid\"\n";
+    remote.work.write("issuers.toml", &(config + issuers));
+    remote.ig("tenant import issuers.toml").ok();
+    let tenants = remote.ig("tenant list --json").ok().json();
+    assert_eq!(tenants["alpha"]["issuers"]["https://d"]["claim"], "oid");
+
+    let empty = remote.ig("tenant identity get alpha --json").ok().json();
+    remote
+        .ig(
+            "tenant identity put alpha --privileged-group analysts --admin-group admins \
+             --login https://a,ig --login https://b,ig,https://b/keys",
+        )
+        .ok();
+    let identity = remote.ig("tenant identity get alpha --json").ok().stdout;
+    remote.work.write("identity.json", &identity);
+    remote
+        .ig("tenant identity get alpha")
+        .ok()
+        .says("admin group")
+        .says("https://b");
+    remote.ig("tenant identity put alpha").ok();
+    let now = remote.ig("tenant identity get alpha --json").ok().json();
+    assert_eq!(now, empty);
+    remote
+        .ig("tenant identity put alpha --file identity.json")
+        .ok();
+    let now = remote.ig("tenant identity get alpha --json").ok();
+    assert_eq!(now.stdout, identity);
+    assert_eq!(now.json()["logins"][1]["jwks"], "https://b/keys");
+}
+
+#[test]
+fn a_provisioner_has_a_tenant_and_nothing_of_the_api() {
+    let remote = Remote::start();
+    remote.fill();
+    remote
+        .ig("access create more --role provisioner --tenant alpha --may-confer")
+        .ok();
+    let made = remote.ig("access create idp --role provisioner --tenant alpha");
+    remote.work.write("token", &made.ok().stdout);
+    remote
+        .ig("tenant list --admin-token-file token")
+        .exits(2)
+        .says("403");
+    let listed = remote.ig("access list").ok().stdout;
+    let row = |name: &str| listed.lines().find(|line| line.starts_with(name)).unwrap();
+    assert!(
+        row("more").contains("provisioner, may confer  alpha"),
+        "{listed}"
+    );
+    assert!(!row("idp").contains("may confer"), "{listed}");
 }

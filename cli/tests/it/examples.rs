@@ -22,7 +22,7 @@ const LOCAL: [&str; 14] = [
 ];
 
 /// Commands that speak to a control plane, in an order that makes sense.
-const REMOTE: [&str; 25] = [
+const REMOTE: [&str; 27] = [
     "schema push",
     "schema list",
     "schema get",
@@ -33,6 +33,8 @@ const REMOTE: [&str; 25] = [
     "tenant import",
     "tenant put",
     "tenant list",
+    "tenant identity get",
+    "tenant identity put",
     "graph put",
     "graph get",
     "graph list",
