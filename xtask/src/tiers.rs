@@ -81,7 +81,7 @@ pub fn run_test(args: &TestArgs) -> Result<ExitCode> {
             extras.push(setup::Extra::Interop);
         }
         if runs(&args.tiers, Tier::Unit) {
-            extras.push(setup::Extra::Contract);
+            extras.extend([setup::Extra::Contract, setup::Extra::Scim]);
         }
         if runs(&args.tiers, Tier::Unit) || runs(&args.tiers, Tier::E2e) {
             extras.push(setup::Extra::Postgres);
@@ -177,6 +177,8 @@ fn interop(root: &Path) -> Result<()> {
             "ig-cli",
             "--package",
             "ig-demo-upstream",
+            "--package",
+            "ig-control-plane",
         ],
     )?;
     let folder = root.join("tests/interop");
@@ -202,6 +204,7 @@ pub fn run_ci(_: &CiArgs) -> Result<ExitCode> {
         setup::Extra::Interop,
         setup::Extra::Postgres,
         setup::Extra::Contract,
+        setup::Extra::Scim,
         setup::Extra::Deny,
     ];
     test(&mut steps, &[Tier::All], extras)?;

@@ -12,6 +12,7 @@ export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..')
  * @typedef {object} Tools
  * @property {string} ig The command line.
  * @property {string} upstream The demo upstream.
+ * @property {string} controlPlane The control plane.
  * @property {string} guard The guard's Wasm module.
  * @property {string} envoy Envoy.
  */
@@ -58,12 +59,14 @@ function find(variable, candidates, isUsable) {
 function look() {
   const found = {
     ig: find('IG_BIN', built('ig'), isExecutable),
+    controlPlane: find('IG_CONTROL_PLANE_BIN', built('ig-control-plane'), isExecutable),
     upstream: find('IG_UPSTREAM_BIN', built('ig-demo-upstream'), isExecutable),
     guard: find('IG_GUARD_WASM', [join(ROOT, 'target/wasm/ig_guard.wasm')], existsSync),
     envoy: find('IG_ENVOY', envoys(), isExecutable),
   };
   const hints = {
     ig: 'ig: cargo build -p ig-cli, or set IG_BIN',
+    controlPlane: 'ig-control-plane: cargo build -p ig-control-plane, or set IG_CONTROL_PLANE_BIN',
     upstream: 'ig-demo-upstream: cargo build -p ig-demo-upstream, or set IG_UPSTREAM_BIN',
     guard: 'ig_guard.wasm: cargo xtask build, or set IG_GUARD_WASM',
     envoy: 'Envoy: cargo xtask setup, or set IG_ENVOY',

@@ -2,6 +2,7 @@
 
 mod arms;
 mod control_plane;
+mod directory;
 mod fleet;
 mod load;
 mod report;
@@ -31,7 +32,8 @@ const GRACE: Duration = Duration::from_secs(3);
     cargo xtask bench --rounds 9 --write       also into docs/benchmarks.md\n  \
     cargo xtask bench --arm guard --arm bare   only these arms\n  \
     cargo xtask bench --json reports/bench.json\n  \
-    cargo xtask bench --control-plane          publishing under load, and many streams")]
+    cargo xtask bench --control-plane          publishing under load, and many streams\n  \
+    cargo xtask bench --directory              SCIM on a million users, and its way to the edge")]
 pub struct Args {
     /// Turns of each arm
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
@@ -48,13 +50,16 @@ pub struct Args {
     /// Instead: publishing under load, and a thousand streams
     #[arg(long)]
     control_plane: bool,
+    /// Instead: SCIM on a million users, and how long a change takes to the edge
+    #[arg(long, conflicts_with = "control_plane")]
+    directory: bool,
     /// Another build of the module, as one more arm
     #[arg(long, value_name = "FILE")]
     module: Option<PathBuf>,
     /// Operations of the large catalogue; 0 leaves it out
     #[arg(long, default_value_t = 100_000)]
     operations: usize,
-    /// Write docs/benchmarks.md, or docs/benchmarks-control-plane.md
+    /// Write the page in docs that has the last run
     #[arg(long)]
     write: bool,
     /// Write the figures here
@@ -76,6 +81,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         } else {
             ExitCode::FAILURE
         });
+    }
+    if args.directory {
+        directory::run(&root, args.write, args.json.as_deref())?;
+        return Ok(ExitCode::SUCCESS);
     }
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let mut fleet = Fleet::start(
