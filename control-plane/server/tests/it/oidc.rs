@@ -13,14 +13,14 @@ use serde_json::{Value, json};
 use crate::databases::Database;
 
 /// An issuer's well-known documents over HTTP; keys can be exchanged.
-struct WellKnown {
-    url: String,
+pub(crate) struct WellKnown {
+    pub(crate) url: String,
     keys: Arc<Mutex<Value>>,
     asked: Arc<AtomicUsize>,
 }
 
 impl WellKnown {
-    fn start(keys: Value) -> Self {
+    pub(crate) fn start(keys: Value) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let this = Self {

@@ -1,0 +1,321 @@
+//! What proxies are told of subjects, and what they are to forget.
+
+use ig_contract::directory::{Change, Changes, ChangesRequest, Facts, FactsRequest};
+use ig_e2e::{ControlPlane, RawRequest, Scim, fill, http2};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use crate::databases::Database;
+
+const ISSUER: &str = "https://login.example";
+const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
+
+struct Edge {
+    control: ControlPlane,
+    scim: Scim,
+    runtime: Runtime,
+}
+
+impl Edge {
+    /// A graph that is published, and a tenant whose subjects are linked by the
+    /// attribute.
+    fn start(database: &Database, attribute: &str) -> Self {
+        let control = database.start();
+        fill(|method, path, body| control.call(method, path, body)).unwrap();
+        let scim = control.provisioner("alpha", false).unwrap();
+        let this = Self {
+            control,
+            scim,
+            runtime: Runtime::new().unwrap(),
+        };
+        this.put_tenant(attribute);
+        let (status, said) = this.control.call("POST", "/snapshots/demo", "");
+        assert_eq!(status, 200, "{said}");
+        this
+    }
+
+    fn put_tenant(&self, attribute: &str) {
+        let tenant = json!({
+            "region": "eu-west-1", "purposes": ["investigation"],
+            "issuers": {ISSUER: {"claim": "sub", "attribute": attribute}},
+        });
+        let put = self
+            .control
+            .call("PUT", "/tenants/alpha", tenant.to_string());
+        assert_eq!(put.0, 204, "{}", put.1);
+    }
+
+    fn call(&self, path: &str, body: &impl Serialize) -> (u16, Vec<u8>) {
+        let body = serde_json::to_vec(body).unwrap();
+        let request = RawRequest {
+            method: "POST".into(),
+            target: format!("/directory/v1/{path}"),
+            headers: vec![("content-type".into(), b"application/json".to_vec())],
+            chunks: vec![body],
+            ..RawRequest::default()
+        };
+        let answer = self.runtime.block_on(http2(self.control.grpc, &request));
+        let answer = answer.unwrap();
+        (answer.status, answer.body)
+    }
+
+    fn ask<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> T {
+        let (status, body) = self.call(path, body);
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    fn facts_of(&self, issuer: &str, subject: &str, link: Option<&str>) -> Facts {
+        let request = FactsRequest {
+            graph: "demo".into(),
+            tenant: "alpha".into(),
+            issuer: issuer.into(),
+            subject: subject.into(),
+            link: link.map(Into::into),
+        };
+        self.ask("facts", &request)
+    }
+
+    /// Facts of a subject whose claim is its name.
+    fn facts(&self, subject: &str) -> Facts {
+        self.facts_of(ISSUER, subject, Some(subject))
+    }
+
+    fn changes(&self, after: Option<u64>) -> Changes {
+        let request = ChangesRequest {
+            graph: "demo".into(),
+            after,
+            wait_ms: 10,
+        };
+        self.ask("changes", &request)
+    }
+
+    fn user(&self, name: &str) -> String {
+        let answer = self.scim.post("/Users", &user(name));
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.id()
+    }
+
+    fn group(&self, name: &str, members: &[&str]) -> String {
+        let members: Vec<Value> = members.iter().map(|id| json!({"value": id})).collect();
+        let body = json!({"schemas": [GROUP], "displayName": name, "members": members});
+        let answer = self.scim.post("/Groups", &body);
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.id()
+    }
+}
+
+fn user(name: &str) -> Value {
+    json!({
+        "schemas": [USER], "userName": format!("{name}@alpha.io"), "externalId": name,
+        "emails": [{"value": format!("mail-{name}"), "type": "work"}],
+    })
+}
+
+fn names(of: &Facts) -> Vec<&str> {
+    of.groups.iter().map(String::as_str).collect()
+}
+
+#[test]
+fn a_subject_is_linked_once_and_by_the_rule_only() {
+    for database in Database::each() {
+        let edge = Edge::start(&database, "externalId");
+        let ada = edge.user("ada");
+        // Neither an email address nor another attribute is a link.
+        for claim in ["mail-ada", "ada@alpha.io", "ADA", "", "nobody"] {
+            let stranger = format!("stranger-{claim}");
+            let facts = edge.facts_of(ISSUER, &stranger, Some(claim));
+            assert_eq!(facts.user, None, "{claim}");
+        }
+        assert_eq!(edge.facts_of(ISSUER, "ada", None).user, None);
+        assert_eq!(
+            edge.facts_of("https://other", "ada", Some("ada")).user,
+            None
+        );
+        let facts = edge.facts("ada");
+        assert_eq!(
+            (facts.user.as_deref(), facts.active),
+            (Some(ada.as_str()), true)
+        );
+        // Another subject with the same claim is another person.
+        assert_eq!(edge.facts_of(ISSUER, "twin", Some("ada")).user, None);
+        // A new name does not make the user another one, nor free for others.
+        let rename = json!([{"op": "replace", "value": {"externalId": "lovelace"}}]);
+        assert_eq!(
+            edge.scim.patch(&format!("/Users/{ada}"), &rename).status,
+            200
+        );
+        assert_eq!(edge.facts("ada").user.as_deref(), Some(ada.as_str()));
+        assert_eq!(edge.facts_of(ISSUER, "thief", Some("lovelace")).user, None);
+        let (_, audit) = edge.control.call("GET", "/audit?limit=1000", "");
+        let links = audit["items"].as_array().unwrap();
+        let links = links.iter().filter(|one| one["action"] == "subject.link");
+        assert_eq!(links.count(), 1);
+        // Who comes after a deleted user is somebody else.
+        assert_eq!(edge.scim.delete(&format!("/Users/{ada}")).status, 204);
+        assert_eq!(edge.facts("ada").user, None);
+        let second = edge.user("ada");
+        assert_ne!(second, ada);
+        assert_eq!(edge.facts("ada").user, Some(second));
+        edge.control.stop().unwrap();
+    }
+}
+
+#[test]
+fn names_of_users_are_links_without_their_case() {
+    let database = Database::sqlite();
+    let edge = Edge::start(&database, "userName");
+    let ada = edge.user("ada");
+    assert_eq!(
+        edge.facts_of(ISSUER, "s", Some("ADA@Alpha.io")).user,
+        Some(ada)
+    );
+    edge.control.stop().unwrap();
+}
+
+#[test]
+fn facts_are_what_scim_says() {
+    for database in Database::each() {
+        let edge = Edge::start(&database, "externalId");
+        let ada = edge.user("ada");
+        let inner = edge.group("Analysts", &[&ada]);
+        let outer = edge.group("Staff", &[&inner]);
+        assert_eq!(names(&edge.facts("ada")), ["Analysts", "Staff"]);
+        let path = format!("/Users/{ada}");
+        let suspend = json!([{"op": "Replace", "path": "active", "value": "False"}]);
+        assert_eq!(edge.scim.patch(&path, &suspend).body["active"], false);
+        let suspended = edge.facts("ada");
+        assert!(!suspended.active && names(&suspended).len() == 2);
+        // Okta's way to say it, without `active` before.
+        let mut whole = user("ada");
+        assert_eq!(edge.scim.put(&path, &whole).status, 200);
+        assert!(
+            !edge.facts("ada").active,
+            "an omission lets nobody in again"
+        );
+        whole["active"] = json!(true);
+        assert_eq!(edge.scim.put(&path, &whole).status, 200);
+        assert!(edge.facts("ada").active);
+        whole["active"] = json!(false);
+        assert_eq!(edge.scim.put(&path, &whole).status, 200);
+        assert!(!edge.facts("ada").active);
+        let unset = json!([{"op": "remove", "path": "active"}]);
+        assert_eq!(edge.scim.patch(&path, &unset).status, 200);
+        assert!(!edge.facts("ada").active, "what is not said is not allowed");
+        assert_eq!(edge.scim.delete(&format!("/Groups/{outer}")).status, 204);
+        assert_eq!(names(&edge.facts("ada")), ["Analysts"]);
+        edge.control.stop().unwrap();
+    }
+}
+
+/// Whatever makes facts others is told, to all whose facts they are.
+#[test]
+fn every_change_of_facts_is_told() {
+    for database in Database::each() {
+        let edge = Edge::start(&database, "externalId");
+        let [ada, bob] = ["ada", "bob"].map(|name| edge.user(name));
+        let group = edge.group("Analysts", &[&ada]);
+        let outer = edge.group("Staff", &[]);
+        let at = edge.changes(None);
+        assert!(!at.reset && at.changes.is_empty());
+        let mut after = at.position;
+        let mut told = |what: &str, who: &[Option<&str>]| {
+            let changes = edge.changes(Some(after));
+            let expected: Vec<_> = who
+                .iter()
+                .map(|user| Change {
+                    tenant: "alpha".into(),
+                    user: user.map(Into::into),
+                })
+                .collect();
+            assert_eq!(changes.changes, expected, "{what}");
+            assert!(!changes.reset, "{what}");
+            after = changes.position;
+        };
+        let user_path = |id: &str| format!("/Users/{id}");
+        let group_path = format!("/Groups/{group}");
+        let member =
+            |op: &str, id: &str| json!([{"op": op, "path": "members", "value": [{"value": id}]}]);
+        let set = |value: Value| json!([{"op": "replace", "value": value}]);
+        told("nothing", &[]);
+        edge.scim
+            .patch(&user_path(&ada), &set(json!({"title": "Countess"})));
+        told("a title", &[]);
+        edge.scim
+            .patch(&user_path(&ada), &set(json!({"active": false})));
+        told("a suspension", &[Some(&ada)]);
+        edge.scim
+            .patch(&user_path(&ada), &set(json!({"active": true})));
+        told("the end of one", &[Some(&ada)]);
+        edge.scim
+            .patch(&user_path(&ada), &set(json!({"externalId": "ada"})));
+        told("the same again", &[]);
+        edge.scim.patch(&group_path, &member("add", &bob));
+        told("a member", &[Some(&bob)]);
+        edge.scim.patch(&group_path, &member("add", &bob));
+        told("a member that was there", &[]);
+        edge.scim.patch(&group_path, &member("remove", &bob));
+        told("a member less", &[Some(&bob)]);
+        edge.scim
+            .patch(&group_path, &set(json!({"displayName": "Examiners"})));
+        told("a name of a group", &[None]);
+        edge.scim
+            .patch(&format!("/Groups/{outer}"), &member("add", &group));
+        told("a group in a group", &[None]);
+        edge.scim
+            .patch(&group_path, &json!([{"op": "remove", "path": "members"}]));
+        told("no members", &[Some(&ada)]);
+        edge.scim.delete(&group_path);
+        told("no group", &[None]);
+        let carol = edge.user("carol");
+        told("a new user", &[Some(&carol)]);
+        edge.scim.delete(&user_path(&bob));
+        told("a user less", &[Some(&bob)]);
+        edge.put_tenant("userName");
+        told("another rule", &[None]);
+        assert_eq!(edge.control.call("DELETE", "/tenants/alpha", "").0, 204);
+        told("no tenant", &[None]);
+        assert_eq!(edge.facts("ada").user, None);
+        assert!(
+            edge.changes(Some(after + 1)).reset,
+            "a position that never was"
+        );
+        edge.control.stop().unwrap();
+    }
+}
+
+#[test]
+fn a_change_ends_the_wait_for_it() {
+    let database = Database::sqlite();
+    let edge = Edge::start(&database, "externalId");
+    let after = edge.changes(None).position;
+    let told: Changes = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let request = ChangesRequest {
+                graph: "demo".into(),
+                after: Some(after),
+                wait_ms: 30_000,
+            };
+            edge.ask("changes", &request)
+        });
+        edge.user("ada");
+        waiting.join().unwrap()
+    });
+    assert_eq!(told.changes.len(), 1);
+    edge.control.stop().unwrap();
+}
+
+/// What proxies send is read into types, or refused.
+#[test]
+fn proxies_of_no_graph_are_told_nothing() {
+    let database = Database::sqlite();
+    let edge = Edge::start(&database, "externalId");
+    let request = json!({"graph": "other", "after": null, "waitMs": 1});
+    assert_eq!(edge.call("changes", &request).0, 404);
+    assert_eq!(edge.call("changes", &json!({"graph": "demo"})).0, 422);
+    assert_eq!(edge.call("facts", &json!(["demo"])).0, 422);
+    edge.control.stop().unwrap();
+}
