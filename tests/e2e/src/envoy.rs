@@ -66,7 +66,10 @@ pub struct Envoy {
 
 /// A free loopback port. Another process may take it before it is used; the
 /// caller tries again.
-pub(crate) fn free_address() -> Result<SocketAddr> {
+///
+/// # Errors
+/// When there is none.
+pub fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 

@@ -12,12 +12,14 @@ mod fixture;
 mod postgres;
 mod process;
 mod recorder;
+mod scim;
 
 pub use authority::{Authority, Pair};
 pub use client::{RawRequest, RawResponse, http1, http2};
 pub use control_plane::{ControlPlane, call, fill, policy_bundle};
-pub use envoy::{Envoy, Found, envoy_binary, module, workspace};
+pub use envoy::{Envoy, Found, envoy_binary, free_address, module, workspace};
 pub use fixture::{Fixture, Issuer, TokenClaims, demo};
 pub use postgres::{Postgres, postgres_binaries};
 pub use process::{ControlPlaneProcess, as_from_a_shell};
 pub use recorder::{Recorded, Recorder};
+pub use scim::{Scim, ScimAnswer, encoded};

@@ -1,32 +1,65 @@
-//! schemathesis, into the Python environment.
+//! What tests the API and SCIM from outside, into the Python environment.
 
+use super::Extra;
 use super::envoy::{ensure_venv, pip_install};
 use super::item::{Context, Gap, Outcome};
 use crate::tools;
 
-/// Read by pip, which checks the hashes in it.
-const REQUIREMENTS: &str = "xtask/src/setup/contract-requirements.txt";
+/// Tools of pip.
+struct Tools {
+    extra: Extra,
+    /// As `--with` has it.
+    name: &'static str,
+    /// Programs that are there once they are installed.
+    programs: &'static [&'static str],
+    /// Read by pip, which checks the hashes in it.
+    requirements: &'static str,
+    size: &'static str,
+}
 
 /// The contract test's tool.
 pub(super) fn schemathesis(context: &Context) -> Result<Outcome, Gap> {
-    let binary = tools::venv(&context.root).join("bin/schemathesis");
-    if binary.is_file() {
-        return Ok(Outcome::found("in .tools/venv"));
+    Tools {
+        extra: Extra::Contract,
+        name: "contract",
+        programs: &["schemathesis"],
+        requirements: "xtask/src/setup/contract-requirements.txt",
+        size: "30 MB",
     }
-    // Only where it is asked for: it has many dependencies.
-    if context.check || !context.asked_for(super::Extra::Contract) {
-        return Err(Gap::new(
-            "not installed",
-            "cargo xtask setup --with contract",
-        ));
+    .install(context)
+}
+
+/// Clients that test a SCIM server, and another server to compare with.
+pub(super) fn scim(context: &Context) -> Result<Outcome, Gap> {
+    Tools {
+        extra: Extra::Scim,
+        name: "scim",
+        programs: &["scim2", "scim-sanity", "scim2-server"],
+        requirements: "xtask/src/setup/scim-requirements.txt",
+        size: "10 MB",
     }
-    ensure_venv(context)?;
-    eprintln!("  installing schemathesis into .tools/venv (pip, 30 MB)");
-    pip_install(&context.root, &["--require-hashes", "-r", REQUIREMENTS]).map_err(|error| {
-        Gap::new(
-            format!("pip: {}", error.short()),
-            "cargo xtask setup --with contract",
+    .install(context)
+}
+
+impl Tools {
+    fn install(&self, context: &Context) -> Result<Outcome, Gap> {
+        let bin = tools::venv(&context.root).join("bin");
+        if self.programs.iter().all(|name| bin.join(name).is_file()) {
+            return Ok(Outcome::found("in .tools/venv"));
+        }
+        let fix = format!("cargo xtask setup --with {}", self.name);
+        // Only where it is asked for: it has many dependencies.
+        if context.check || !context.asked_for(self.extra) {
+            return Err(Gap::new("not installed", fix));
+        }
+        ensure_venv(context)?;
+        let (what, size) = (self.programs.join(", "), self.size);
+        eprintln!("  installing {what} into .tools/venv (pip, {size})");
+        pip_install(
+            &context.root,
+            &["--require-hashes", "-r", self.requirements],
         )
-    })?;
-    Ok(Outcome::installed("in .tools/venv"))
+        .map_err(|error| Gap::new(format!("pip: {}", error.short()), fix))?;
+        Ok(Outcome::installed("in .tools/venv"))
+    }
 }

@@ -17,6 +17,8 @@ pub enum Extra {
     Postgres,
     /// schemathesis, for the contract test of the API
     Contract,
+    /// scim2-cli, scim-sanity and scim2-server, for the tests of SCIM
+    Scim,
     /// wrk and nginx, for the benchmarks
     Bench,
     /// cargo-deny, for the licence and advisory checks (compiles for minutes)

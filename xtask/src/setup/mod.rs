@@ -91,6 +91,12 @@ const ITEMS: &[Item] = &[
         run: contract::schemathesis,
     },
     Item {
+        name: "scim tools",
+        needed_for: "conformance and differential tests of SCIM",
+        need: Need::With(Extra::Scim),
+        run: contract::scim,
+    },
+    Item {
         name: "wrk",
         needed_for: "bench: makes the load",
         need: Need::With(Extra::Bench),

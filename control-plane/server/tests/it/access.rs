@@ -14,10 +14,18 @@ enum As {
     Owner,
     /// Admin of the tenant `alpha`.
     Alpha,
+    /// Provisioner of the tenant `alpha`.
+    Provisioner,
 }
 
 impl As {
-    const ALL: [Self; 4] = [Self::Viewer, Self::Publisher, Self::Owner, Self::Alpha];
+    const ALL: [Self; 5] = [
+        Self::Viewer,
+        Self::Publisher,
+        Self::Owner,
+        Self::Alpha,
+        Self::Provisioner,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -25,6 +33,7 @@ impl As {
             Self::Publisher => "publisher",
             Self::Owner => "owner",
             Self::Alpha => "tenant-admin",
+            Self::Provisioner => "provisioner",
         }
     }
 }
@@ -70,6 +79,8 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("put", "/tenants/{tenant}", Needs::Tenant("owner")),
     ("get", "/tenants/{tenant}", Needs::Tenant("viewer")),
     ("delete", "/tenants/{tenant}", Needs::Owner),
+    ("put", "/tenants/{tenant}/identity", Needs::Owner),
+    ("get", "/tenants/{tenant}/identity", Needs::Tenant("viewer")),
     ("post", "/snapshots/{graph}", Needs::Publisher),
     ("get", "/snapshots/{graph}", Needs::Viewer),
     ("post", "/snapshots/{graph}/{revision}", Needs::Publisher),
@@ -134,7 +145,7 @@ fn call(
 
 fn tokens(control: &ControlPlane) -> Vec<(As, String)> {
     let make = |role: As| {
-        let tenant = matches!(role, As::Alpha).then_some("alpha");
+        let tenant = matches!(role, As::Alpha | As::Provisioner).then_some("alpha");
         let new = json!({"name": role.name(), "role": role.name(), "tenant": tenant});
         let (status, made) = control.call("POST", "/tokens", new.to_string());
         assert_eq!(status, 201, "{made}");
@@ -158,7 +169,7 @@ fn every_route_has_its_row() {
 #[test]
 fn nobody_gets_in_without_a_token() {
     let database = Database::sqlite();
-    let control = database.start();
+    let control = database.start_with_failures(100_000);
     let token = control.token.clone().unwrap();
     let truncated = format!("Bearer {}", &token[..token.len() - 1]);
     let lower = format!("Bearer {}", token.to_uppercase());
@@ -204,7 +215,7 @@ fn every_route_asks_for_its_role() {
     for (who, token) in tokens(&control) {
         for (method, route, needs) in ROUTES {
             let may = |role: &str| match (who, role) {
-                (As::Alpha, _) => false,
+                (As::Alpha | As::Provisioner, _) => false,
                 (As::Owner, _) | (As::Publisher, "viewer" | "publisher") => true,
                 (As::Viewer, "viewer") => true,
                 _ => false,
@@ -221,9 +232,11 @@ fn every_route_asks_for_its_role() {
             let tenant = if deletes { "none" } else { "alpha" };
             // A tenant's admin is told of no other tenant.
             if matches!(who, As::Alpha) && route.contains("{tenant}") {
+                let is_owners = *method == "put" && route.ends_with("/identity");
                 for other in ["bravo", "none"] {
                     let status = call(&control, Some(&token), method, route, other);
-                    assert_eq!(status, 404, "{method} {route} {other}");
+                    let expected = if is_owners { 403 } else { 404 };
+                    assert_eq!(status, expected, "{method} {route} {other}");
                 }
                 if deletes {
                     let status = call(&control, Some(&token), method, route, "alpha");

@@ -50,4 +50,13 @@ impl Database {
     pub(crate) fn start(&self) -> ControlPlane {
         ControlPlane::start(self.config()).unwrap()
     }
+
+    /// One that looks at as many calls without a valid token in a minute.
+    pub(crate) fn start_with_failures(&self, per_minute: u32) -> ControlPlane {
+        let config = Config {
+            failed_logins_per_minute: per_minute,
+            ..self.config()
+        };
+        ControlPlane::start(config).unwrap()
+    }
 }
