@@ -22,15 +22,22 @@ pub struct Entry {
 }
 
 /// Every value of a resource but those that the server keeps elsewhere:
-/// members of groups, and the attributes that every resource has.
+/// members of groups, and the attributes that every resource has but `schemas`.
 pub fn entries(of: ResourceType, resource: &Map<String, Value>) -> Vec<Entry> {
     let mut entries = Vec::new();
+    let mut schemas = vec![of.schema().id];
     collect(None, of.schema(), resource, &mut entries);
     for extension in of.extensions() {
         if let Some(Value::Object(part)) = resource.get(extension.id) {
+            schemas.push(extension.id);
             collect(Some(extension), extension, part, &mut entries);
         }
     }
+    entries.extend((0..).zip(schemas).map(|(element, schema)| Entry {
+        key: "schemas".to_owned(),
+        element,
+        value: schema.to_owned(),
+    }));
     entries
 }
 

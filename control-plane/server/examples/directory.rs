@@ -184,7 +184,7 @@ impl Bench {
             document(name)
         ))
         .await?;
-        for (key, value) in VALUES {
+        for (key, element, value) in VALUES {
             let number = match is_sqlite {
                 true => "CAST(substr(external_id, 5) AS INTEGER)",
                 false => "substr(external_id, 5)::BIGINT",
@@ -192,7 +192,7 @@ impl Bench {
             let value = value.replace("{n}", number);
             run(format!(
                 "INSERT INTO scim_values (tenant, resource, key, element, value) \
-                 SELECT tenant, number, '{key}', 0, {value} FROM scim_resources"
+                 SELECT tenant, number, '{key}', {element}, {value} FROM scim_resources"
             ))
             .await?;
         }
@@ -381,17 +381,23 @@ impl Bench {
 }
 
 /// Values of a user, by its number.
-const VALUES: [(&str, &str); 12] = [
-    ("EnterpriseUser:department", "'dept'||({n} % 50)"),
-    ("active", "'true'"),
-    ("displayName", "'person '||{n}"),
-    ("emails", "'+'"),
-    ("emails.primary", "'true'"),
-    ("emails.type", "'work'"),
-    ("emails.value", "name"),
-    ("name", "'+'"),
-    ("name.familyName", "'family'||({n} % 1000)"),
-    ("name.givenName", "'given'||({n} % 300)"),
-    ("title", "'title'||({n} % 20)"),
-    ("userName", "name"),
+const VALUES: [(&str, i64, &str); 14] = [
+    ("EnterpriseUser:department", 0, "'dept'||({n} % 50)"),
+    ("active", 0, "'true'"),
+    ("displayName", 0, "'person '||{n}"),
+    ("emails", 0, "'+'"),
+    ("emails.primary", 0, "'true'"),
+    ("emails.type", 0, "'work'"),
+    ("emails.value", 0, "name"),
+    ("name", 0, "'+'"),
+    ("name.familyName", 0, "'family'||({n} % 1000)"),
+    ("name.givenName", 0, "'given'||({n} % 300)"),
+    ("schemas", 0, "'urn:ietf:params:scim:schemas:core:2.0:User'"),
+    (
+        "schemas",
+        1,
+        "'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'",
+    ),
+    ("title", 0, "'title'||({n} % 20)"),
+    ("userName", 0, "name"),
 ];

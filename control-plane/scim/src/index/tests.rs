@@ -87,7 +87,8 @@ fn every_simple_value_is_an_entry() {
         (json!({}), vec![]),
     ];
     for (resource, expected) in cases {
-        let found = entries_of(ResourceType::User, &resource);
+        let mut found = entries_of(ResourceType::User, &resource);
+        found.retain(|entry| !entry.starts_with("schemas "));
         assert_eq!(found, expected, "{resource:.100}");
     }
 }
@@ -95,7 +96,19 @@ fn every_simple_value_is_an_entry() {
 #[test]
 fn members_are_no_entries() {
     let group = json!({"displayName": "G", "members": [{"value": "a", "type": "User"}]});
-    assert_eq!(entries_of(ResourceType::Group, &group), ["displayName 0 g"]);
+    let found = entries_of(ResourceType::Group, &group);
+    let schema = format!("schemas 0 {}", ResourceType::Group.schema().id);
+    assert_eq!(found, ["displayName 0 g", schema.as_str()]);
+}
+
+#[test]
+fn schemas_are_those_that_have_something() {
+    let resource = json!({"userName": "a", ENTERPRISE.id: {"department": "D"}});
+    let mut found = entries_of(ResourceType::User, &resource);
+    found.retain(|entry| entry.starts_with("schemas "));
+    let schema = |element, schema: &Schema| format!("schemas {element} {}", schema.id);
+    let own = ResourceType::User.schema();
+    assert_eq!(found, [schema(0, own), schema(1, &ENTERPRISE)]);
 }
 
 #[test]

@@ -39,7 +39,12 @@ fn find(attributes: &'static [Attribute], name: &str) -> Option<&'static Attribu
 }
 
 /// Attributes of every resource (RFC 7643 §3.1).
-pub static COMMON: [Attribute; 3] = [
+pub static COMMON: [Attribute; 4] = [
+    Attribute::text("schemas", "Schemas that the resource has")
+        .list()
+        .exact()
+        .read_only()
+        .always(),
     Attribute::text("id", "Id that the server gave")
         .exact()
         .read_only()

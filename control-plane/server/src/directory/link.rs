@@ -7,12 +7,14 @@
 
 use ig_contract::directory::FactsRequest;
 use ig_contract::snapshot::{Link, LinkAttribute};
+use ig_scim::ResourceType;
 use sqlx::AnyConnection;
 
 use crate::app::App;
 use crate::audit::{self, Change};
 use crate::auth::Principal;
 use crate::error::ApiError;
+use crate::scim::name_as_compared;
 use crate::store::now;
 
 /// The user that is linked to a subject.
@@ -52,7 +54,7 @@ pub(super) async fn link(
     }
     let (column, value) = match rule.attribute {
         LinkAttribute::ExternalId => ("external_id", value.to_owned()),
-        LinkAttribute::UserName => ("name", value.to_lowercase()),
+        LinkAttribute::UserName => ("name", name_as_compared(ResourceType::User, value)),
     };
     let sql = format!(
         "SELECT id FROM scim_resources WHERE tenant = $1 AND kind = 'User' AND {column} = $2 \

@@ -26,6 +26,7 @@ use self::answer::{Answer, Refusal};
 use self::caller::{Body, Caller, MAX_BODY_BYTES};
 use self::conditions::Conditions;
 use self::query::Search;
+pub(crate) use self::rows::name_as_compared;
 use crate::app::App;
 
 type Parameters = Query<Vec<(String, String)>>;

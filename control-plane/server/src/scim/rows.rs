@@ -85,7 +85,7 @@ fn name(of: ResourceType, resource: &Resource) -> &str {
 }
 
 /// As filters compare it.
-fn name_as_compared(of: ResourceType, name: &str) -> String {
+pub(crate) fn name_as_compared(of: ResourceType, name: &str) -> String {
     match of.attribute(of.name_attribute()) {
         Some(attribute) => fold(attribute, name),
         None => name.to_lowercase(),

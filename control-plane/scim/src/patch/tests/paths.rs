@@ -39,7 +39,6 @@ fn values_have_the_type_of_their_attribute() {
 fn paths_that_name_nothing_are_refused() {
     let cases = [
         ("nobody", "invalidPath"),
-        ("password", "invalidPath"),
         ("userName.value", "invalidPath"),
         ("name.nobody", "invalidPath"),
         ("name.", "invalidPath"),
@@ -173,4 +172,21 @@ fn members_come_and_go_but_do_not_change() {
     assert_eq!(value(json!({"op": "remove", "path": "members"})), None);
     let empty = json!({"op": "remove", "path": "members", "value": []});
     assert_eq!(value(empty), Some(json!([])));
+}
+
+/// Okta sets one; there is none here to set.
+#[test]
+fn a_password_changes_nothing() {
+    let before = json!({"userName": "a"});
+    for operation in [
+        json!({"op": "replace", "path": "password", "value": "secret"}),
+        json!({"op": "replace", "value": {"password": "secret"}}),
+    ] {
+        let body = json!({"Operations": [operation]});
+        let steps = read(ResourceType::User, "1", &body).unwrap();
+        assert!(steps.is_empty());
+        let mut after = before.as_object().unwrap().clone();
+        apply(ResourceType::User, &mut after, &steps).unwrap();
+        assert_eq!(serde_json::Value::Object(after), before);
+    }
 }

@@ -27,7 +27,7 @@ type Row = (&'static str, Value, u16, Value);
 
 macro_rules! rows {
     ($($request:literal $body:tt => $status:literal $expected:tt)*) => {
-        vec![$(($request, json!($body), $status, json!($expected))),*]
+        [$(($request, json!($body), $status, json!($expected))),*]
     };
 }
 use rows;
