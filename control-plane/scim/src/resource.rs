@@ -17,6 +17,8 @@ pub type Resource = Map<String, Value>;
 const MAX_VALUE_BYTES: usize = 2000;
 /// Longest value that cannot, in bytes.
 const MAX_BINARY_BYTES: usize = 16 * 1024;
+/// Largest resource without its members, in bytes.
+const MAX_BYTES: usize = 128 * 1024;
 /// Most elements of a list.
 pub const MAX_ELEMENTS: usize = 1000;
 
@@ -116,11 +118,39 @@ fn read_extension(extension: &Schema, value: &Value) -> Result<Option<Resource>,
     Ok((!part.is_empty()).then_some(part))
 }
 
+/// Refuses a resource that is too large: every path of a PATCH is looked for in
+/// all of it.
+///
+/// # Errors
+/// `invalidValue`
+pub(crate) fn check_size(resource: &Resource) -> Result<(), Error> {
+    let parts = resource.iter().filter(|(name, _)| *name != "members");
+    match parts.map(|(_, value)| bytes(value)).sum::<usize>() > MAX_BYTES {
+        false => Ok(()),
+        true => Err(value_error(format!(
+            "the resource is larger than {MAX_BYTES} bytes"
+        ))),
+    }
+}
+
+fn bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(bytes).sum(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| name.len() + bytes(value))
+            .sum(),
+        _ => 1,
+    }
+}
+
 /// What must hold of a resource after every change.
 ///
 /// # Errors
 /// `invalidValue`
 pub fn check(of: ResourceType, resource: &Resource) -> Result<(), Error> {
+    check_size(resource)?;
     for attribute in of.schema().attributes {
         let value = resource.get(attribute.name);
         let is_empty = value.is_none_or(|value| value.as_str().is_some_and(str::is_empty));

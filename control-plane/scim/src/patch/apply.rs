@@ -7,7 +7,8 @@ use crate::error::{Error, ErrorKind};
 use crate::filter::{Filter, matches};
 use crate::path::AttributePath;
 use crate::resource::{
-    MAX_ELEMENTS, Resource, check, coerce, coerce_one, is_primary, too_many, value_error,
+    MAX_ELEMENTS, Resource, check, check_size, coerce, coerce_one, is_primary, too_many,
+    value_error,
 };
 use crate::schema::{Attribute, Kind, ResourceType, Schema};
 
@@ -19,6 +20,7 @@ pub fn apply(of: ResourceType, resource: &mut Resource, steps: &[Step]) -> Resul
     let mut next = resource.clone();
     for step in steps {
         take(&mut next, step)?;
+        check_size(&next)?;
     }
     for extension in of.extensions() {
         if next.get(extension.id) == Some(&Value::Object(Map::new())) {

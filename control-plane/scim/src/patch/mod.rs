@@ -17,7 +17,10 @@ use crate::path::AttributePath;
 use crate::schema::{Attribute, Schema};
 
 /// Most operations of a request.
-pub const MAX_OPERATIONS: usize = 200;
+pub const MAX_OPERATIONS: usize = 100;
+/// Most comparisons of a path's filter: each is made with every element, for
+/// every operation. Members are not: they are found by the database.
+pub const MAX_TERMS: usize = 16;
 
 /// What is done with a target.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{MAX_OPERATIONS, Operation, Step, Target};
+use super::{MAX_OPERATIONS, MAX_TERMS, Operation, Step, Target};
 use crate::error::{Error, ErrorKind};
 use crate::filter::{Comparison, Parser, Raw, name, resolve};
 use crate::path::{AttributePath, split_urn};
@@ -169,6 +169,11 @@ fn target(of: ResourceType, path: &str) -> Result<(Target, Described), Error> {
         return Err(unknown());
     }
     let (raw, rest) = Parser::brackets(rest)?;
+    let is_members = attribute.extension.is_none() && attribute.attribute.name == "members";
+    if !is_members && raw.paths().count() > MAX_TERMS {
+        let detail = format!("the filter of a path has at most {MAX_TERMS} comparisons");
+        return Err(Error::new(ErrorKind::TooMany, detail));
+    }
     let filter = resolve::element(attribute, &raw)?;
     let sub = match rest.strip_prefix('.') {
         Some(sub) => Some(attribute.attribute.sub_attribute(sub).ok_or_else(unknown)?),

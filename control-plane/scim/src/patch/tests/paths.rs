@@ -1,6 +1,7 @@
 //! What paths name.
 
 use super::*;
+use crate::error::ErrorKind;
 
 #[test]
 fn required_attributes_stay() {
@@ -189,4 +190,25 @@ fn a_password_changes_nothing() {
         apply(ResourceType::User, &mut after, &steps).unwrap();
         assert_eq!(serde_json::Value::Object(after), before);
     }
+}
+
+/// Work is bounded by what is sent and what is there.
+#[test]
+fn too_much_is_refused() {
+    let terms = |count: usize| vec!["value co \"a\""; count].join(" or ");
+    let patch = |path: &str, value: Value| {
+        let operation = json!({"op": "add", "path": path, "value": value});
+        let steps = read(ResourceType::User, "1", &json!({"Operations": [operation]}))?;
+        let mut user = json!({"userName": "a"}).as_object().unwrap().clone();
+        apply(ResourceType::User, &mut user, &steps)
+    };
+    let kind = |outcome: Result<(), Error>| outcome.unwrap_err().kind;
+    let many = format!("emails[{}].display", terms(17));
+    assert_eq!(kind(patch(&many, json!("x"))), ErrorKind::TooMany);
+    let address = |n: usize| json!({"value": format!("{n}{}", "a".repeat(1900))});
+    let large: Vec<_> = (0..100).map(address).collect();
+    assert_eq!(kind(patch("emails", json!(large))), ErrorKind::InvalidValue);
+    let members = format!("members[{}]", terms(17));
+    let body = json!({"Operations": [{"op": "remove", "path": members}]});
+    assert!(read(ResourceType::Group, "1", &body).is_ok());
 }
