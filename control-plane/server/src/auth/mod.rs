@@ -23,7 +23,7 @@ pub(crate) use oidc::system_authorities;
 pub(crate) use role::{Grant, Person, Principal, Provisioning, Role};
 #[expect(unreachable_pub, reason = "a source of the public error")]
 pub use token::CannotBootstrap;
-pub(crate) use token::bootstrap;
+pub(crate) use token::{bootstrap, check_still};
 
 use crate::app::App;
 use crate::error::ApiError;

@@ -1,6 +1,7 @@
 //! Admin tokens: 256 random bits, shown once, stored as their hash.
 
 use sha2::{Digest as _, Sha256};
+use sqlx::AnyConnection;
 
 use super::{Grant, Principal, Role};
 use crate::error::ApiError;
@@ -69,4 +70,26 @@ pub(super) async fn find(store: &Store, token: &str) -> Result<Principal, ApiErr
         name,
         grant: grant.ok_or(ApiError::Unauthenticated)?,
     })
+}
+
+/// Whether a tenant's token, found before, is still good, and its tenant there.
+///
+/// # Errors
+/// 401
+pub(crate) async fn check_still(
+    connection: &mut AnyConnection,
+    by: &Principal,
+    tenant: &str,
+) -> Result<(), ApiError> {
+    let found: Option<(i64,)> = sqlx::query_as(
+        "SELECT 1 FROM tokens t WHERE t.name = $1 AND t.tenant = $2 AND t.revoked_at IS NULL \
+         AND (t.expires_at IS NULL OR t.expires_at > $3) \
+         AND EXISTS (SELECT 1 FROM tenants WHERE id = $2)",
+    )
+    .bind(by.name.as_str())
+    .bind(tenant)
+    .bind(now())
+    .fetch_optional(connection)
+    .await?;
+    found.map(drop).ok_or(ApiError::Unauthenticated)
 }

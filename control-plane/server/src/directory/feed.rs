@@ -117,8 +117,9 @@ impl Directory {
         let mut changes: Vec<Change> = Vec::new();
         let mut bytes = 0;
         for (_, change) in known.changes.range(first..) {
-            bytes += change.tenant.len() + change.user.as_ref().map_or(0, String::len) + MEMBERS;
-            if bytes > ig_contract::directory::MAX_CHANGES_BYTES {
+            // As it is sent, with the comma behind it.
+            bytes += serde_json::to_vec(change).map_or(0, |json| json.len() + 1);
+            if bytes > ig_contract::directory::MAX_CHANGES_BYTES - AROUND {
                 return answer(true, Vec::new());
             }
             changes.push(change.clone());
@@ -127,8 +128,8 @@ impl Directory {
     }
 }
 
-/// Names, quotes and braces around one change in JSON, in bytes.
-const MEMBERS: usize = 64;
+/// What is around the changes of an answer, in bytes.
+const AROUND: usize = 128;
 
 /// Number of the last change.
 pub(super) async fn last(connection: &mut sqlx::AnyConnection) -> Result<i64, sqlx::Error> {
@@ -149,4 +150,57 @@ pub(crate) async fn prune(store: &Store) -> Result<(), sqlx::Error> {
     .execute(store.pool())
     .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(changes: Vec<Change>) -> Directory {
+        let changes: VecDeque<_> = (1..).zip(changes).collect();
+        Directory {
+            position: watch::Sender::new(changes.back().map_or(0, |(number, _)| *number)),
+            known: RwLock::new(Known {
+                forgotten: 0,
+                changes,
+            }),
+            reading: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// A guard drops what is longer, and would ask for it again for ever.
+    #[test]
+    fn no_answer_is_longer_than_guards_take() {
+        for (character, count) in [("a", 1200), ("\u{1}", 300), ("\"", 800), ("🦉", 900)] {
+            let change = Change {
+                tenant: "alpha".into(),
+                user: Some(character.repeat(255)),
+            };
+            for count in [count / 8, count] {
+                let answer = of(vec![change.clone(); count]).since(Some(0));
+                let bytes = serde_json::to_vec(&answer).unwrap().len();
+                assert!(
+                    bytes <= ig_contract::directory::MAX_CHANGES_BYTES,
+                    "{bytes}"
+                );
+                assert_eq!(answer.position, u64::try_from(count).unwrap());
+                assert!(answer.reset || answer.changes.len() == count);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_remembered_is_forgotten_by_proxies_too() {
+        let change = Change {
+            tenant: "alpha".into(),
+            user: None,
+        };
+        let directory = of(vec![change; 3]);
+        directory.known.write().unwrap().forgotten = 1;
+        let asked = |after| directory.since(after);
+        assert_eq!((asked(None).reset, asked(None).changes.len()), (false, 0));
+        assert!(asked(Some(0)).reset && asked(Some(4)).reset && asked(Some(u64::MAX)).reset);
+        assert_eq!(asked(Some(1)).changes.len(), 2);
+        assert_eq!(asked(Some(3)).changes.len(), 0);
+    }
 }

@@ -34,6 +34,28 @@ pub(crate) async fn find(
     .await
 }
 
+/// The one user whose attribute has a value; which of two is meant cannot be told.
+async fn only_user(
+    connection: &mut AnyConnection,
+    tenant: &str,
+    column: &str,
+    value: &str,
+) -> Result<Option<String>, sqlx::Error> {
+    let sql = format!(
+        "SELECT id FROM scim_resources WHERE tenant = $1 AND kind = 'User' AND {column} = $2 \
+         AND deleted_at IS NULL LIMIT 2"
+    );
+    let users: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+        .bind(tenant.to_owned())
+        .bind(value.to_owned())
+        .fetch_all(connection)
+        .await?;
+    match users.as_slice() {
+        [only] => Ok(Some(only.clone())),
+        _ => Ok(None),
+    }
+}
+
 /// Links a subject that is seen for the first time, where the rule finds a
 /// user.
 pub(super) async fn link(
@@ -56,19 +78,15 @@ pub(super) async fn link(
         LinkAttribute::ExternalId => ("external_id", value.to_owned()),
         LinkAttribute::UserName => ("name", name_as_compared(ResourceType::User, value)),
     };
-    let sql = format!(
-        "SELECT id FROM scim_resources WHERE tenant = $1 AND kind = 'User' AND {column} = $2 \
-         AND deleted_at IS NULL LIMIT 2"
-    );
-    let users: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
-        .bind(of.tenant.as_str())
-        .bind(value)
-        .fetch_all(&mut *transaction)
-        .await?;
-    // Which of two is meant cannot be told.
-    let [user] = users.as_slice() else {
+    let Some(user) = only_user(&mut transaction, &of.tenant, column, &value).await? else {
         return Ok(None);
     };
+    // It may be renamed or deleted meanwhile: whoever does that waits, or did it.
+    let lock = format!("scim:{}:{user}", of.tenant);
+    app.store.lock(&mut transaction, &lock).await?;
+    if only_user(&mut transaction, &of.tenant, column, &value).await? != Some(user.clone()) {
+        return Ok(None);
+    }
     let linked = sqlx::query(
         "INSERT INTO subject_links (tenant, issuer, subject, user_id, linked_at) \
          VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",

@@ -1,7 +1,7 @@
 //! Many operations in one request (RFC 7644 §3.7). Each is a change of its
 //! own: one that fails undoes none before it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use axum::http::StatusCode;
 use ig_scim::{Error, ErrorKind, Projection, ResourceType};
@@ -151,48 +151,42 @@ impl Run<'_> {
         sent: &[Value],
         fail_on: usize,
     ) {
-        let mut waiting: Vec<usize> = (0..operations.len()).collect();
-        let promised: Vec<&str> = operations
-            .iter()
-            .flatten()
-            .filter(|one| one.method == Method::Post)
-            .filter_map(|one| one.bulk_id.as_deref())
-            .collect();
-        while !waiting.is_empty() {
-            let mut left = Vec::new();
-            let before = waiting.len();
-            for position in waiting {
-                if self.errors >= fail_on {
-                    return;
-                }
-                let (Some(operation), Some(sent)) = (operations.get(position), sent.get(position))
-                else {
-                    continue;
-                };
-                if let Ok(operation) = operation
-                    && references(operation)
-                        .any(|id| promised.contains(&id) && !self.made.contains_key(id))
-                {
-                    left.push(position);
-                    continue;
-                }
-                self.one(position, operation, sent).await;
+        let Waits {
+            mut needs,
+            mut makes,
+        } = Waits::of(operations);
+        let ready = needs.iter().enumerate().filter(|(_, needed)| **needed == 0);
+        let mut ready: BTreeSet<usize> = ready.map(|(position, _)| position).collect();
+        let mut left: BTreeSet<usize> = (0..operations.len()).collect();
+        // Those that wait for each other come last, and are refused.
+        while let Some(position) = ready.pop_first().or_else(|| left.first().copied()) {
+            if self.errors >= fail_on {
+                return;
             }
-            if left.len() == before {
-                // They wait for each other.
-                for position in left {
-                    if self.errors >= fail_on {
-                        return;
-                    }
-                    let detail = "these operations refer to each other in a circle";
-                    let error = Error::new(ErrorKind::Conflict, detail);
-                    if let Some(sent) = sent.get(position) {
+            let is_circle = needs.get(position).is_some_and(|needed| *needed > 0);
+            left.remove(&position);
+            if let (Some(operation), Some(sent)) = (operations.get(position), sent.get(position)) {
+                match is_circle {
+                    false => self.one(position, operation, sent).await,
+                    true => {
+                        let detail = "these operations refer to each other in a circle";
+                        let error = Error::new(ErrorKind::Conflict, detail);
                         self.one(position, &Err(error), sent).await;
                     }
                 }
-                return;
             }
-            waiting = left;
+            if !is_circle {
+                for waiting in makes.remove(&position).unwrap_or_default() {
+                    if let Some(needed) = needs.get_mut(waiting) {
+                        *needed -= 1;
+                        if *needed == 0 {
+                            ready.insert(waiting);
+                        }
+                    }
+                }
+            }
+            // What is refused at once must not keep others from their turn.
+            tokio::task::yield_now().await;
         }
     }
 
@@ -310,20 +304,65 @@ impl Run<'_> {
     }
 }
 
-/// The operations that one refers to.
-fn references(operation: &Operation) -> impl Iterator<Item = &str> {
-    let mut found = Vec::new();
-    collect(&operation.data, &mut found);
-    let id = operation.id.as_deref();
-    let id = id.and_then(|id| id.strip_prefix(REFERENCE));
-    found.into_iter().chain(id)
+/// Who waits for whom, by their positions.
+struct Waits {
+    /// How many operations one waits for.
+    needs: Vec<usize>,
+    /// Those that wait for one.
+    makes: BTreeMap<usize, Vec<usize>>,
 }
 
-fn collect<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+impl Waits {
+    /// Looks at each operation once.
+    fn of(operations: &[Result<Operation, Error>]) -> Self {
+        let mut promised: HashMap<&str, usize> = HashMap::new();
+        for (position, operation) in operations.iter().enumerate() {
+            if let Ok(operation) = operation
+                && operation.method == Method::Post
+                && let Some(id) = operation.bulk_id.as_deref()
+            {
+                promised.entry(id).or_insert(position);
+            }
+        }
+        let mut waits = Self {
+            needs: vec![0; operations.len()],
+            makes: BTreeMap::new(),
+        };
+        for (position, needed) in waits.needs.iter_mut().enumerate() {
+            let Some(Ok(operation)) = operations.get(position) else {
+                continue;
+            };
+            let mut makers = BTreeSet::new();
+            collect(&operation.data, &promised, &mut makers);
+            let id = operation.id.as_deref();
+            let id = id.and_then(|id| id.strip_prefix(REFERENCE));
+            makers.extend(id.and_then(|id| promised.get(id)));
+            *needed = makers.len();
+            for maker in makers {
+                waits.makes.entry(maker).or_default().push(position);
+            }
+        }
+        waits
+    }
+}
+
+/// Positions of what a value refers to.
+fn collect(value: &Value, promised: &HashMap<&str, usize>, makers: &mut BTreeSet<usize>) {
     match value {
-        Value::String(text) => found.extend(text.strip_prefix(REFERENCE)),
-        Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
-        Value::Object(members) => members.values().for_each(|value| collect(value, found)),
+        Value::String(text) => {
+            let id = text.strip_prefix(REFERENCE);
+            makers.extend(id.and_then(|id| promised.get(id)));
+        }
+        Value::Array(items) => {
+            for item in items {
+                collect(item, promised, makers);
+            }
+        }
+        Value::Object(members) => {
+            for value in members.values() {
+                collect(value, promised, makers);
+            }
+        }
         _ => {}
     }
 }

@@ -15,7 +15,7 @@ use super::members::{self, Changed, Members, refuse_privileged};
 use super::render::{location, render};
 use super::rows::{self, Stored};
 use crate::app::App;
-use crate::audit;
+use crate::{audit, auth};
 use crate::{directory, tenants};
 
 /// Members of a group that is still answered with all of them; a larger one is
@@ -105,9 +105,10 @@ pub(super) async fn patch(
     conditions: &Conditions,
     projection: &Projection,
 ) -> Result<Answer, Refusal> {
+    // Others wait from here to the end: what is sent is read before.
+    let steps = patch::read(of, id, body)?;
     let mut change = Change::begin(app, caller).await?;
     let before = change.find(of, id, conditions).await?;
-    let steps = patch::read(of, id, body)?;
     let (on_members, steps): (Vec<Step>, Vec<Step>) =
         steps.into_iter().partition(|step| step.target.is_members());
     let mut resource = before.resource.clone();
@@ -176,10 +177,13 @@ fn name_taken(of: ResourceType, refusal: Refusal) -> Refusal {
 
 impl<'a> Change<'a> {
     async fn begin(app: &'a App, caller: &'a Caller) -> Result<Self, Refusal> {
+        let mut transaction = app.store.begin().await?;
+        // A request of many changes may outlive its token, and its tenant.
+        auth::check_still(&mut transaction, &caller.by, &caller.tenant).await?;
         Ok(Self {
             app,
             caller,
-            transaction: app.store.begin().await?,
+            transaction,
         })
     }
 

@@ -50,7 +50,7 @@ pub(super) fn listed(value: Option<&Value>) -> Result<BTreeSet<String>, Error> {
     for element in elements {
         let id = element.as_str().or_else(|| element.get("value")?.as_str());
         match id {
-            Some(id) if id.len() <= MAX_ID_BYTES && !id.is_empty() && !id.contains('\0') => {
+            Some(id) if is_id(id) => {
                 ids.insert(id.to_owned());
             }
             _ => {
@@ -60,6 +60,11 @@ pub(super) fn listed(value: Option<&Value>) -> Result<BTreeSet<String>, Error> {
         }
     }
     Ok(ids)
+}
+
+/// Ids are ours, and plain; others may be anything, but no control characters.
+fn is_id(id: &str) -> bool {
+    (1..=MAX_ID_BYTES).contains(&id.len()) && !id.chars().any(char::is_control)
 }
 
 /// Changes the members of a group.
@@ -301,6 +306,9 @@ fn list<'a>(sql: &mut Sql, items: impl Iterator<Item = &'a str>) {
 
 /// Groups above a user or group, by their ids: those it is in, those that
 /// these are in, and so on.
+///
+/// `CROSS JOIN` has SQLite, which knows no statistics, keep the order: it would
+/// look at every membership of the tenant. PostgreSQL finds its own.
 pub(super) async fn above(
     connection: &mut AnyConnection,
     tenant: &str,
@@ -308,11 +316,11 @@ pub(super) async fn above(
 ) -> Result<BTreeMap<String, String>, sqlx::Error> {
     let rows: Vec<(String, String)> = sqlx::query_as(
         "WITH RECURSIVE above (number, id, document) AS (\
-         SELECT g.number, g.id, g.document FROM scim_members m \
-         JOIN scim_resources g ON g.number = m.in_group WHERE m.tenant = $1 AND m.member = $2 \
+         SELECT g.number, g.id, g.document FROM scim_members m CROSS JOIN scim_resources g \
+         WHERE m.tenant = $1 AND m.member = $2 AND g.number = m.in_group \
          UNION SELECT g.number, g.id, g.document FROM above \
-         JOIN scim_members m ON m.tenant = $1 AND m.member = above.id \
-         JOIN scim_resources g ON g.number = m.in_group) \
+         CROSS JOIN scim_members m CROSS JOIN scim_resources g \
+         WHERE m.tenant = $1 AND m.member = above.id AND g.number = m.in_group) \
          SELECT id, document FROM above",
     )
     .bind(tenant)
@@ -385,20 +393,20 @@ pub(super) async fn of_users(
     let mut sql = Sql::default();
     sql.push(
         "WITH RECURSIVE above (member, number, id, is_indirect) AS (\
-         SELECT m.member, g.number, g.id, 0 FROM scim_members m \
-         JOIN scim_resources g ON g.number = m.in_group WHERE m.tenant = ",
+         SELECT m.member, g.number, g.id, 0 FROM scim_members m CROSS JOIN scim_resources g \
+         WHERE g.number = m.in_group AND m.tenant = ",
     );
     sql.text(caller.tenant.as_str());
     sql.push(" AND m.member IN ");
     list(&mut sql, users.iter().copied());
     sql.push(
         " UNION SELECT above.member, g.number, g.id, 1 FROM above \
-         JOIN scim_members m ON m.member = above.id AND m.tenant = ",
+         CROSS JOIN scim_members m CROSS JOIN scim_resources g \
+         WHERE m.member = above.id AND g.number = m.in_group AND m.tenant = ",
     );
     sql.text(caller.tenant.as_str());
     sql.push(
-        " JOIN scim_resources g ON g.number = m.in_group) \
-         SELECT a.member, a.id, g.document, MIN(a.is_indirect) FROM above a \
+        ") SELECT a.member, a.id, g.document, MIN(a.is_indirect) FROM above a \
          JOIN scim_resources g ON g.number = a.number \
          GROUP BY a.member, a.id, g.document ORDER BY a.member, a.id",
     );

@@ -383,8 +383,9 @@ impl Conditions<'_> {
     /// Who is in a group `g`, to be ended by [`Self::end_groups`].
     fn groups(&mut self) {
         self.sql.push(
-            "r.id IN (WITH RECURSIVE below (member) AS (SELECT m.member FROM scim_members m \
-             JOIN scim_resources g ON g.number = m.in_group WHERE m.tenant = ",
+            "r.id IN (WITH RECURSIVE below (member) AS (SELECT m.member FROM scim_resources g \
+             CROSS JOIN scim_members m WHERE m.in_group = g.number AND g.kind = 'Group' \
+             AND g.deleted_at IS NULL AND g.tenant = m.tenant AND m.tenant = ",
         );
         self.sql.text(self.tenant);
     }
@@ -392,12 +393,10 @@ impl Conditions<'_> {
     /// And who is in it by other groups, as users show them.
     fn end_groups(&mut self) {
         self.sql.push(
-            " UNION SELECT m.member FROM below \
-             JOIN scim_resources n ON n.id = below.member AND n.kind = 'Group' AND n.tenant = ",
+            " UNION SELECT m.member FROM below CROSS JOIN scim_resources n CROSS JOIN scim_members m \
+             WHERE n.id = below.member AND n.kind = 'Group' AND m.in_group = n.number \
+             AND m.tenant = n.tenant AND n.tenant = ",
         );
-        self.sql.text(self.tenant);
-        self.sql
-            .push(" JOIN scim_members m ON m.in_group = n.number AND m.tenant = ");
         self.sql.text(self.tenant);
         self.sql.push(") SELECT member FROM below)");
     }

@@ -369,7 +369,7 @@ fn bulk_requests_stop_at_their_errors() {
         assert_eq!(
             statuses(&results),
             [
-                "400", "400", "404", "400", "404", "404", "201", "400", "400", "400"
+                "400", "400", "404", "400", "404", "400", "201", "400", "400", "400"
             ],
             "{results:?}"
         );
@@ -398,5 +398,28 @@ fn bulk_requests_stop_at_their_errors() {
         assert_eq!(send(&many), 413);
         let large = json!({"schemas": schemas, "Operations": ["x".repeat(1 << 20)]});
         assert_eq!(send(&large), 413);
+    });
+}
+
+/// A request costs what it is long, whatever refers to what in it: as many
+/// operations as may be, each waiting for the next, and a first one with as many
+/// references to nothing as a body has room for.
+#[test]
+fn bulk_requests_cost_what_they_are_long() {
+    on_each(|scim| {
+        let operation = |number: usize, data: Value| {
+            let id = format!("b{number}");
+            json!({"method": "POST", "path": "/Users", "bulkId": id, "data": data})
+        };
+        let nothing = vec![json!("bulkId:zzz"); 60_000];
+        let mut operations = vec![operation(0, json!({"title": "bulkId:b1", "x": nothing}))];
+        operations.extend((1..999).map(|number| {
+            let next = format!("bulkId:b{}", number + 1);
+            operation(number, json!({"title": next}))
+        }));
+        operations.push(operation(999, json!({})));
+        let results = bulk(scim, None, &json!(operations));
+        assert_eq!(results.len(), 1000);
+        assert!(results.iter().all(|one| one["status"] == "400"));
     });
 }
