@@ -1,137 +1,16 @@
-//! From filters and sort orders to SQL. What a client sends is always a bound
-//! argument; the text is made of ours alone.
-//!
-//! `r` is the row of the resource. Every condition is true or false, never
-//! unknown, so that `NOT` is the opposite.
+//! Conditions. Every one is true or false, never unknown, so that `NOT` is the
+//! opposite.
 
 use ig_scim::filter::{Comparison, Condition, Filter, Literal, Test};
-use ig_scim::schema::TENANT;
 use ig_scim::{AttributePath, Error, ErrorKind, ResourceType};
-use sqlx::any::AnyArguments;
-use sqlx::query::QueryAs;
-use sqlx::{Any, AnyConnection, AssertSqlSafe, FromRow, any::AnyRow};
 
-/// An argument.
-#[derive(Clone, PartialEq, Debug)]
-pub(super) enum Argument {
-    Text(String),
-    Number(i64),
-}
-
-/// Text with numbered places, and what goes there.
-#[derive(Default)]
-pub(super) struct Sql {
-    pub(super) text: String,
-    arguments: Vec<Argument>,
-}
-
-impl Sql {
-    pub(super) fn push(&mut self, text: &str) {
-        self.text.push_str(text);
-    }
-
-    /// Adds a place and its argument.
-    pub(super) fn bind(&mut self, argument: Argument) {
-        self.arguments.push(argument);
-        let place = format!("${}", self.arguments.len());
-        self.text.push_str(&place);
-    }
-
-    pub(super) fn text(&mut self, text: impl Into<String>) {
-        self.bind(Argument::Text(text.into()));
-    }
-
-    pub(super) fn number(&mut self, number: i64) {
-        self.bind(Argument::Number(number));
-    }
-
-    /// The query. Filters are as many as clients think of, so none is kept
-    /// prepared.
-    pub(super) fn query<T>(&self) -> QueryAs<'static, Any, T, AnyArguments>
-    where
-        T: for<'r> FromRow<'r, AnyRow>,
-    {
-        let mut query = sqlx::query_as(AssertSqlSafe(self.text.clone())).persistent(false);
-        for argument in &self.arguments {
-            query = match argument {
-                Argument::Text(text) => query.bind(text.clone()),
-                Argument::Number(number) => query.bind(*number),
-            };
-        }
-        query
-    }
-}
-
-impl Sql {
-    /// Runs a statement that answers nothing, and says how many rows it
-    /// changed.
-    pub(super) async fn execute(&self, connection: &mut AnyConnection) -> Result<u64, sqlx::Error> {
-        // As many rows as are sent: kept prepared it would fill the cache.
-        let mut query = sqlx::query(AssertSqlSafe(self.text.clone())).persistent(false);
-        for argument in &self.arguments {
-            query = match argument {
-                Argument::Text(text) => query.bind(text.clone()),
-                Argument::Number(number) => query.bind(*number),
-            };
-        }
-        Ok(query.execute(connection).await?.rows_affected())
-    }
-}
-
-/// Where the values of an attribute are.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Place {
-    /// A column of the resource.
-    Column(&'static str),
-    /// The same for each resource of the type, or of the tenant.
-    Constant(Constant),
-    /// Rows of their own.
-    Values,
-    /// A column of a group's members.
-    Members(&'static str),
-    /// A column of a user's groups.
-    Groups(&'static str),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Constant {
-    Kind,
-    Tenant,
-}
-
-fn place(of: ResourceType, path: &AttributePath) -> Result<Place, Error> {
-    if path.extension.is_some_and(|schema| schema.id == TENANT.id) {
-        return Ok(Place::Constant(Constant::Tenant));
-    }
-    if path.extension.is_some() {
-        return Ok(Place::Values);
-    }
-    let sub = path.sub_attribute.map(|sub| sub.name);
-    let not_searched = || {
-        let detail = format!("`{}` cannot be searched", path.key());
-        Err(Error::new(ErrorKind::InvalidFilter, detail))
-    };
-    Ok(match (path.attribute.name, sub) {
-        ("id", _) => Place::Column("r.id"),
-        ("externalId", _) => Place::Column("r.external_id"),
-        (name, None) if name == of.name_attribute() => Place::Column("r.name"),
-        ("meta", Some("created")) => Place::Column("r.created_at"),
-        ("meta", Some("lastModified")) => Place::Column("r.changed_at"),
-        ("meta", Some("resourceType")) => Place::Constant(Constant::Kind),
-        ("meta", _) => return not_searched(),
-        ("members", None | Some("value")) => Place::Members("m.member"),
-        ("members", Some("type")) => Place::Members("m.type"),
-        ("groups", None | Some("value")) => Place::Groups("g.id"),
-        ("groups", Some("display")) => Place::Groups("g.name"),
-        ("members" | "groups", _) => return not_searched(),
-        _ => Place::Values,
-    })
-}
+use super::test::{after_prefix, conjunction, element_key, is_constant};
+use super::{Constant, Place, Sql, place, quoted};
 
 /// Adds what a filter says of resources of a type. With `by_trigrams`, SQLite
 /// looks for parts of values in its table of trigrams, which has those of all
 /// tenants.
-pub(super) fn filter(
+pub(in crate::scim) fn filter(
     sql: &mut Sql,
     of: ResourceType,
     tenant: &str,
@@ -148,7 +27,11 @@ pub(super) fn filter(
 }
 
 /// Adds what a filter says of the member `m` of a group.
-pub(super) fn of_member(sql: &mut Sql, tenant: &str, filter: &Filter) -> Result<(), Error> {
+pub(in crate::scim) fn of_member(
+    sql: &mut Sql,
+    tenant: &str,
+    filter: &Filter,
+) -> Result<(), Error> {
     let of = ResourceType::Group;
     Conditions {
         sql,
@@ -168,12 +51,6 @@ const SEARCHED: [&str; 6] = [
     "name.familyName",
     "name.givenName",
 ];
-
-/// A key of ours, as a literal: an index that has some keys only is known to
-/// have this one.
-fn quoted(key: &str) -> String {
-    format!("'{key}'")
-}
 
 struct Conditions<'a> {
     sql: &'a mut Sql,
@@ -597,169 +474,5 @@ impl Conditions<'_> {
         self.sql.push(&format!("{column} LIKE "));
         self.sql.text(pattern);
         self.sql.push(" ESCAPE '\\'");
-    }
-}
-
-/// The key under which elements of a list are there at all.
-fn element_key(path: &AttributePath) -> String {
-    AttributePath {
-        sub_attribute: None,
-        ..*path
-    }
-    .key()
-}
-
-/// Most tables of a join.
-const MAX_JOINED: usize = 8;
-
-/// The tests of a filter that is nothing but tests which all must hold and
-/// look at a value; the one that finds least comes first.
-fn conjunction(filter: &Filter) -> Option<Vec<&Test>> {
-    let mut tests = Vec::new();
-    collect(filter, &mut tests)?;
-    if tests.len() > MAX_JOINED {
-        return None;
-    }
-    tests.sort_by_key(|test| {
-        let is_one_of_few = !test.path.leaf().canonical_values.is_empty()
-            || matches!(
-                test.condition,
-                Condition::Compare(_, Literal::Boolean(_)) | Condition::Present
-            );
-        let is_range = !matches!(test.condition, Condition::Compare(Comparison::Equal, _));
-        (is_one_of_few, is_range)
-    });
-    Some(tests)
-}
-
-fn collect<'a>(filter: &'a Filter, tests: &mut Vec<&'a Test>) -> Option<()> {
-    match filter {
-        Filter::And(parts) => parts.iter().try_for_each(|part| collect(part, tests)),
-        Filter::Test(test) => match &test.condition {
-            Condition::Compare(Comparison::NotEqual, _) | Condition::Compare(_, Literal::Null) => {
-                None
-            }
-            _ => {
-                tests.push(test);
-                Some(())
-            }
-        },
-        _ => None,
-    }
-}
-
-fn is_constant(value: &str, comparison: Comparison, literal: &Literal) -> bool {
-    let Literal::Text(text) = literal else {
-        return false;
-    };
-    let text = text.as_str();
-    match comparison {
-        Comparison::Equal => value == text,
-        Comparison::NotEqual => value != text,
-        Comparison::Contains => value.contains(text),
-        Comparison::StartsWith => value.starts_with(text),
-        Comparison::EndsWith => value.ends_with(text),
-        Comparison::Greater => value > text,
-        Comparison::GreaterOrEqual => value >= text,
-        Comparison::Less => value < text,
-        Comparison::LessOrEqual => value <= text,
-    }
-}
-
-/// The least text that is greater than all that begin so; both databases
-/// compare by code points.
-fn after_prefix(prefix: &str) -> Option<String> {
-    let mut characters: Vec<char> = prefix.chars().collect();
-    while let Some(last) = characters.pop() {
-        let next = match last {
-            '\u{d7ff}' => Some('\u{e000}'),
-            last => char::from_u32(u32::from(last) + 1),
-        };
-        if let Some(next) = next {
-            characters.push(next);
-            return Some(characters.into_iter().collect());
-        }
-    }
-    None
-}
-
-/// What a list is sorted by.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Order {
-    /// The order in which they were made.
-    Made,
-    Column(&'static str, Type),
-    Value(AttributePath),
-    /// The type has no such attribute, another one has it.
-    None,
-}
-
-/// What a column has.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Type {
-    Text,
-    Number,
-}
-
-impl Order {
-    /// What a client asks for.
-    pub(super) fn of(kind: ResourceType, path: &str) -> Result<Self, Error> {
-        let refuse = || {
-            let detail = format!("cannot sort by `{path}`");
-            Err(Error::new(ErrorKind::InvalidPath, detail))
-        };
-        let Some(mut found) = AttributePath::parse(kind, path) else {
-            return refuse();
-        };
-        if found.leaf().kind == ig_scim::schema::Kind::Complex {
-            let Some(value) = found.attribute.sub_attribute("value") else {
-                return refuse();
-            };
-            found = found.with(value);
-        }
-        if found.leaf().kind == ig_scim::schema::Kind::Binary {
-            return refuse();
-        }
-        match place(kind, &found) {
-            Ok(Place::Column(column)) => {
-                let is_text = ["r.id", "r.external_id", "r.name"].contains(&column);
-                let of = if is_text { Type::Text } else { Type::Number };
-                Ok(Self::Column(column, of))
-            }
-            Ok(Place::Constant(_)) => Ok(Self::Made),
-            Ok(Place::Values) => Ok(Self::Value(found)),
-            Ok(Place::Members(_) | Place::Groups(_)) | Err(_) => refuse(),
-        }
-    }
-
-    /// Whether some have no value.
-    pub(super) fn is_nullable(self) -> bool {
-        matches!(
-            self,
-            Self::Column("r.external_id", _) | Self::Value(_) | Self::None
-        )
-    }
-
-    pub(super) fn kind(self) -> Type {
-        match self {
-            Self::Made | Self::Column(_, Type::Number) => Type::Number,
-            Self::Column(_, Type::Text) | Self::Value(_) | Self::None => Type::Text,
-        }
-    }
-
-    /// Adds what is compared.
-    pub(super) fn push(self, sql: &mut Sql, tenant: &str) {
-        match self {
-            Self::Made => sql.push("r.number"),
-            Self::Column(column, _) => sql.push(column),
-            Self::None => sql.push("NULL"),
-            Self::Value(path) => {
-                sql.push("(SELECT v.value FROM scim_values v WHERE v.tenant = ");
-                sql.text(tenant);
-                sql.push(" AND v.resource = r.number AND v.key = ");
-                sql.push(&quoted(&path.key()));
-                sql.push(" AND v.element = 0)");
-            }
-        }
     }
 }
