@@ -22,6 +22,10 @@ struct Args {
     /// Which database.
     #[arg(long, value_enum)]
     database: Kind,
+    /// A database to use and to keep, filled if it is empty; without it one is
+    /// made and forgotten.
+    #[arg(long)]
+    url: Option<String>,
     /// Users of the large tenant.
     #[arg(long, default_value_t = 1_000_000)]
     users: i64,
@@ -52,9 +56,10 @@ fn main() -> Result<()> {
     let args = Args::parse();
     let folder = tempfile::tempdir()?;
     let postgres;
-    let url = match args.database {
-        Kind::Sqlite => format!("sqlite:{}", folder.path().join("bench.db").display()),
-        Kind::Postgres => {
+    let url = match (&args.url, args.database) {
+        (Some(url), _) => url.clone(),
+        (None, Kind::Sqlite) => format!("sqlite:{}", folder.path().join("bench.db").display()),
+        (None, Kind::Postgres) => {
             postgres = Postgres::start()?;
             postgres.database()?
         }
@@ -135,6 +140,12 @@ impl Bench {
             members,
             ..
         } = self.args;
+        let (filled,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM scim_counts")
+            .fetch_one(&pool)
+            .await?;
+        if filled > 0 {
+            return Ok(());
+        }
         let is_sqlite = self.args.database == Kind::Sqlite;
         let run = async |sql: String| -> Result<()> {
             let started = Instant::now();

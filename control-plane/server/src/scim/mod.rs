@@ -10,6 +10,7 @@ mod cursor;
 mod discovery;
 mod me;
 mod members;
+mod page;
 mod query;
 mod render;
 mod rows;

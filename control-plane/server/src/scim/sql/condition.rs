@@ -174,8 +174,8 @@ impl Conditions<'_> {
             }
             Place::Values => {
                 let key = path.key();
-                self.values_of(&key);
-                self.sql.push(" AND ");
+                self.sql
+                    .push("r.number IN (SELECT v.resource FROM scim_values v WHERE ");
                 self.value_is("v", &key, comparison, literal);
                 self.sql.push(")");
             }
@@ -388,14 +388,13 @@ impl Conditions<'_> {
                     " AND v{number}.resource = v0.resource AND v{number}.element = v0.element AND "
                 ));
             }
-            self.sql.push(&format!("v{number}.tenant = "));
-            self.sql.text(self.tenant);
             let key = test.path.key();
-            self.sql
-                .push(&format!(" AND v{number}.key = {} AND ", quoted(&key)));
             let row = format!("v{number}");
             match &test.condition {
-                Condition::Present => self.sql.push(&format!("{row}.value <> ''")),
+                Condition::Present => {
+                    self.row_of(&row, &key, "");
+                    self.sql.push(&format!("{row}.value <> ''"));
+                }
                 Condition::Compare(comparison, literal) => {
                     self.value_is(&row, &key, *comparison, literal);
                 }
@@ -404,23 +403,36 @@ impl Conditions<'_> {
         self.sql.push(")");
     }
 
-    /// The value of a row compares with the literal; where there is an index of
-    /// its parts, by that first.
+    /// The row is one of the key, and its value compares with the literal;
+    /// where there is an index of parts of values, it is found by that.
     fn value_is(&mut self, row: &str, key: &str, comparison: Comparison, literal: &Literal) {
         let is_part = matches!(comparison, Comparison::Contains | Comparison::EndsWith);
-        if let Literal::Text(text) = literal
-            && self.by_trigrams
-            && is_part
-            && SEARCHED.contains(&key)
-            && text.chars().count() >= 3
-        {
-            self.sql.push(&format!(
-                "{row}.number IN (SELECT rowid FROM scim_search WHERE scim_search MATCH "
-            ));
-            self.sql.text(format!("\"{}\"", text.replace('"', "\"\"")));
-            self.sql.push(") AND ");
+        match literal {
+            Literal::Text(text)
+                if self.by_trigrams
+                    && is_part
+                    && SEARCHED.contains(&key)
+                    && text.chars().count() >= 3 =>
+            {
+                // `+`: SQLite does not look at all values of the key instead.
+                self.row_of(row, key, "+");
+                self.sql.push(&format!(
+                    "{row}.number IN (SELECT rowid FROM scim_search WHERE scim_search MATCH "
+                ));
+                self.sql.text(format!("\"{}\"", text.replace('"', "\"\"")));
+                self.sql.push(") AND ");
+            }
+            _ => self.row_of(row, key, ""),
         }
         self.is(&format!("{row}.value"), comparison, literal);
+    }
+
+    /// `tenant` and `key` are these, and …
+    fn row_of(&mut self, row: &str, key: &str, sign: &str) {
+        self.sql.push(&format!("{sign}{row}.tenant = "));
+        self.sql.text(self.tenant);
+        self.sql
+            .push(&format!(" AND {sign}{row}.key = {} AND ", quoted(key)));
     }
 
     /// `column` compares with the literal.

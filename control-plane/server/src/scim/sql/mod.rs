@@ -14,7 +14,7 @@ use sqlx::query::QueryAs;
 use sqlx::{Any, AnyConnection, AssertSqlSafe, FromRow, any::AnyRow};
 
 pub(super) use condition::{filter, of_member};
-pub(super) use order::{Order, Type};
+pub(super) use order::{Having, Order, Type, push_of};
 
 /// An argument.
 #[derive(Clone, PartialEq, Debug)]
