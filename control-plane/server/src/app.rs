@@ -9,6 +9,7 @@ use crate::decisions::Queue;
 use crate::directory::Directory;
 use crate::metrics::Metrics;
 use crate::proxies::Proxies;
+use crate::scim::Turns;
 use crate::snapshots::Publications;
 use crate::store::{Secret, Store};
 
@@ -32,6 +33,8 @@ pub(crate) struct App {
     pub(crate) decisions: Arc<Queue>,
     /// Changes of users and groups.
     pub(crate) directory: Arc<Directory>,
+    /// Searches of users and groups at once.
+    pub(crate) searches: Arc<Turns>,
     /// What cursors are sealed with.
     pub(crate) secret: Arc<Secret>,
     /// How clients reach the API, if that is not as they say in `Host`.

@@ -119,6 +119,7 @@ impl Server {
                 metrics,
                 decisions: Arc::new(decisions),
                 directory: Arc::new(directory),
+                searches: Arc::default(),
                 secret: Arc::new(secret),
                 public_url: config.public_url.as_deref().map(Into::into),
                 is_https: config.tls.is_some(),

@@ -249,6 +249,12 @@ pub(crate) fn is_conflict(error: &sqlx::Error) -> bool {
     database.is_some_and(|error| error.is_unique_violation())
 }
 
+/// Whether PostgreSQL stopped a statement at its time limit.
+pub(crate) fn is_too_long(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.as_deref() == Some("57014")
+}
+
 #[cfg(test)]
 mod tests {
     /// Two files because both are SQL that people read; one schema.

@@ -7,7 +7,7 @@ use ig_scim::{Error, ErrorKind};
 use serde_json::Value;
 
 use crate::error::ApiError;
-use crate::store::is_conflict;
+use crate::store::{is_conflict, is_too_long};
 
 const MEDIA_TYPE: &str = "application/scim+json";
 
@@ -31,6 +31,11 @@ impl From<sqlx::Error> for Refusal {
         if is_conflict(&error) {
             let detail = "a resource with this name is here already";
             return Error::new(ErrorKind::Uniqueness, detail).into();
+        }
+        if is_too_long(&error) {
+            // RFC 7644 §3.12.
+            let detail = "this takes too long; ask for something more exact";
+            return Error::new(ErrorKind::TooMany, detail).into();
         }
         ApiError::from(error).into()
     }

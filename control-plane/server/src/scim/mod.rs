@@ -16,6 +16,7 @@ mod render;
 mod rows;
 mod search;
 mod sql;
+mod turns;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
@@ -28,6 +29,7 @@ use self::caller::{Body, Caller, MAX_BODY_BYTES};
 use self::conditions::Conditions;
 use self::query::Search;
 pub(crate) use self::rows::name_as_compared;
+pub(crate) use self::turns::Turns;
 use crate::app::App;
 
 type Parameters = Query<Vec<(String, String)>>;
@@ -69,7 +71,7 @@ fn projection(parameters: &[(String, String)]) -> Result<Projection, Error> {
 fn collection(of: ResourceType) -> MethodRouter<App> {
     let list = move |State(app): State<App>, caller: Caller, Query(parameters): Parameters| async move {
         let search = Search::of_url(&parameters)?;
-        search::search(&app, &caller, Some(of), &search).await
+        search::search(app, caller, Some(of), search).await
     };
     let create = move |State(app): State<App>,
                        caller: Caller,
@@ -84,7 +86,7 @@ fn collection(of: ResourceType) -> MethodRouter<App> {
 fn search_route(of: ResourceType) -> MethodRouter<App> {
     let search = move |State(app): State<App>, caller: Caller, Body(body): Body| async move {
         let search = Search::of_body(&body)?;
-        search::search(&app, &caller, Some(of), &search).await
+        search::search(app, caller, Some(of), search).await
     };
     post(search)
 }
@@ -171,7 +173,7 @@ async fn list_all(
     Query(parameters): Parameters,
 ) -> Result<Answer, Refusal> {
     let search = Search::of_url(&parameters)?;
-    search::search(&app, &caller, None, &search).await
+    search::search(app, caller, None, search).await
 }
 
 async fn search_all(
@@ -180,7 +182,7 @@ async fn search_all(
     Body(body): Body,
 ) -> Result<Answer, Refusal> {
     let search = Search::of_body(&body)?;
-    search::search(&app, &caller, None, &search).await
+    search::search(app, caller, None, search).await
 }
 
 async fn bulk_request(

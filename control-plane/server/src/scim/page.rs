@@ -219,7 +219,8 @@ impl Listing<'_> {
         };
         let mut rows = Vec::new();
         for having in parts {
-            let is_there = |position: &Position| (position.key == Key::None) == (having == Having::None);
+            let is_there =
+                |position: &Position| (position.key == Key::None) == (having == Having::None);
             if position.is_some_and(|position| !is_there(position)) {
                 // This part lies before it.
                 continue;
@@ -231,7 +232,9 @@ impl Listing<'_> {
             let (number, key) = scope.order.columns(having);
             let mut sql = Sql::default();
             sql.push(&format!("SELECT {number}, {key}, CAST(0 AS BIGINT)"));
-            scope.order.push_having(&mut sql, scope.kind, self.tenant, having);
+            scope
+                .order
+                .push_having(&mut sql, scope.kind, self.tenant, having);
             let direction = direction(is_descending);
             match (position.take(), having) {
                 (None, _) => {}
@@ -252,7 +255,9 @@ impl Listing<'_> {
             if found.is_empty() && skip > 0 {
                 let mut sql = Sql::default();
                 sql.push("SELECT COUNT(*)");
-                scope.order.push_having(&mut sql, scope.kind, self.tenant, having);
+                scope
+                    .order
+                    .push_having(&mut sql, scope.kind, self.tenant, having);
                 let (passed,): (i64,) = sql.query().fetch_one(&mut *connection).await?;
                 skip -= passed;
             } else {

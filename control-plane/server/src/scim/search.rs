@@ -15,8 +15,28 @@ use super::rows;
 use super::sql::Order;
 use crate::app::App;
 
+/// Longest that a search may take on PostgreSQL.
+const LONGEST: &str = "SET LOCAL statement_timeout = '20s'";
+
 /// Searches resources of a type, or, without one, of all.
 pub(super) async fn search(
+    app: App,
+    caller: Caller,
+    of: Option<ResourceType>,
+    search: Search,
+) -> Result<Answer, Refusal> {
+    let turn = app.searches.take(&caller.tenant).await?;
+    // On its own, so that its turn ends when the database has ended: not when
+    // the client leaves.
+    let task = tokio::spawn(async move {
+        let _turn = turn;
+        answer(&app, &caller, of, &search).await
+    });
+    let ended = |_| Error::new(ErrorKind::Unavailable, "the search ended").into();
+    task.await.map_err(ended).flatten()
+}
+
+async fn answer(
     app: &App,
     caller: &Caller,
     of: Option<ResourceType>,
@@ -29,6 +49,9 @@ pub(super) async fn search(
         Some(cursor) => Some(Position::open(&app.secret, &query, cursor)?),
     };
     let mut view = app.store.view().await?;
+    if app.store.is_shared() {
+        sqlx::query(LONGEST).execute(&mut *view).await?;
+    }
     let listing = Listing {
         tenant: &caller.tenant,
         scopes,
