@@ -81,7 +81,7 @@ impl FromStr for Pair {
 struct Issuer(String, Link);
 
 impl FromStr for Issuer {
-    type Err = &'static str;
+    type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parts: Vec<_> = text.split(',').collect();
@@ -89,7 +89,7 @@ impl FromStr for Issuer {
             [url] => (url, None, None),
             [url, claim] => (url, Some(claim), None),
             [url, claim, attribute] => (url, Some(claim), Some(attribute)),
-            _ => return Err("write URL, URL,CLAIM or URL,CLAIM,ATTRIBUTE"),
+            _ => return Err("write URL, URL,CLAIM or URL,CLAIM,ATTRIBUTE".into()),
         };
         let mut link = Link::default();
         if let Some(claim) = claim {
@@ -99,9 +99,12 @@ impl FromStr for Issuer {
             None => link.attribute,
             Some("externalId") => LinkAttribute::ExternalId,
             Some("userName") => LinkAttribute::UserName,
-            Some(_) => return Err("the attribute is externalId or userName"),
+            Some(_) => return Err("the attribute is externalId or userName".into()),
         };
-        Ok(Self((*url).to_owned(), link))
+        match link.problem() {
+            None => Ok(Self((*url).to_owned(), link)),
+            Some(problem) => Err(format!("the claim {problem}")),
+        }
     }
 }
 

@@ -126,6 +126,11 @@ fn what_goes_wrong_is_said() {
         ),
         ("tenant put alpha --issuer https://a,b,email", 2, "userName"),
         ("tenant put alpha --issuer https://a,b,c,d", 2, "URL,CLAIM"),
+        (
+            "tenant put alpha --issuer https://a,email",
+            2,
+            "neither stable nor unique",
+        ),
         ("tenant identity get none", 1, "none"),
         ("tenant identity put none", 1, "none"),
         (

@@ -145,6 +145,26 @@ pub struct Link {
     pub attribute: LinkAttribute,
 }
 
+/// Claims that are no link: whoever has the value today may be somebody else
+/// tomorrow, and some issuers let users set it (OpenID Connect Core 1.0, 5.7).
+const CHANGING_CLAIMS: [&str; 3] = ["email", "phone_number", "preferred_username"];
+
+impl Link {
+    /// Why subjects cannot be linked so; `None` where they can.
+    pub fn problem(&self) -> Option<String> {
+        let claim = self.claim.as_str();
+        if claim.is_empty() || !claim.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Some("is empty, or not visible ASCII".to_owned());
+        }
+        CHANGING_CLAIMS.contains(&claim).then(|| {
+            format!(
+                "`{claim}` is neither stable nor unique (OpenID Connect Core, 5.7), so it would \
+                 link one person's token to another's user; use `sub`, or an id such as `oid`"
+            )
+        })
+    }
+}
+
 impl Default for Link {
     fn default() -> Self {
         Self {

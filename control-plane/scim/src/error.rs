@@ -42,6 +42,8 @@ pub enum ErrorKind {
     NotFound,
     /// The path does not take this method.
     MethodNotAllowed,
+    /// The request did not arrive, or was not done, in time.
+    Timeout,
     /// Neither `application/scim+json` nor `application/json`.
     UnsupportedMediaType,
     /// The resource is not the one that the caller read.
@@ -66,6 +68,7 @@ impl ErrorKind {
             Self::Forbidden | Self::Sensitive => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
+            Self::Timeout => 408,
             Self::Uniqueness | Self::Conflict => 409,
             Self::PreconditionFailed => 412,
             Self::TooLarge => 413,

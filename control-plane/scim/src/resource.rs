@@ -63,17 +63,19 @@ pub fn read(of: ResourceType, body: &Value) -> Result<Resource, Error> {
     Ok(resource)
 }
 
-/// The tenant that a client says a resource is of: `"urn:ig:tenant": "alpha"`,
-/// or the extension's `id`.
-pub fn claimed_tenant(body: &Value) -> Option<&str> {
-    let claimed = member(body, TENANT.id)?;
-    claimed.as_str().or_else(|| member(claimed, "id")?.as_str())
+/// The tenants that a client says a resource is of: `"urn:ig:tenant": "alpha"`,
+/// or the extension's `id`. It may say so more than once, in another case.
+pub fn claimed_tenants(body: &Value) -> impl Iterator<Item = &str> {
+    members(body, TENANT.id).flat_map(|claimed| {
+        let ids = members(claimed, "id").filter_map(Value::as_str);
+        claimed.as_str().into_iter().chain(ids)
+    })
 }
 
-/// A member by its name, which is not case-sensitive.
-fn member<'a>(of: &'a Value, name: &str) -> Option<&'a Value> {
-    let mut members = of.as_object()?.iter();
-    let found = members.find(|(key, _)| key.eq_ignore_ascii_case(name));
+/// Members by their name, which is not case-sensitive.
+fn members<'a>(of: &'a Value, name: &'static str) -> impl Iterator<Item = &'a Value> {
+    let all = of.as_object().into_iter().flatten();
+    let found = all.filter(move |(key, _)| key.eq_ignore_ascii_case(name));
     found.map(|(_, value)| value)
 }
 

@@ -166,7 +166,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
 pub(crate) fn routes(app: App) -> Router {
     let (router, _) = router().split_for_parts();
     router
-        .nest("/scim/v2", scim::routes())
+        .merge(scim::routes())
         .fallback(|| async { ApiError::NoRoute })
         .method_not_allowed_fallback(|| async { ApiError::NoMethod })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -180,10 +180,16 @@ pub(crate) fn routes(app: App) -> Router {
 const PATIENCE: Duration = Duration::from_secs(240);
 
 async fn in_time(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
     match tokio::time::timeout(PATIENCE, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => ApiError::Timeout.into_response(),
+        Err(_) => timed_out(&path),
     }
+}
+
+fn timed_out(path: &str) -> Response {
+    let of_scim = scim::timed_out(path);
+    of_scim.unwrap_or_else(|| ApiError::Timeout.into_response())
 }
 
 /// Whether the process is alive.
@@ -211,4 +217,25 @@ async fn openapi() -> Response {
     static DOCUMENT: LazyLock<String> = LazyLock::new(|| document().to_json().unwrap_or_default());
     let media_type = [(CONTENT_TYPE, "application/json")];
     (media_type, DOCUMENT.as_str()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_too_long_is_told_in_its_callers_words() {
+        for (path, media_type) in [
+            ("/scim/v2", "application/scim+json"),
+            ("/scim/v2/", "application/scim+json"),
+            ("/scim/v2/Users/x", "application/scim+json"),
+            ("/scim/v2x", "application/problem+json"),
+            ("/scim", "application/problem+json"),
+            ("/tenants/scim/v2", "application/problem+json"),
+        ] {
+            let answer = timed_out(path);
+            assert_eq!(answer.status().as_u16(), 408, "{path}");
+            assert_eq!(answer.headers()[CONTENT_TYPE], media_type, "{path}");
+        }
+    }
 }

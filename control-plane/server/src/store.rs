@@ -122,6 +122,22 @@ impl Store {
         Ok(())
     }
 
+    /// Makes changes that [`Self::lock`] the same name wait until this one ends;
+    /// others like this one do not wait.
+    pub(crate) async fn lock_shared(
+        &self,
+        transaction: &mut Transaction<'static, Any>,
+        name: &str,
+    ) -> Result<(), sqlx::Error> {
+        if self.postgres.is_some() {
+            sqlx::query("SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))")
+                .bind(name)
+                .execute(&mut **transaction)
+                .await?;
+        }
+        Ok(())
+    }
+
     /// Tells other replicas, once the change is durable.
     pub(crate) async fn notify(
         &self,

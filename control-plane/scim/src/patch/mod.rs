@@ -8,7 +8,7 @@ mod apply;
 mod read;
 
 pub use apply::apply;
-pub use read::read;
+pub use read::{claimed_tenants, read};
 
 use serde_json::{Map, Value};
 

@@ -6,7 +6,7 @@ use super::{MAX_OPERATIONS, MAX_TERMS, Operation, Step, Target};
 use crate::error::{Error, ErrorKind};
 use crate::filter::{Comparison, Parser, Raw, name, resolve};
 use crate::path::{AttributePath, split_urn};
-use crate::resource::{coerce, syntax};
+use crate::resource::{self, coerce, syntax};
 use crate::schema::{Mutability, ResourceType, TENANT};
 
 /// Reads the body of a PATCH of the resource `id`.
@@ -33,6 +33,17 @@ pub fn read(of: ResourceType, id: &str, body: &Value) -> Result<Vec<Step>, Error
         one(of, id, operation, &mut steps)?;
     }
     Ok(steps)
+}
+
+/// The tenants that a client says the resource is of, in the body or in the
+/// value of an operation.
+pub fn claimed_tenants(body: &Value) -> impl Iterator<Item = &str> {
+    let operations = body.as_object().and_then(|body| member(body, "Operations"));
+    let operations = operations.and_then(Value::as_array).into_iter().flatten();
+    let values = operations.filter_map(|operation| member(operation.as_object()?, "value"));
+    std::iter::once(body)
+        .chain(values)
+        .flat_map(resource::claimed_tenants)
 }
 
 fn member<'a>(of: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
@@ -103,6 +114,7 @@ fn without_path(
             // Okta sends the id along; it is not changed by that.
             "id" if value == id => continue,
             "schemas" | "meta" | "groups" | "password" => continue,
+            // Whether it is the token's was asked before.
             _ if lower == TENANT.id => continue,
             _ => {}
         }

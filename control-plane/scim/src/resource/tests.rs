@@ -121,8 +121,13 @@ fn the_tenant_that_a_client_says_is_no_attribute() {
         (json!({"tenant": "alpha"}), None),
         (json!([]), None),
     ];
+    let twice = json!({"urn:ig:tenant": "alpha", "URN:IG:TENANT": {"id": "beta", "ID": "gamma"}});
+    let mut claimed: Vec<_> = claimed_tenants(&twice).collect();
+    claimed.sort_unstable();
+    assert_eq!(claimed, ["alpha", "beta", "gamma"]);
     for (body, tenant) in cases {
-        assert_eq!(claimed_tenant(&body), tenant, "{body}");
+        let claimed: Vec<_> = claimed_tenants(&body).collect();
+        assert_eq!(claimed, Vec::from_iter(tenant), "{body}");
     }
 }
 

@@ -2,15 +2,16 @@
 //! Core 1.0, RFC 9068 for the claims).
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::Value;
-use tokio::sync::Mutex;
-use ureq::tls::{RootCerts, TlsConfig};
+use tokio::sync::OwnedMutexGuard;
+use tokio::task::JoinHandle;
 
+use super::keys::{KeySource, fetch};
 use crate::error::ApiError;
 
 /// How often keys are asked for at most: a stranger's key id must not make us
@@ -18,15 +19,22 @@ use crate::error::ApiError;
 const REFRESH: Duration = Duration::from_secs(10);
 /// How long keys are believed without asking again.
 const MAX_AGE: Duration = Duration::from_secs(300);
-const TIMEOUT: Duration = Duration::from_secs(5);
-const MAX_ANSWER_BYTES: u64 = 1 << 20;
+/// How long callers with a known key do not wait for the answer.
+const MAX_UNASKED: Duration = Duration::from_secs(600);
 /// By which clocks may differ.
 const LEEWAY_SECONDS: u64 = 5;
 
 #[derive(Default)]
 struct Keys {
     set: Option<Arc<JwkSet>>,
+    /// When an attempt to have them ended.
     asked: Option<Instant>,
+}
+
+impl Keys {
+    fn are_older(&self, than: Duration) -> bool {
+        self.asked.is_none_or(|asked| asked.elapsed() > than)
+    }
 }
 
 /// Where an issuer's tokens and keys come from.
@@ -36,8 +44,7 @@ pub(super) struct Trust {
     pub(super) issuer: String,
     /// What a token's `aud` must name.
     pub(super) audience: String,
-    /// Its keys: a URL, or a file.
-    pub(super) jwks: Option<String>,
+    pub(super) keys: KeySource,
     /// Authorities to trust when asking it.
     pub(super) ca: PathBuf,
 }
@@ -46,6 +53,8 @@ pub(super) struct Trust {
 pub(super) struct TokenIssuer {
     trust: Trust,
     keys: Mutex<Keys>,
+    /// Held while asking: many callers with a new key ask once.
+    asking: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl TokenIssuer {
@@ -53,6 +62,7 @@ impl TokenIssuer {
         Self {
             trust,
             keys: Mutex::default(),
+            asking: Arc::default(),
         }
     }
 
@@ -60,7 +70,7 @@ impl TokenIssuer {
     ///
     /// # Errors
     /// 401 for a token that is not good, 503 when keys cannot be had.
-    pub(super) async fn verify(&self, token: &str) -> Result<Value, ApiError> {
+    pub(super) async fn verify(self: &Arc<Self>, token: &str) -> Result<Value, ApiError> {
         let header = decode_header(token).map_err(|_| ApiError::Unauthenticated)?;
         // `none` and HMAC are no algorithms of a key that is public.
         if !matches!(
@@ -100,25 +110,63 @@ impl TokenIssuer {
         }
     }
 
-    async fn key(&self, id: Option<&str>) -> Result<Jwk, ApiError> {
-        // Held while asking: many callers with a new key ask once.
-        let mut keys = self.keys.lock().await;
-        let is_old = keys.asked.is_none_or(|asked| asked.elapsed() > MAX_AGE);
-        let known = keys.set.as_deref().and_then(|set| choose(set, id));
-        if let (Some(known), false) = (&known, is_old) {
-            return Ok(known.clone());
+    async fn key(self: &Arc<Self>, id: Option<&str>) -> Result<Jwk, ApiError> {
+        let known = {
+            let keys = self.keys();
+            let known = keys.set.as_deref().and_then(|set| choose(set, id));
+            // One that was not asked about for long may have been withdrawn.
+            let known = known.filter(|_| !keys.are_older(MAX_UNASKED));
+            known.map(|known| (known, keys.are_older(MAX_AGE)))
+        };
+        match known {
+            Some((known, false)) => return Ok(known),
+            Some((known, true)) => {
+                self.refresh_meanwhile();
+                return Ok(known);
+            }
+            None => self.refresh().await,
         }
-        if keys.asked.is_none_or(|asked| asked.elapsed() > REFRESH) {
+        let keys = self.keys();
+        let set = keys.set.as_deref().ok_or(ApiError::Issuer)?;
+        choose(set, id).ok_or(ApiError::Unauthenticated)
+    }
+
+    /// Never held while asking.
+    fn keys(&self) -> MutexGuard<'_, Keys> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn refresh(self: &Arc<Self>) {
+        let asking = self.asking.clone().lock_owned().await;
+        if self.keys().are_older(REFRESH) {
+            let _ = self.ask(asking).await;
+        }
+    }
+
+    /// Nobody waits for it.
+    fn refresh_meanwhile(self: &Arc<Self>) {
+        if let Ok(asking) = self.asking.clone().try_lock_owned()
+            && self.keys().are_older(REFRESH)
+        {
+            drop(self.ask(asking));
+        }
+    }
+
+    /// A task of its own: a caller that goes away does not end it, or strangers
+    /// could have the issuer asked as often as they come and go.
+    fn ask(self: &Arc<Self>, asking: OwnedMutexGuard<()>) -> JoinHandle<()> {
+        let this = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let fetched = fetch(&this.trust);
+            let mut keys = this.keys();
             keys.asked = Some(Instant::now());
-            let trust = self.trust.clone();
-            let fetched = tokio::task::spawn_blocking(move || fetch(&trust)).await;
-            match fetched.map_err(ApiError::Task)? {
+            match fetched {
                 Ok(set) => keys.set = Some(Arc::new(set)),
                 Err(error) => tracing::warn!(error, "the issuer's keys cannot be had"),
             }
-        }
-        let set = keys.set.as_deref().ok_or(ApiError::Issuer)?;
-        choose(set, id).ok_or(ApiError::Unauthenticated)
+            drop(keys);
+            drop(asking);
+        })
     }
 }
 
@@ -135,69 +183,72 @@ fn choose(set: &JwkSet, id: Option<&str>) -> Option<Jwk> {
     }
 }
 
-fn fetch(trust: &Trust) -> Result<JwkSet, String> {
-    let source = match &trust.jwks {
-        Some(source) => source.clone(),
-        None => {
-            let well_known = format!(
-                "{}/.well-known/openid-configuration",
-                trust.issuer.trim_end_matches('/')
-            );
-            let answer: Value = get(trust, &well_known)?;
-            // OpenID Connect Discovery 1.0, 4.3.
-            if answer["issuer"] != trust.issuer.as_str() {
-                return Err(format!("{well_known} is of another issuer"));
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// An issuer that takes calls and does not answer, how often it was called,
+    /// and a key of it that is known since a while.
+    fn silent(known_for: Duration) -> (Arc<TokenIssuer>, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = calls.clone();
+        std::thread::spawn(move || {
+            let mut open = Vec::new();
+            while let Ok((stream, _)) = listener.accept() {
+                counted.fetch_add(1, Ordering::SeqCst);
+                open.push(stream);
             }
-            let uri = answer["jwks_uri"].as_str();
-            uri.ok_or_else(|| format!("{well_known} has no jwks_uri"))?
-                .to_owned()
+        });
+        let issuer = TokenIssuer::new(Trust {
+            issuer: "https://login.example".to_owned(),
+            audience: "ig".to_owned(),
+            keys: KeySource::Url(url),
+            ca: PathBuf::new(),
+        });
+        let set = r#"{"keys": [{"kty": "oct", "k": "eA", "kid": "known"}]}"#;
+        *issuer.keys() = Keys {
+            set: Some(Arc::new(serde_json::from_str(set).unwrap())),
+            asked: Instant::now().checked_sub(known_for),
+        };
+        (Arc::new(issuer), calls)
+    }
+
+    async fn is_at_once(issuer: &Arc<TokenIssuer>, id: &str) -> bool {
+        let key = issuer.key(Some(id));
+        tokio::time::timeout(Duration::from_secs(1), key)
+            .await
+            .is_ok()
+    }
+
+    /// Also while the issuer does not answer; and it is asked once.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_known_key_waits_for_nobody() {
+        for (known_for, expected) in [(Duration::ZERO, 0), (MAX_AGE + REFRESH, 1)] {
+            let (issuer, calls) = silent(known_for);
+            for _ in 0..20 {
+                assert!(is_at_once(&issuer, "known").await);
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            assert_eq!(calls.load(Ordering::SeqCst), expected);
         }
-    };
-    if source.starts_with("https://") || (source.starts_with("http://") && is_loopback(&source)) {
-        return get(trust, &source);
     }
-    if source.starts_with("http://") {
-        return Err(format!("{source}: without TLS keys can be replaced"));
-    }
-    let text = std::fs::read(&source).map_err(|error| format!("{source}: {error}"))?;
-    serde_json::from_slice(&text).map_err(|error| format!("{source}: {error}"))
-}
 
-fn get<T: serde::de::DeserializeOwned>(trust: &Trust, url: &str) -> Result<T, String> {
-    let mut builder = ureq::Agent::config_builder().timeout_global(Some(TIMEOUT));
-    // Keys come from where they are said to be, or not at all.
-    builder = builder.max_redirects(0);
-    if url.starts_with("https://") {
-        let authorities =
-            std::fs::read(&trust.ca).map_err(|error| format!("{}: {error}", trust.ca.display()))?;
-        let authorities: Vec<_> = ureq::tls::parse_pem(&authorities)
-            .filter_map(|item| match item {
-                Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(certificate),
-                _ => None,
-            })
-            .collect();
-        let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&authorities));
-        builder = builder.tls_config(tls.build());
+    /// One that nobody asked about for long may have been withdrawn, and one that
+    /// is not known may be new. However many ask and go away, the issuer is asked
+    /// once.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn others_wait_and_the_issuer_is_asked_once() {
+        for (known_for, id) in [(MAX_UNASKED + REFRESH, "known"), (2 * REFRESH, "new")] {
+            let (issuer, calls) = silent(known_for);
+            for _ in 0..3 {
+                assert!(!is_at_once(&issuer, id).await, "{id}");
+            }
+            assert_eq!(calls.load(Ordering::SeqCst), 1, "{id}");
+        }
     }
-    let agent = builder.build().new_agent();
-    let answer = agent.get(url).call();
-    let mut answer = answer.map_err(|error| format!("{url}: {error}"))?;
-    answer
-        .body_mut()
-        .with_config()
-        .limit(MAX_ANSWER_BYTES)
-        .read_json()
-        .map_err(|error| format!("{url}: {error}"))
-}
-
-pub(crate) fn is_loopback(url: &str) -> bool {
-    let uri: Result<axum::http::Uri, _> = url.parse();
-    let host = uri.ok().and_then(|uri| uri.host().map(str::to_owned));
-    host.is_some_and(|host| {
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost"
-            || host
-                .parse::<std::net::IpAddr>()
-                .is_ok_and(|address| address.is_loopback())
-    })
 }

@@ -13,19 +13,45 @@ use ig_contract::directory::FactsRequest;
 use serde_json::Value;
 
 use super::issuer::{TokenIssuer, Trust};
+use super::keys::KeySource;
 use super::{Grant, Person, Principal};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::{directory, tenants};
 
-/// Issuers whose keys are kept; all are forgotten at the limit.
+/// Issuers whose keys are kept.
 const MAX_ISSUERS: usize = 1000;
 
 /// The issuers of tenants.
 pub(crate) struct Logins {
-    issuers: Mutex<HashMap<Trust, Arc<TokenIssuer>>>,
+    issuers: Mutex<Issuers>,
     /// Authorities to trust when asking them.
     ca: PathBuf,
+}
+
+/// Those that were used last, with their keys.
+#[derive(Default)]
+struct Issuers {
+    /// Each with the number of its last use.
+    kept: HashMap<Trust, (u64, Arc<TokenIssuer>)>,
+    uses: u64,
+}
+
+impl Issuers {
+    /// Forgets the one whose last use is longest ago, where there are too many.
+    fn find(&mut self, trust: Trust) -> Arc<TokenIssuer> {
+        if self.kept.len() >= MAX_ISSUERS && !self.kept.contains_key(&trust) {
+            let oldest = self.kept.iter().min_by_key(|(_, (used, _))| *used);
+            if let Some(oldest) = oldest.map(|(trust, _)| trust.clone()) {
+                self.kept.remove(&oldest);
+            }
+        }
+        self.uses += 1;
+        let made = || (0, Arc::new(TokenIssuer::new(trust.clone())));
+        let (used, issuer) = self.kept.entry(trust.clone()).or_insert_with(made);
+        *used = self.uses;
+        issuer.clone()
+    }
 }
 
 /// Who a token says it is of, before it is verified.
@@ -64,11 +90,7 @@ impl Logins {
 
     fn issuer(&self, trust: Trust) -> Arc<TokenIssuer> {
         let mut issuers = self.issuers.lock().unwrap_or_else(PoisonError::into_inner);
-        if issuers.len() >= MAX_ISSUERS {
-            issuers.clear();
-        }
-        let made = || Arc::new(TokenIssuer::new(trust.clone()));
-        issuers.entry(trust.clone()).or_insert_with(made).clone()
+        issuers.find(trust)
     }
 }
 
@@ -96,7 +118,7 @@ pub(super) async fn verify(
         let issuer = app.logins.issuer(Trust {
             issuer: claimed.issuer.clone(),
             audience: audience.clone(),
-            jwks,
+            keys: KeySource::of_tenant(jwks.as_deref()),
             ca: app.logins.ca.clone(),
         });
         let claims = issuer.verify(token).await?;
@@ -155,4 +177,29 @@ async fn person(
             is_admin,
         }),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn issuers_in_use_are_kept_and_no_more_than_the_limit() {
+        let mut issuers = Issuers::default();
+        let trust = |number: usize| Trust {
+            issuer: format!("https://{number}.example"),
+            audience: "ig".to_owned(),
+            keys: KeySource::Discovered,
+            ca: PathBuf::new(),
+        };
+        let busy = issuers.find(trust(0));
+        let idle = issuers.find(trust(1));
+        for number in 2..2 * MAX_ISSUERS {
+            issuers.find(trust(number));
+            assert!(Arc::ptr_eq(&busy, &issuers.find(trust(0))), "{number}");
+            assert!(issuers.kept.len() <= MAX_ISSUERS);
+        }
+        assert_eq!(issuers.kept.len(), MAX_ISSUERS);
+        assert!(!Arc::ptr_eq(&idle, &issuers.find(trust(1))));
+    }
 }

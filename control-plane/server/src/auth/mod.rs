@@ -2,6 +2,7 @@
 
 mod failures;
 mod issuer;
+mod keys;
 mod login;
 mod oidc;
 mod role;
@@ -15,7 +16,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
 pub(crate) use failures::Failures;
-pub(crate) use issuer::is_loopback;
+pub(crate) use keys::is_safe_url;
 pub(crate) use login::Logins;
 pub(crate) use oidc::Oidc;
 pub use oidc::OidcConfig;

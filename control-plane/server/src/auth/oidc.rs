@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::issuer::{TokenIssuer, Trust, is_loopback};
+use super::issuer::{TokenIssuer, Trust};
+use super::keys::{KeySource, is_safe_url};
 use super::{Grant, Principal, Role};
 use crate::error::ApiError;
 
@@ -47,12 +49,12 @@ impl OidcConfig {
     pub(crate) fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let sources = std::iter::once(&self.issuer).chain(&self.jwks);
-        for url in sources.filter(|source| source.starts_with("http://")) {
-            if !is_loopback(url) {
+        for url in sources.filter(|source| source.contains("://")) {
+            if !is_safe_url(url) {
                 problems.push(format!("oidc: {url}: without TLS keys can be replaced"));
             }
         }
-        if self.jwks.is_none() && !self.issuer.starts_with("http") {
+        if self.jwks.is_none() && !self.issuer.contains("://") {
             problems.push("oidc.issuer: a URL, or say where its keys are with oidc.jwks".into());
         }
         for role in self.roles.keys() {
@@ -69,7 +71,7 @@ impl OidcConfig {
 /// The operator's issuer.
 pub(crate) struct Oidc {
     config: OidcConfig,
-    issuer: TokenIssuer,
+    issuer: Arc<TokenIssuer>,
 }
 
 impl Oidc {
@@ -77,10 +79,13 @@ impl Oidc {
         let issuer = TokenIssuer::new(Trust {
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
-            jwks: config.jwks.clone(),
+            keys: KeySource::of_operator(config.jwks.as_deref()),
             ca: config.ca.clone(),
         });
-        Self { config, issuer }
+        Self {
+            config,
+            issuer: Arc::new(issuer),
+        }
     }
 
     /// Whether a token that says it is of `issuer` is of this one.

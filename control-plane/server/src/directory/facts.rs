@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ig_contract::directory::{Facts, FactsRequest};
+use ig_contract::directory::{Facts, FactsRequest, MAX_FACTS_BYTES};
 use ig_contract::snapshot::Link;
 
 use super::{feed, link};
@@ -11,22 +11,58 @@ use crate::auth::Principal;
 use crate::error::ApiError;
 use crate::{scim, tenants};
 
+/// A user that a subject without a link may be linked to, and the rule that
+/// found it.
+struct Candidate {
+    rule: Link,
+    user: String,
+}
+
 /// What there is to know of a subject: one state of it, and its number. One that
 /// is seen for the first time is linked, if a rule finds its user.
 pub(crate) async fn facts(app: &App, by: &Principal, of: &FactsRequest) -> Result<Facts, ApiError> {
-    // A link that is made is another state: everything is read again.
-    let (mut facts, rule) = read(app, of).await?;
-    if facts.user.is_none()
-        && let Some(rule) = rule
-        && link::link(app, by, &rule, of).await?.is_some()
-    {
-        (facts, _) = read(app, of).await?;
-    }
-    Ok(facts)
+    bounded(of, linked(app, by, of).await?)
 }
 
-/// One state of what is known, and the rule by which subjects are linked.
-async fn read(app: &App, of: &FactsRequest) -> Result<(Facts, Option<Link>), ApiError> {
+async fn linked(app: &App, by: &Principal, of: &FactsRequest) -> Result<Facts, ApiError> {
+    let (facts, candidate) = read(app, of).await?;
+    // Strangers are looked up only: who is nobody's candidate takes no lock.
+    let Some(Candidate { rule, user }) = candidate else {
+        return Ok(facts);
+    };
+    match link::link(app, by, &rule, of, &user).await? {
+        // A link that is made is another state: everything is read again.
+        Some(_) => Ok(read(app, of).await?.0),
+        None => Ok(facts),
+    }
+}
+
+/// Facts that guards take: they drop a longer answer, and would ask for it with
+/// each request. Which groups to leave out cannot be told, since a policy may
+/// deny by one, so who is in too many is let do nothing. The guard remembers
+/// that, and is told when the groups change.
+fn bounded(of: &FactsRequest, facts: Facts) -> Result<Facts, ApiError> {
+    let bytes = serde_json::to_vec(&facts).map_err(ApiError::invalid)?.len();
+    if bytes <= MAX_FACTS_BYTES {
+        return Ok(facts);
+    }
+    tracing::warn!(
+        tenant = of.tenant,
+        user = facts.user,
+        groups = facts.groups.len(),
+        bytes,
+        "the names of the user's groups are too long together; guards are told that it is inactive"
+    );
+    Ok(Facts {
+        active: false,
+        groups: BTreeSet::new(),
+        ..facts
+    })
+}
+
+/// One state of what is known, and whom a subject without a link may be linked
+/// to.
+async fn read(app: &App, of: &FactsRequest) -> Result<(Facts, Option<Candidate>), ApiError> {
     let mut view = app.store.view().await?;
     let tenant = tenants::read(&mut view, &of.tenant).await?;
     let position = feed::last(&mut view).await?;
@@ -43,7 +79,9 @@ async fn read(app: &App, of: &FactsRequest) -> Result<(Facts, Option<Link>), Api
     };
     let user = link::find(&mut view, &of.tenant, &of.issuer, &of.subject).await?;
     let Some(user) = user else {
-        return Ok((facts, Some(rule)));
+        let user = link::candidate(&mut view, &rule, of).await?;
+        let candidate = user.map(|user| Candidate { rule, user });
+        return Ok((facts, candidate));
     };
     let active: Option<i64> = sqlx::query_scalar(
         "SELECT active FROM scim_resources WHERE id = $1 AND tenant = $2 AND kind = 'User' \

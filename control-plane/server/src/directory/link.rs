@@ -16,6 +16,7 @@ use crate::auth::Principal;
 use crate::error::ApiError;
 use crate::scim::name_as_compared;
 use crate::store::now;
+use crate::tenants;
 
 /// The user that is linked to a subject.
 pub(crate) async fn find(
@@ -56,35 +57,48 @@ async fn only_user(
     }
 }
 
-/// Links a subject that is seen for the first time, where the rule finds a
-/// user.
+/// The user that a subject without a link is to be linked to, by the rule.
+pub(super) async fn candidate(
+    connection: &mut AnyConnection,
+    rule: &Link,
+    of: &FactsRequest,
+) -> Result<Option<String>, sqlx::Error> {
+    let value = of.link.as_deref().filter(|value| !value.is_empty());
+    // Nor by a rule from before links were checked.
+    let Some(value) = value.filter(|_| rule.problem().is_none()) else {
+        return Ok(None);
+    };
+    let (column, value) = match rule.attribute {
+        LinkAttribute::ExternalId => ("external_id", value.to_owned()),
+        LinkAttribute::UserName => ("name", name_as_compared(ResourceType::User, value)),
+    };
+    only_user(connection, &of.tenant, column, &value).await
+}
+
+/// Links a subject to its [`candidate`], if it still is: what was seen before
+/// may have changed until now, also the tenant and its rule.
 pub(super) async fn link(
     app: &App,
     by: &Principal,
     rule: &Link,
     of: &FactsRequest,
+    user: &str,
 ) -> Result<Option<String>, ApiError> {
-    let Some(value) = of.link.as_deref().filter(|value| !value.is_empty()) else {
-        return Ok(None);
-    };
     let mut transaction = app.store.begin().await?;
+    tenants::keep(&app.store, &mut transaction, &of.tenant).await?;
     let lock = format!("scim-link:{}", of.tenant);
     app.store.lock(&mut transaction, &lock).await?;
     let known = find(&mut transaction, &of.tenant, &of.issuer, &of.subject).await?;
     if known.is_some() {
         return Ok(known);
     }
-    let (column, value) = match rule.attribute {
-        LinkAttribute::ExternalId => ("external_id", value.to_owned()),
-        LinkAttribute::UserName => ("name", name_as_compared(ResourceType::User, value)),
-    };
-    let Some(user) = only_user(&mut transaction, &of.tenant, column, &value).await? else {
-        return Ok(None);
-    };
     // It may be renamed or deleted meanwhile: whoever does that waits, or did it.
     let lock = format!("scim:{}:{user}", of.tenant);
     app.store.lock(&mut transaction, &lock).await?;
-    if only_user(&mut transaction, &of.tenant, column, &value).await? != Some(user.clone()) {
+    let tenant = tenants::read(&mut transaction, &of.tenant).await?;
+    let is_ruled = tenant.is_some_and(|tenant| tenant.issuers.get(&of.issuer) == Some(rule));
+    let found = candidate(&mut transaction, rule, of).await?;
+    if !is_ruled || found.as_deref() != Some(user) {
         return Ok(None);
     }
     let linked = sqlx::query(
@@ -94,7 +108,7 @@ pub(super) async fn link(
     .bind(of.tenant.as_str())
     .bind(of.issuer.as_str())
     .bind(of.subject.as_str())
-    .bind(user.as_str())
+    .bind(user)
     .bind(now())
     .execute(&mut *transaction)
     .await?;
@@ -116,5 +130,5 @@ pub(super) async fn link(
     };
     audit::record(&mut transaction, by, change).await?;
     transaction.commit().await?;
-    Ok(Some(user.clone()))
+    Ok(Some(user.to_owned()))
 }

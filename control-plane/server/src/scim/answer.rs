@@ -1,6 +1,7 @@
 //! Answers: resources and lists as `application/scim+json`, refusals as SCIM
 //! errors (RFC 7644 §3.12).
 
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ig_scim::{Error, ErrorKind};
@@ -48,6 +49,7 @@ impl From<ApiError> for Refusal {
             403 => ErrorKind::Forbidden,
             404 => ErrorKind::NotFound,
             405 => ErrorKind::MethodNotAllowed,
+            408 => ErrorKind::Timeout,
             409 => ErrorKind::Conflict,
             413 => ErrorKind::TooLarge,
             415 => ErrorKind::UnsupportedMediaType,
@@ -65,6 +67,18 @@ impl From<ApiError> for Refusal {
             error: Error::new(kind, detail),
             retry_after,
         }
+    }
+}
+
+impl From<PathRejection> for Refusal {
+    fn from(rejection: PathRejection) -> Self {
+        ApiError::from(rejection).into()
+    }
+}
+
+impl From<QueryRejection> for Refusal {
+    fn from(rejection: QueryRejection) -> Self {
+        ApiError::from(rejection).into()
     }
 }
 

@@ -3,6 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
 use ig_scim::{Error, ErrorKind};
 use serde_json::Value;
@@ -38,25 +39,41 @@ impl FromRequestParts<App> for Caller {
             by,
             tenant,
             may_confer,
-            base: base(&parts.headers, app),
+            base: base(parts, app),
         })
     }
 }
 
 /// As the caller came here, unless the configuration says how everybody does.
-pub(super) fn base(headers: &HeaderMap, app: &App) -> String {
+pub(super) fn base(parts: &Parts, app: &App) -> String {
     let url = app.public_url.as_deref();
     let origin = match url {
         Some(url) => url.trim_end_matches('/').to_owned(),
         None => {
-            let host = headers.get(header::HOST);
-            let host = host.and_then(|host| host.to_str().ok());
+            let host = host(parts);
             let scheme = if app.is_https { "https" } else { "http" };
             format!("{scheme}://{}", host.unwrap_or("localhost"))
         }
     };
     format!("{origin}/scim/v2")
 }
+
+/// HTTP/2 says it in the URI; where both do, `Host` counts for nothing (RFC 9112
+/// §3.2.2, RFC 9113 §8.3.1).
+fn host(parts: &Parts) -> Option<&str> {
+    let authority = parts.uri.authority().map(Authority::as_str);
+    authority.or_else(|| parts.headers.get(header::HOST)?.to_str().ok())
+}
+
+/// Parameters of the path.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(Refusal))]
+pub(crate) struct Path<T>(pub(super) T);
+
+/// Parameters of the query.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Query), rejection(Refusal))]
+pub(crate) struct Query<T>(pub(super) T);
 
 /// A JSON body, of either media type.
 pub(crate) struct Body(pub(super) Value);

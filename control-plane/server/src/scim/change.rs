@@ -3,7 +3,7 @@
 
 use axum::http::StatusCode;
 use ig_scim::patch::{self, Step};
-use ig_scim::resource::{self, Resource, claimed_tenant};
+use ig_scim::resource::{self, Resource, claimed_tenants};
 use ig_scim::{Error, ErrorKind, Projection, ResourceType};
 use serde_json::{Value, json};
 use sqlx::{Any, Transaction};
@@ -37,7 +37,7 @@ pub(super) async fn create(
     body: &Value,
     projection: &Projection,
 ) -> Result<Answer, Refusal> {
-    check_tenant(caller, body)?;
+    check_tenant(caller, claimed_tenants(body))?;
     let mut resource = resource::read(of, body)?;
     if of == ResourceType::User {
         resource.entry("active").or_insert(true.into());
@@ -72,7 +72,7 @@ pub(super) async fn replace(
     conditions: &Conditions,
     projection: &Projection,
 ) -> Result<Answer, Refusal> {
-    check_tenant(caller, body)?;
+    check_tenant(caller, claimed_tenants(body))?;
     let mut resource = resource::read(of, body)?;
     let members = members::listed(resource.remove("members").as_ref())?;
     let mut change = Change::begin(app, caller).await?;
@@ -106,6 +106,7 @@ pub(super) async fn patch(
     projection: &Projection,
 ) -> Result<Answer, Refusal> {
     // Others wait from here to the end: what is sent is read before.
+    check_tenant(caller, patch::claimed_tenants(body))?;
     let steps = patch::read(of, id, body)?;
     let mut change = Change::begin(app, caller).await?;
     let before = change.find(of, id, conditions).await?;
@@ -155,13 +156,16 @@ pub(super) async fn delete(
 }
 
 /// A client that expects another tenant has the wrong token.
-fn check_tenant(caller: &Caller, body: &Value) -> Result<(), Error> {
-    match claimed_tenant(body) {
-        Some(claimed) if claimed != caller.tenant => {
+fn check_tenant<'a>(
+    caller: &Caller,
+    mut claimed: impl Iterator<Item = &'a str>,
+) -> Result<(), Error> {
+    match claimed.all(|claimed| claimed == caller.tenant) {
+        true => Ok(()),
+        false => {
             let detail = format!("this token provisions the tenant {}", caller.tenant);
             Err(Error::new(ErrorKind::InvalidValue, detail))
         }
-        _ => Ok(()),
     }
 }
 
@@ -178,6 +182,7 @@ fn name_taken(of: ResourceType, refusal: Refusal) -> Refusal {
 impl<'a> Change<'a> {
     async fn begin(app: &'a App, caller: &'a Caller) -> Result<Self, Refusal> {
         let mut transaction = app.store.begin().await?;
+        tenants::keep(&app.store, &mut transaction, &caller.tenant).await?;
         // A request of many changes may outlive its token, and its tenant.
         auth::check_still(&mut transaction, &caller.by, &caller.tenant).await?;
         Ok(Self {
@@ -247,9 +252,6 @@ impl<'a> Change<'a> {
         }
         let tenant = &self.caller.tenant;
         let privileged = tenants::privileged_groups(&mut self.transaction, tenant).await?;
-        if privileged.is_empty() {
-            return Ok(());
-        }
         match (of, before) {
             (ResourceType::Group, _) => {
                 let name = resource.get("displayName").and_then(Value::as_str);

@@ -16,7 +16,9 @@ impl Conditions {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let all = |name: HeaderName| {
             let values = headers.get_all(name).iter();
-            let values: Vec<&str> = values.filter_map(|value| value.to_str().ok()).collect();
+            // What cannot be read is no version of anything, and not no condition.
+            let values = values.map(|value| value.to_str().unwrap_or_default());
+            let values: Vec<&str> = values.collect();
             (!values.is_empty()).then(|| values.join(","))
         };
         Self {
@@ -61,4 +63,66 @@ fn names(tags: &str, stored: &Stored) -> bool {
         let opaque = tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"');
         tag == "*" || opaque == own
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+    use ig_scim::ResourceType;
+
+    use super::*;
+
+    fn stored() -> Stored {
+        Stored {
+            number: 1,
+            kind: ResourceType::User,
+            id: "x".to_owned(),
+            is_active: true,
+            resource: Default::default(),
+            version: 3,
+            created_at: 0,
+            changed_at: 0,
+        }
+    }
+
+    /// Whoever says a condition that is not understood wants no change.
+    #[test]
+    fn a_change_is_made_only_at_a_version_that_is_named() {
+        let cases: &[(&[&[u8]], bool)] = &[
+            (&[], true),
+            (&[b"W/\"3\""], true),
+            (&[b"\"3\""], true),
+            (&[b"*"], true),
+            (&[b"W/\"2\", W/\"3\""], true),
+            (&[b"W/\"2\"", b"W/\"3\""], true),
+            (&[b"W/\"2\""], false),
+            (&[b""], false),
+            (&[b"x"], false),
+            (&[b"\xff"], false),
+            (&[b"W/\"3\xe9\""], false),
+            (&[b"\xff", b"W/\"2\""], false),
+            (&[b"\xff", b"W/\"3\""], true),
+        ];
+        for (values, is_made) in cases {
+            let mut headers = HeaderMap::new();
+            for value in *values {
+                headers.append(header::IF_MATCH, HeaderValue::from_bytes(value).unwrap());
+            }
+            let checked = Conditions::of(&headers).check(&stored());
+            let kind = checked.err().map(|error| error.kind);
+            let expected = (!is_made).then_some(ErrorKind::PreconditionFailed);
+            assert_eq!(kind, expected, "{values:?}");
+        }
+    }
+
+    /// And whoever has a version that is not understood has none.
+    #[test]
+    fn what_cannot_be_read_is_not_known() {
+        for (value, is_known) in [(&b"W/\"3\""[..], true), (b"*", true), (b"\xff", false)] {
+            let mut headers = HeaderMap::new();
+            let value = HeaderValue::from_bytes(value).unwrap();
+            headers.insert(header::IF_NONE_MATCH, value);
+            assert_eq!(Conditions::of(&headers).is_known(&stored()), is_known);
+        }
+    }
 }

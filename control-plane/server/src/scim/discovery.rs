@@ -1,11 +1,11 @@
 //! What this provider is (RFC 7644 §4). Discovery is read only.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use ig_scim::{Error, ErrorKind, schema};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Refusal};
-use super::caller::{Caller, MAX_BODY_BYTES};
+use super::caller::{Caller, MAX_BODY_BYTES, Path, Query};
 use super::query::{DEFAULT_COUNT, MAX_COUNT};
 use super::search::refuse_filter;
 use super::{bulk, cursor};

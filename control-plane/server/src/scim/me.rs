@@ -1,14 +1,14 @@
 //! `/Me` (RFC 7644 §3.11): the user whose access token this is. Users read
 //! themselves; what they are is their identity provider's to say.
 
-use axum::extract::{FromRequestParts, Query, State};
+use axum::extract::{FromRequestParts, State};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::routing::{MethodRouter, get};
 use ig_scim::{Error, ErrorKind, ResourceType};
 
 use super::answer::{Answer, Refusal};
-use super::caller::{Caller, base};
+use super::caller::{Caller, Query, base};
 use super::conditions::Conditions;
 use crate::app::App;
 use crate::auth::{Person, Principal};
@@ -42,7 +42,7 @@ impl FromRequestParts<App> for Myself {
             by,
             tenant,
             may_confer: false,
-            base: base(&parts.headers, app),
+            base: base(parts, app),
         };
         Ok(Self { caller, id: user })
     }

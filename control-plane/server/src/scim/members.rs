@@ -250,9 +250,6 @@ impl Members<'_> {
         }
         let tenant = &self.caller.tenant;
         let privileged = tenants::privileged_groups(self.transaction, tenant).await?;
-        if privileged.is_empty() {
-            return Ok(());
-        }
         let above = above(self.transaction, tenant, &self.group.id).await?;
         let names = above.values().map(String::as_str);
         for name in names.chain([self.group.name()]) {
@@ -339,19 +336,25 @@ fn display_name(document: &str) -> String {
     name.unwrap_or_default().to_owned()
 }
 
-/// Members of a group, as the group shows them.
+/// Members of a group, as the group shows them; `None` for more than `most`.
 pub(super) async fn of_group(
     connection: &mut AnyConnection,
     caller: &Caller,
     group: &Stored,
-) -> Result<Vec<Value>, Refusal> {
+    most: usize,
+) -> Result<Option<Vec<Value>>, Refusal> {
     let rows: Vec<(String, String)> = sqlx::query_as(
-        "SELECT member, type FROM scim_members WHERE tenant = $1 AND in_group = $2 ORDER BY member",
+        "SELECT member, type FROM scim_members WHERE tenant = $1 AND in_group = $2 \
+         ORDER BY member LIMIT $3",
     )
     .bind(caller.tenant.as_str())
     .bind(group.number)
+    .bind(i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1))
     .fetch_all(connection)
     .await?;
+    if rows.len() > most {
+        return Ok(None);
+    }
     let base = &caller.base;
     let member = |(id, kind): (String, String)| {
         let endpoint = match kind.as_str() {
@@ -360,7 +363,7 @@ pub(super) async fn of_group(
         };
         json!({"value": id, "$ref": format!("{base}{endpoint}/{id}"), "type": kind})
     };
-    Ok(rows.into_iter().map(member).collect())
+    Ok(Some(rows.into_iter().map(member).collect()))
 }
 
 /// How many members a group has, up to one more than asked for.

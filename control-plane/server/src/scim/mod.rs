@@ -19,23 +19,47 @@ mod sql;
 mod turns;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
 use ig_scim::{Error, ErrorKind, Projection, ResourceType};
 
 use self::answer::{Answer, Refusal};
-use self::caller::{Body, Caller, MAX_BODY_BYTES};
+use self::caller::{Body, Caller, MAX_BODY_BYTES, Path, Query};
 use self::conditions::Conditions;
 use self::query::Search;
 pub(crate) use self::rows::name_as_compared;
 pub(crate) use self::turns::Turns;
 use crate::app::App;
+use crate::error::ApiError;
 
 type Parameters = Query<Vec<(String, String)>>;
 
-/// Every route below `/scim/v2`.
+const PREFIX: &str = "/scim/v2";
+
+/// Every route at and below `/scim/v2`.
 pub(crate) fn routes() -> Router<App> {
+    // Some write the address with a slash behind it.
+    let root = get(list_all).fallback(no_method);
+    Router::new()
+        .nest(PREFIX, below())
+        .route(&format!("{PREFIX}/"), root)
+}
+
+/// The answer to a request that took too long, if it is one of these.
+pub(crate) fn timed_out(path: &str) -> Option<Response> {
+    let rest = path.strip_prefix(PREFIX)?;
+    let is_below = rest.is_empty() || rest.starts_with('/');
+    is_below.then(|| Refusal::from(ApiError::Timeout).into_response())
+}
+
+async fn no_method() -> Refusal {
+    let detail = "this path does not take the method";
+    Error::new(ErrorKind::MethodNotAllowed, detail).into()
+}
+
+fn below() -> Router<App> {
     let mut router = Router::new()
         .route("/ServiceProviderConfig", get(discovery::config))
         .route("/Schemas", get(discovery::schemas))
@@ -57,10 +81,7 @@ pub(crate) fn routes() -> Router<App> {
     }
     router
         .fallback(|| async { Refusal::from(Error::new(ErrorKind::NotFound, "nothing is here")) })
-        .method_not_allowed_fallback(|| async {
-            let detail = "this path does not take the method";
-            Refusal::from(Error::new(ErrorKind::MethodNotAllowed, detail))
-        })
+        .method_not_allowed_fallback(no_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
 }
 

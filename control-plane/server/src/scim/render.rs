@@ -1,7 +1,7 @@
 //! Resources as clients see them.
 
 use ig_scim::schema::TENANT;
-use ig_scim::{Projection, ResourceType, time};
+use ig_scim::{Error, ErrorKind, Projection, ResourceType, time};
 use serde_json::{Map, Value, json};
 use sqlx::AnyConnection;
 
@@ -9,6 +9,24 @@ use super::answer::Refusal;
 use super::caller::Caller;
 use super::members;
 use super::rows::Stored;
+
+/// Members of all groups of one answer together: it is made in memory.
+const MAX_MEMBERS: usize = 200_000;
+
+fn too_many_members(stored: &[Stored]) -> Error {
+    let instead = match stored {
+        [one] => format!(
+            "ask for the users whose `groups.value` is \"{}\", in pages",
+            one.id
+        ),
+        _ => "ask for fewer groups with `count`".to_owned(),
+    };
+    let detail = format!(
+        "an answer has at most {MAX_MEMBERS} members; leave them out with \
+         `excludedAttributes=members`, or {instead}"
+    );
+    Error::new(ErrorKind::TooMany, detail)
+}
 
 /// Where a resource is.
 pub(super) fn location(caller: &Caller, stored: &Stored) -> String {
@@ -32,11 +50,15 @@ pub(super) async fn render(
         false => Default::default(),
     };
     let mut rendered = Vec::with_capacity(stored.len());
+    let mut left = MAX_MEMBERS;
     for one in stored {
         let list = match one.kind {
             ResourceType::User => groups.remove(&one.id).unwrap_or_default(),
             ResourceType::Group if projection.wants(one.kind, "members") => {
-                members::of_group(connection, caller, one).await?
+                let members = members::of_group(connection, caller, one, left).await?;
+                let members = members.ok_or_else(|| too_many_members(stored))?;
+                left = left.saturating_sub(members.len());
+                members
             }
             ResourceType::Group => Vec::new(),
         };

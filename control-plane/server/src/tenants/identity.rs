@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use ig_contract::policy::CROSS_TENANT_GROUP;
 use serde::{Deserialize, Serialize};
 use sqlx::{Any, AnyConnection, Transaction};
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::audit::{self, Change};
-use crate::auth::{Principal, Role, is_loopback};
+use crate::auth::{Principal, Role, is_safe_url};
 use crate::error::{ApiError, Problem};
 use crate::extract::{Json, Path};
 use crate::store::{is_conflict, now};
@@ -19,9 +20,9 @@ use crate::store::{is_conflict, now};
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct TenantIdentity {
-    /// Groups that give more than an identity provider may give by itself: those
-    /// that policies let across tenants, and admins. A provisioner puts nobody
-    /// into them unless its token may.
+    /// Groups that give more than an identity provider may give by itself, beside
+    /// `cross-tenant-analyst` and the admin groups, which always do. A provisioner
+    /// puts nobody into them unless its token may.
     #[schema(value_type = Vec<String>)]
     pub(crate) privileged_groups: BTreeSet<String>,
     /// Groups whose users are admins of the tenant, at this API too.
@@ -119,9 +120,9 @@ fn parse(id: &str, stored: &str) -> Result<TenantIdentity, ApiError> {
 fn check(login: &Login) -> Result<(), ApiError> {
     let urls = std::iter::once(&login.issuer).chain(&login.jwks);
     for url in urls {
-        if !url.starts_with("https://") && !is_loopback(url) {
+        if !is_safe_url(url) {
             return Err(ApiError::invalid(format!(
-                "logins: {url}: must begin with https://"
+                "logins: {url}: must be a URL of https"
             )));
         }
     }
@@ -171,7 +172,8 @@ pub(crate) async fn read(
     parse(tenant, &stored)
 }
 
-/// Groups that only some provisioners may confer.
+/// Groups that only some provisioners may confer: never none, since what an owner
+/// forgets to say must not be an identity provider's to give.
 pub(crate) async fn privileged_groups(
     connection: &mut AnyConnection,
     tenant: &str,
@@ -184,5 +186,6 @@ pub(crate) async fn privileged_groups(
         ..
     } = read(connection, tenant).await?;
     privileged_groups.extend(admin_groups);
+    privileged_groups.insert(CROSS_TENANT_GROUP.to_owned());
     Ok(privileged_groups)
 }

@@ -13,7 +13,7 @@ use crate::auth::{Principal, Role};
 use crate::directory::{self, Whose};
 use crate::error::{ApiError, Problem};
 use crate::extract::{Json, Path};
-use crate::store::now;
+use crate::store::{Store, now};
 
 pub(crate) mod identity;
 
@@ -37,6 +37,7 @@ pub(crate) async fn put(
     if !is_name(&id) {
         return Err(ApiError::invalid("the tenant's name is not valid"));
     }
+    check_links(&tenant)?;
     let after = serde_json::to_string(&tenant).map_err(ApiError::invalid)?;
     let mut transaction = app.store.begin().await?;
     app.store.lock(&mut transaction, "tenants").await?;
@@ -92,6 +93,20 @@ pub(crate) async fn put(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// A link counts from now on, not from the next publication, which checks the
+/// rest.
+fn check_links(tenant: &Tenant) -> Result<(), ApiError> {
+    let problems = tenant.issuers.iter().filter_map(|(issuer, link)| {
+        let problem = link.problem()?;
+        Some(format!("issuers.{issuer}.claim: {problem}"))
+    });
+    let problems: Vec<String> = problems.collect();
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(ApiError::Invalid(problems)),
+    }
+}
+
 /// List tenants: all of them, or the one that the caller administrates.
 #[utoipa::path(get, path = "/tenants", tag = "tenants",
     security(("bearer" = ["viewer", "tenant-admin"])),
@@ -142,6 +157,8 @@ pub(crate) async fn delete(
     }
     by.require(Role::Owner)?;
     let mut transaction = app.store.begin().await?;
+    app.store.lock(&mut transaction, &lock_name(&id)).await?;
+    app.store.lock(&mut transaction, "tenants").await?;
     let before: Option<String> =
         sqlx::query_scalar("DELETE FROM tenants WHERE id = $1 RETURNING settings")
             .bind(id.as_str())
@@ -190,6 +207,24 @@ async fn forget(
         .execute(&mut **transaction)
         .await?;
     Ok(())
+}
+
+/// The name of the lock that a tenant's deletion takes.
+fn lock_name(tenant: &str) -> String {
+    format!("tenant:{tenant}")
+}
+
+/// Makes the tenant's deletion wait until this change ends, or waits for it.
+///
+/// It comes before all other locks of a change, and whether the tenant is there
+/// is looked at after it: what is written to a tenant that is being deleted would
+/// be a later one's of the same name.
+pub(crate) async fn keep(
+    store: &Store,
+    transaction: &mut Transaction<'static, Any>,
+    tenant: &str,
+) -> Result<(), sqlx::Error> {
+    store.lock_shared(transaction, &lock_name(tenant)).await
 }
 
 /// A tenant, if there is one.

@@ -1,10 +1,13 @@
 //! What proxies are told of subjects, and what they are to forget.
 
-use ig_contract::directory::{Change, Changes, ChangesRequest, Facts, FactsRequest};
+use ig_contract::directory::{
+    Change, Changes, ChangesRequest, Facts, FactsRequest, MAX_FACTS_BYTES,
+};
 use ig_e2e::{ControlPlane, RawRequest, Scim, fill, http2};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 use tokio::runtime::Runtime;
 
 use crate::databases::Database;
@@ -164,16 +167,208 @@ fn a_subject_is_linked_once_and_by_the_rule_only() {
     }
 }
 
+/// Who is nobody's is told so at once, whoever is writing: strangers would make
+/// everybody wait.
+#[test]
+fn strangers_wait_for_nobody() {
+    for database in Database::each() {
+        let edge = Edge::start(&database, "externalId");
+        edge.user("ada");
+        sqlx::any::install_default_drivers();
+        let is_sqlite = database.url.starts_with("sqlite:");
+        let begin = match is_sqlite {
+            true => "BEGIN IMMEDIATE",
+            false => "BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('scim-link:alpha', 0))",
+        };
+        let mut writer = edge.runtime.block_on(async {
+            let mut writer = sqlx::AnyConnection::connect(&database.url).await.unwrap();
+            sqlx::raw_sql(begin).execute(&mut writer).await.unwrap();
+            writer
+        });
+        let started = std::time::Instant::now();
+        for stranger in ["eve", "", "x"] {
+            assert_eq!(edge.facts(stranger).user, None);
+        }
+        assert!(started.elapsed().as_secs() < 4);
+        edge.runtime.block_on(async {
+            let ended = sqlx::raw_sql("ROLLBACK").execute(&mut writer).await;
+            ended.unwrap();
+            writer.close().await.unwrap();
+        });
+        assert!(edge.facts("ada").user.is_some());
+        edge.control.stop().unwrap();
+    }
+}
+
+/// A link that is made while a tenant is deleted would keep the subject from
+/// being linked in the next one of the name.
+#[test]
+fn no_link_outlives_its_tenant() {
+    const ROUNDS: usize = 10;
+    for database in Database::each() {
+        let mut edge = Edge::start(&database, "externalId");
+        for _ in 0..ROUNDS {
+            edge.user("ada");
+            std::thread::scope(|scope| {
+                let edge = &edge;
+                for number in 0..4 {
+                    let subject = format!("ada-{number}");
+                    scope.spawn(move || edge.facts_of(ISSUER, &subject, Some("ada")));
+                }
+                assert_eq!(edge.control.call("DELETE", "/tenants/alpha", "").0, 204);
+                edge.put_tenant("externalId");
+            });
+            edge.scim = edge.control.provisioner("alpha", false).unwrap();
+            edge.put_tenant("externalId");
+            let ada = edge.user("ada");
+            let linked: Vec<_> = (0..4)
+                .filter_map(|number| {
+                    edge.facts_of(ISSUER, &format!("ada-{number}"), Some("ada"))
+                        .user
+                })
+                .collect();
+            assert_eq!(linked, std::slice::from_ref(&ada));
+            assert_eq!(edge.scim.delete(&format!("/Users/{ada}")).status, 204);
+        }
+        edge.control.stop().unwrap();
+    }
+}
+
+/// As many changes wait for others on PostgreSQL.
+async fn until_waiting(connection: &mut sqlx::AnyConnection, count: i64) {
+    loop {
+        let waiting: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        )
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+        if waiting == count {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+/// The same as races do by chance, with writers that are held just before they
+/// commit.
+#[test]
+fn a_deletion_waits_for_what_is_being_written() {
+    const LOCK_OF_AUDIT: i64 = 0x6967_6175_6469_7401;
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    let mut edge = Edge::start(&database, "externalId");
+    edge.user("ada");
+    sqlx::any::install_default_drivers();
+    let mut holder = edge.runtime.block_on(async {
+        let mut holder = sqlx::AnyConnection::connect(&database.url).await.unwrap();
+        sqlx::query("SELECT pg_advisory_lock($1)")
+            .bind(LOCK_OF_AUDIT)
+            .execute(&mut holder)
+            .await
+            .unwrap();
+        holder
+    });
+    std::thread::scope(|scope| {
+        let edge = &edge;
+        let writers = [
+            scope.spawn(|| u16::from(edge.facts("ada").user.is_some())),
+            scope.spawn(|| edge.scim.post("/Users", &user("bob")).status),
+            scope.spawn(|| {
+                let group = json!({"schemas": [GROUP], "displayName": "Analysts"});
+                edge.scim.post("/Groups", &group).status
+            }),
+        ];
+        edge.runtime.block_on(until_waiting(&mut holder, 3));
+        let deletion = scope.spawn(|| edge.control.call("DELETE", "/tenants/alpha", "").0);
+        edge.runtime.block_on(async {
+            until_waiting(&mut holder, 4).await;
+            holder.close().await.unwrap();
+        });
+        let [linked, user, group] = writers.map(|writer| writer.join().unwrap());
+        assert_eq!((user, group), (201, 201));
+        assert!(linked <= 1);
+        assert_eq!(deletion.join().unwrap(), 204);
+    });
+    edge.scim = edge.control.provisioner("alpha", false).unwrap();
+    edge.put_tenant("externalId");
+    for path in ["/Users", "/Groups"] {
+        let list = edge.scim.get(path);
+        assert_eq!(list.body["totalResults"], 0, "{path}: {}", list.text);
+    }
+    let ada = edge.user("ada");
+    assert_eq!(edge.facts("ada").user, Some(ada));
+    edge.control.stop().unwrap();
+}
+
+/// Guards drop longer facts, and would ask for them with each request.
+#[test]
+fn facts_that_are_too_long_are_of_somebody_who_may_do_nothing() {
+    for database in Database::each() {
+        let edge = Edge::start(&database, "externalId");
+        let [ada, bob] = ["ada", "bob"].map(|name| edge.user(name));
+        let long = "x".repeat(1900);
+        let groups = (0..40).map(|number| edge.group(&format!("{number}-{long}"), &[&ada]));
+        let groups: Vec<_> = groups.collect();
+        edge.group("Analysts", &[&ada, &bob]);
+        let facts = edge.facts("ada");
+        assert_eq!(facts.user.as_deref(), Some(ada.as_str()));
+        assert!(!facts.active && facts.groups.is_empty());
+        assert!(serde_json::to_vec(&facts).unwrap().len() <= MAX_FACTS_BYTES);
+        assert_eq!(names(&edge.facts("bob")), ["Analysts"]);
+        // It ends where it is short enough, and the guard is told.
+        let at = edge.changes(None).position;
+        for group in &groups {
+            assert_eq!(edge.scim.delete(&format!("/Groups/{group}")).status, 204);
+        }
+        assert!(!edge.changes(Some(at)).changes.is_empty());
+        let facts = edge.facts("ada");
+        assert!(facts.active);
+        assert_eq!(names(&facts), ["Analysts"]);
+        edge.control.stop().unwrap();
+    }
+}
+
+/// Whatever it is linked by, it is nothing that is given to somebody else.
+#[test]
+fn a_claim_that_changes_is_no_link() {
+    for database in Database::each() {
+        let edge = Edge::start(&database, "externalId");
+        for claim in ["email", "phone_number", "preferred_username", "", "a b"] {
+            for attribute in ["externalId", "userName"] {
+                let issuers = json!({ISSUER: {"claim": claim, "attribute": attribute}});
+                let tenant = json!({"issuers": issuers}).to_string();
+                let (status, said) = edge.control.call("PUT", "/tenants/alpha", tenant);
+                assert_eq!(status, 422, "{claim}");
+                let problem = said["problems"][0].as_str().unwrap();
+                assert!(problem.contains(ISSUER), "{problem}");
+                let says = if claim.contains('_') || claim == "email" {
+                    "neither stable nor unique"
+                } else {
+                    "visible"
+                };
+                assert!(problem.contains(says), "{problem}");
+            }
+        }
+        let (_, tenant) = edge.control.call("GET", "/tenants/alpha", "");
+        assert_eq!(tenant["issuers"][ISSUER]["claim"], "sub");
+        edge.control.stop().unwrap();
+    }
+}
+
 #[test]
 fn names_of_users_are_links_without_their_case() {
-    let database = Database::sqlite();
-    let edge = Edge::start(&database, "userName");
-    let ada = edge.user("ada");
-    assert_eq!(
-        edge.facts_of(ISSUER, "s", Some("ADA@Alpha.io")).user,
-        Some(ada)
-    );
-    edge.control.stop().unwrap();
+    for database in Database::each() {
+        let edge = Edge::start(&database, "userName");
+        let ada = edge.user("ada");
+        assert_eq!(
+            edge.facts_of(ISSUER, "s", Some("ADA@Alpha.io")).user,
+            Some(ada)
+        );
+        edge.control.stop().unwrap();
+    }
 }
 
 #[test]
@@ -289,33 +484,35 @@ fn every_change_of_facts_is_told() {
 
 #[test]
 fn a_change_ends_the_wait_for_it() {
-    let database = Database::sqlite();
-    let edge = Edge::start(&database, "externalId");
-    let after = edge.changes(None).position;
-    let told: Changes = std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| {
-            let request = ChangesRequest {
-                graph: "demo".into(),
-                after: Some(after),
-                wait_ms: 30_000,
-            };
-            edge.ask("changes", &request)
+    for database in Database::each() {
+        let edge = Edge::start(&database, "externalId");
+        let after = edge.changes(None).position;
+        let told: Changes = std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                let request = ChangesRequest {
+                    graph: "demo".into(),
+                    after: Some(after),
+                    wait_ms: 30_000,
+                };
+                edge.ask("changes", &request)
+            });
+            edge.user("ada");
+            waiting.join().unwrap()
         });
-        edge.user("ada");
-        waiting.join().unwrap()
-    });
-    assert_eq!(told.changes.len(), 1);
-    edge.control.stop().unwrap();
+        assert_eq!(told.changes.len(), 1);
+        edge.control.stop().unwrap();
+    }
 }
 
 /// What proxies send is read into types, or refused.
 #[test]
 fn proxies_of_no_graph_are_told_nothing() {
-    let database = Database::sqlite();
-    let edge = Edge::start(&database, "externalId");
-    let request = json!({"graph": "other", "after": null, "waitMs": 1});
-    assert_eq!(edge.call("changes", &request).0, 404);
-    assert_eq!(edge.call("changes", &json!({"graph": "demo"})).0, 422);
-    assert_eq!(edge.call("facts", &json!(["demo"])).0, 422);
-    edge.control.stop().unwrap();
+    for database in Database::each() {
+        let edge = Edge::start(&database, "externalId");
+        let request = json!({"graph": "other", "after": null, "waitMs": 1});
+        assert_eq!(edge.call("changes", &request).0, 404);
+        assert_eq!(edge.call("changes", &json!({"graph": "demo"})).0, 422);
+        assert_eq!(edge.call("facts", &json!(["demo"])).0, 422);
+        edge.control.stop().unwrap();
+    }
 }

@@ -104,46 +104,57 @@ fn a_user_reads_itself_and_nothing_else() {
 
 #[test]
 fn admins_are_made_by_a_group() {
-    let database = Database::sqlite();
-    let tenant = Tenant::start(&database);
-    let id = tenant.user("ada");
-    let header = format!("Bearer {}", tenant.token("ada", AUDIENCE));
-    let status = |method: &str, path: &str, body: &str| {
-        tenant.control.call_as(Some(&header), method, path, body).0
-    };
-    assert_eq!(status("GET", "/tenants/alpha", ""), 403);
-    let group = json!({
-        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
-        "displayName": "admins", "members": [{"value": id}],
-    });
-    // It makes admins, so not every provisioner may fill it.
-    let of_alpha = json!({"tenant": "alpha"});
-    let plain = tenant.control.make_token("provisioner", &of_alpha).unwrap();
-    let plain = Scim::new(tenant.scim.base.clone(), plain);
-    assert_eq!(plain.post("/Groups", &group).status, 403);
-    assert_eq!(tenant.scim.post("/Groups", &group).status, 201);
-    assert_eq!(status("GET", "/tenants/alpha", ""), 200);
-    assert_eq!(status("GET", "/tenants/bravo", ""), 404);
-    let (_, own) = tenant.control.call("GET", "/tenants/alpha", "");
-    assert_eq!(status("PUT", "/tenants/alpha", &own.to_string()), 204);
-    // Whose tokens count is not an admin's to say.
-    let other = json!({"issuers": {"https://evil.example": {}}}).to_string();
-    assert_eq!(status("PUT", "/tenants/alpha", &other), 403);
-    assert_eq!(status("PUT", "/tenants/alpha/identity", "{}"), 403);
-    tenant.control.stop().unwrap();
+    for database in Database::each() {
+        let tenant = Tenant::start(&database);
+        let id = tenant.user("ada");
+        let header = format!("Bearer {}", tenant.token("ada", AUDIENCE));
+        let status = |method: &str, path: &str, body: &str| {
+            tenant.control.call_as(Some(&header), method, path, body).0
+        };
+        assert_eq!(status("GET", "/tenants/alpha", ""), 403);
+        let group = json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
+            "displayName": "admins", "members": [{"value": id}],
+        });
+        // It makes admins, so not every provisioner may fill it.
+        let of_alpha = json!({"tenant": "alpha"});
+        let plain = tenant.control.make_token("provisioner", &of_alpha).unwrap();
+        let plain = Scim::new(tenant.scim.base.clone(), plain);
+        assert_eq!(plain.post("/Groups", &group).status, 403);
+        assert_eq!(tenant.scim.post("/Groups", &group).status, 201);
+        assert_eq!(status("GET", "/tenants/alpha", ""), 200);
+        assert_eq!(status("GET", "/tenants/bravo", ""), 404);
+        let (_, own) = tenant.control.call("GET", "/tenants/alpha", "");
+        assert_eq!(status("PUT", "/tenants/alpha", &own.to_string()), 204);
+        // Whose tokens count is not an admin's to say.
+        let other = json!({"issuers": {"https://evil.example": {}}}).to_string();
+        assert_eq!(status("PUT", "/tenants/alpha", &other), 403);
+        assert_eq!(status("PUT", "/tenants/alpha/identity", "{}"), 403);
+        tenant.control.stop().unwrap();
+    }
 }
 
 #[test]
 fn no_two_tenants_have_one_login() {
-    let database = Database::sqlite();
-    let tenant = Tenant::start(&database);
-    let identity = json!({"logins": [{"issuer": tenant.url, "audience": AUDIENCE}]});
-    let path = "/tenants/bravo/identity";
-    assert_eq!(
-        tenant.control.call("PUT", path, identity.to_string()).0,
-        409
-    );
-    let plain = json!({"logins": [{"issuer": "http://login.example", "audience": "x"}]});
-    assert_eq!(tenant.control.call("PUT", path, plain.to_string()).0, 422);
-    tenant.control.stop().unwrap();
+    for database in Database::each() {
+        let tenant = Tenant::start(&database);
+        let identity = json!({"logins": [{"issuer": tenant.url, "audience": AUDIENCE}]});
+        let path = "/tenants/bravo/identity";
+        assert_eq!(
+            tenant.control.call("PUT", path, identity.to_string()).0,
+            409
+        );
+        for (issuer, jwks) in [
+            ("http://login.example", "https://login.example/keys"),
+            ("https://login.example", "http://login.example/keys"),
+            ("https://login.example", "localhost"),
+            ("https://login.example", "/etc/hostname"),
+            ("localhost", "https://login.example/keys"),
+        ] {
+            let plain = json!({"logins": [{"issuer": issuer, "audience": "x", "jwks": jwks}]});
+            let (status, said) = tenant.control.call("PUT", path, plain.to_string());
+            assert_eq!(status, 422, "{issuer} {jwks}: {said}");
+        }
+        tenant.control.stop().unwrap();
+    }
 }

@@ -21,6 +21,11 @@ pub(crate) struct WellKnown {
 
 impl WellKnown {
     pub(crate) fn start(keys: Value) -> Self {
+        Self::naming(keys, None)
+    }
+
+    /// Says that its keys are somewhere else.
+    fn naming(keys: Value, named: Option<String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let this = Self {
@@ -36,7 +41,7 @@ impl WellKnown {
                 let read = stream.read(&mut head).unwrap_or_default();
                 let head = String::from_utf8_lossy(&head[..read]).into_owned();
                 let body = if head.contains("/.well-known/openid-configuration") {
-                    json!({"issuer": url, "jwks_uri": format!("{url}/keys")})
+                    json!({"issuer": url, "jwks_uri": named.clone().unwrap_or(format!("{url}/keys"))})
                 } else {
                     asked.fetch_add(1, Ordering::Relaxed);
                     keys.lock().unwrap().clone()
@@ -82,26 +87,28 @@ fn claims(issuer: &str, groups: &[&str]) -> TokenClaims {
 fn groups_give_roles() {
     let issuer = Issuer::new(7).unwrap();
     let well_known = WellKnown::start(json!({"keys": [issuer.jwk()]}));
-    let database = Database::sqlite();
-    let control = start(&database, config(&well_known.url));
-    let with =
-        |groups: &[&str]| format!("Bearer {}", issuer.token(&claims(&well_known.url, groups)));
-    let ask =
-        |token: &str, method: &str, path: &str| control.call_as(Some(token), method, path, "{}").0;
-    let owner = with(&["platform", "auditors"]);
-    assert_eq!(ask(&owner, "PUT", "/tenants/alpha"), 204);
-    assert_eq!(ask(&owner, "PUT", "/tenants/bravo"), 204);
-    let viewer = with(&["auditors"]);
-    assert_eq!(ask(&viewer, "GET", "/tenants"), 200);
-    assert_eq!(ask(&viewer, "PUT", "/tenants/alpha"), 403);
-    let alpha = with(&["alpha-admins"]);
-    assert_eq!(ask(&alpha, "GET", "/tenants/alpha"), 200);
-    assert_eq!(ask(&alpha, "GET", "/tenants/bravo"), 404);
-    assert_eq!(ask(&with(&["others"]), "GET", "/tenants"), 403);
-    assert_eq!(ask(&with(&[]), "GET", "/tenants"), 403);
-    let (_, audit) = control.call("GET", "/audit", "");
-    assert_eq!(audit["items"][0]["actor"], "oidc:ada");
-    control.stop().unwrap();
+    for database in Database::each() {
+        let control = start(&database, config(&well_known.url));
+        let with =
+            |groups: &[&str]| format!("Bearer {}", issuer.token(&claims(&well_known.url, groups)));
+        let ask = |token: &str, method: &str, path: &str| {
+            control.call_as(Some(token), method, path, "{}").0
+        };
+        let owner = with(&["platform", "auditors"]);
+        assert_eq!(ask(&owner, "PUT", "/tenants/alpha"), 204);
+        assert_eq!(ask(&owner, "PUT", "/tenants/bravo"), 204);
+        let viewer = with(&["auditors"]);
+        assert_eq!(ask(&viewer, "GET", "/tenants"), 200);
+        assert_eq!(ask(&viewer, "PUT", "/tenants/alpha"), 403);
+        let alpha = with(&["alpha-admins"]);
+        assert_eq!(ask(&alpha, "GET", "/tenants/alpha"), 200);
+        assert_eq!(ask(&alpha, "GET", "/tenants/bravo"), 404);
+        assert_eq!(ask(&with(&["others"]), "GET", "/tenants"), 403);
+        assert_eq!(ask(&with(&[]), "GET", "/tenants"), 403);
+        let (_, audit) = control.call("GET", "/audit", "");
+        assert_eq!(audit["items"][0]["actor"], "oidc:ada");
+        control.stop().unwrap();
+    }
 }
 
 #[test]
@@ -204,6 +211,36 @@ fn keys_rotate_without_a_restart() {
         std::thread::sleep(std::time::Duration::from_millis(250));
     }
     assert_eq!(ask(&control, &old.token(&good)), 200);
+    control.stop().unwrap();
+}
+
+/// The operator says which file has keys; the issuer says no such thing.
+#[test]
+fn an_issuer_names_no_files() {
+    let issuer = Issuer::new(7).unwrap();
+    let keys = json!({"keys": [issuer.jwk()]});
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("jwks.json");
+    std::fs::write(&file, keys.to_string()).unwrap();
+    let file = file.display().to_string();
+    for named in [
+        file.clone(),
+        format!("file://{file}"),
+        "http://x.example/k".to_owned(),
+    ] {
+        let well_known = WellKnown::naming(keys.clone(), Some(named.clone()));
+        let database = Database::sqlite();
+        let control = start(&database, config(&well_known.url));
+        let token = issuer.token(&claims(&well_known.url, &["platform"]));
+        assert_eq!(ask(&control, &token), 503, "{named}");
+        control.stop().unwrap();
+    }
+    let database = Database::sqlite();
+    let mut oidc = config("https://login.example");
+    oidc.jwks = Some(file);
+    let control = start(&database, oidc);
+    let token = issuer.token(&claims("https://login.example", &["platform"]));
+    assert_eq!(ask(&control, &token), 200);
     control.stop().unwrap();
 }
 

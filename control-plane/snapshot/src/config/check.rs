@@ -95,7 +95,9 @@ fn tenant(id: &str, tenant: &Tenant, problems: &mut Problems) {
     for (issuer, link) in &tenant.issuers {
         let path = format!("{path}.issuers.{issuer}");
         problems.check(is_url(issuer), &path, "is not an http or https URL");
-        problems.check(is_visible(&link.claim), format!("{path}.claim"), CLAIM);
+        if let Some(problem) = link.problem() {
+            problems.add(format!("{path}.claim"), problem);
+        }
     }
 }
 

@@ -195,7 +195,18 @@ fn issuers_are_urls_with_a_claim() {
         assert_eq!(of(issuer, ""), Some(path), "{issuer}");
     }
     let claim = "tenants.a.issuers.https://a.claim".to_owned();
-    assert_eq!(of("https://a", "claim = \"\""), Some(claim));
+    // None that can be given to somebody else.
+    for name in ["", "a b", "email", "phone_number", "preferred_username"] {
+        let link = format!("claim = \"{name}\"");
+        assert_eq!(of("https://a", &link), Some(claim.clone()), "{name}");
+    }
+    for name in ["sub", "oid", "uid", "https://a/email"] {
+        assert_eq!(
+            of("https://a", &format!("claim = \"{name}\"")),
+            None,
+            "{name}"
+        );
+    }
     for attribute in ["external-id", "user-name", "externalId", "userName"] {
         let link = format!("attribute = \"{attribute}\"");
         assert_eq!(of("https://a", &link), None, "{attribute}");

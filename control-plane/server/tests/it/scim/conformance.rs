@@ -38,7 +38,16 @@ fn scim2_tester_finds_nothing() {
         let scim = control.provisioner("alpha", false).unwrap();
         let (is_success, said) = run(&binary, &scim, &["--url", &scim.base, "test"]);
         assert!(is_success, "{said}");
-        assert!(said.contains("SUCCESS"), "{said}");
+        // A line for each check, after one that says what is checked; reasons are
+        // indented.
+        let checks = said.lines().skip(1).filter(|line| !line.starts_with(' '));
+        let statuses: Vec<_> = checks
+            .filter_map(|line| line.split_whitespace().next())
+            .collect();
+        assert!(statuses.len() >= 20, "{said}");
+        for status in statuses {
+            assert_eq!(status, "SUCCESS", "{said}");
+        }
         control.stop().unwrap();
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ig_e2e::Scim;
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
 use super::{group, user};
 use crate::databases::Database;
@@ -172,6 +173,82 @@ fn nobody_is_removed_by_mistake() {
         let answer = scim.patch(&path, &other);
         assert_eq!(answer.body["members"].as_array().map(Vec::len), Some(1));
         assert_eq!(answer.body["members"][0]["value"], ann);
+        control.stop().unwrap();
+    }
+}
+
+/// Members of a group, as many as a test needs and no client sends.
+async fn put_members(url: &str, group: &str, count: usize) {
+    sqlx::any::install_default_drivers();
+    let mut connection = sqlx::AnyConnection::connect(url).await.unwrap();
+    sqlx::query(
+        "INSERT INTO scim_members (tenant, in_group, member, type) \
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1) \
+         SELECT 'alpha', g.number, 'member-' || i, 'User' FROM n, scim_resources g WHERE g.id = $2",
+    )
+    .bind(i64::try_from(count).unwrap())
+    .bind(group.to_owned())
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    connection.close().await.unwrap();
+}
+
+/// An answer is made in memory: how many members it has is bounded, whoever has
+/// put how many into groups.
+#[test]
+fn an_answer_has_not_more_members_than_it_may() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for database in Database::each() {
+        let control = database.start();
+        let scim = control.provisioner("alpha", false).unwrap();
+        let make = |name: &str, count: usize| {
+            let id = scim.post("/Groups", &group(name, [])).id();
+            runtime.block_on(put_members(&database.url, &id, count));
+            format!("/Groups/{id}")
+        };
+        let first = make("first", 120_000);
+        assert_eq!(scim.get("/Groups").status, 200);
+        let second = make("second", 80_001);
+        let third = make("third", 200_001);
+        let search = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"]});
+        let too_many = [
+            (
+                "a list",
+                scim.get("/Groups?filter=displayName%20ne%20%22third%22"),
+            ),
+            ("a list of all", scim.get("")),
+            ("a search", scim.post("/Groups/.search", &search)),
+            ("a group", scim.get(&third)),
+        ];
+        for (what, answer) in too_many {
+            assert_eq!(answer.status, 400, "{what}");
+            assert_eq!(answer.body["scimType"], "tooMany", "{what}");
+            let detail = answer.body["detail"].as_str().unwrap();
+            let instead = if what == "a group" {
+                "groups.value"
+            } else {
+                "count"
+            };
+            assert!(detail.contains("excludedAttributes=members"), "{detail}");
+            assert!(detail.contains(instead), "{detail}");
+        }
+        for path in [&first, &second] {
+            let shown = scim.get(path);
+            assert_eq!(shown.status, 200);
+            assert!(shown.body["members"].as_array().unwrap().len() > 80_000);
+        }
+        for path in [
+            "/Groups?excludedAttributes=members".to_owned(),
+            "/Groups?attributes=displayName".to_owned(),
+            "/Groups?count=1".to_owned(),
+            format!("{third}?excludedAttributes=members"),
+        ] {
+            assert_eq!(scim.get(&path).status, 200, "{path}");
+        }
+        // Changes go on, and say nothing of the members.
+        let add = json!([{"op": "add", "path": "members", "value": [{"value": "one-more"}]}]);
+        assert_eq!(scim.patch(&third, &add).status, 204);
         control.stop().unwrap();
     }
 }

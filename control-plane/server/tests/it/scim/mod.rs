@@ -1,5 +1,6 @@
 //! `/scim/v2` as clients and other servers see it.
 
+mod answers;
 mod clients;
 mod concurrency;
 mod conformance;
@@ -7,6 +8,7 @@ mod differential;
 mod members;
 mod paging;
 mod privileged;
+mod recorded;
 mod roles;
 mod tenancy;
 

@@ -1,7 +1,8 @@
 //! Groups that give more than an identity provider may give by itself
 //! (keycloak CVE-2026-94000, #50473).
 
-use ig_e2e::{ControlPlane, Scim};
+use ig_contract::policy::CROSS_TENANT_GROUP;
+use ig_e2e::{ControlPlane, Scim, workspace};
 use serde_json::{Value, json};
 
 use super::{ERROR, GROUP, USER, group, user};
@@ -204,21 +205,21 @@ fn nobody_confers_it_without_a_token_that_may() {
 
 #[test]
 fn a_token_that_may_confer_does() {
-    let mut number = 0;
-    loop {
-        // Each on its own: some take the name that others need.
-        let database = Database::sqlite();
-        let fixture = start(&database);
-        let Some((what, method, path, body)) = conferring(&fixture).into_iter().nth(number) else {
-            break fixture.control.stop().unwrap();
-        };
-        let answer = fixture
-            .conferrer
-            .send(method, &path, &[], body.to_string().as_bytes());
-        let is_done = [200, 201].contains(&answer.status);
-        assert!(is_done, "{what}: {}", answer.text);
-        fixture.control.stop().unwrap();
-        number += 1;
+    // Each on its own: some take the name that others need.
+    for number in 0.. {
+        for database in Database::each() {
+            let fixture = start(&database);
+            let Some((what, method, path, body)) = conferring(&fixture).into_iter().nth(number)
+            else {
+                return fixture.control.stop().unwrap();
+            };
+            let answer = fixture
+                .conferrer
+                .send(method, &path, &[], body.to_string().as_bytes());
+            let is_done = [200, 201].contains(&answer.status);
+            assert!(is_done, "{what}: {}", answer.text);
+            fixture.control.stop().unwrap();
+        }
     }
 }
 
@@ -307,30 +308,95 @@ fn taking_away_and_suspending_always_work() {
     }
 }
 
+/// What no owner said: a fresh tenant's provisioner may not have it all the same.
+#[test]
+fn the_starter_bundles_group_is_privileged_without_a_word() {
+    for database in Database::each() {
+        let control = database.start();
+        let scim = control.provisioner("alpha", false).unwrap();
+        let ann = scim.post("/Users", &user("ann")).id();
+        let other = scim.post("/Groups", &group("other", [ann.as_str()]));
+        assert_eq!(other.status, 201, "{}", other.text);
+        let path = format!("/Groups/{}", other.id());
+        let refused = || {
+            for name in [CROSS_TENANT_GROUP, &CROSS_TENANT_GROUP.to_uppercase()] {
+                for members in [vec![], vec![ann.as_str()]] {
+                    let made = scim.post("/Groups", &group(name, members));
+                    assert_eq!(made.status, 403, "{name}: {}", made.text);
+                }
+                let set = json!([{"op": "replace", "path": "displayName", "value": name}]);
+                assert_eq!(scim.patch(&path, &set).status, 403, "{name}");
+                let replaced = scim.put(&path, &group(name, [ann.as_str()]));
+                assert_eq!(replaced.status, 403, "{name}: {}", replaced.text);
+            }
+        };
+        refused();
+        // Nor does who lists others, or none, take it off.
+        for identity in [json!({}), json!({"privilegedGroups": ["others"]})] {
+            let put = control.call("PUT", "/tenants/alpha/identity", identity.to_string());
+            assert_eq!(put.0, 204, "{}", put.1);
+            refused();
+        }
+        let conferrer = control.provisioner("alpha", true).unwrap();
+        let made = conferrer.post("/Groups", &group(CROSS_TENANT_GROUP, [ann.as_str()]));
+        assert_eq!(made.status, 201, "{}", made.text);
+        control.stop().unwrap();
+    }
+}
+
+/// A group that the bundle looks at by name is one that is always privileged.
+#[test]
+fn the_starter_bundle_knows_no_other_group() {
+    let mut folders = vec![workspace().join("policies")];
+    let mut looks = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.display().to_string();
+            if path.is_dir() {
+                folders.push(path);
+            } else if name.ends_with(".rego") && !name.ends_with("_test.rego") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let looks_at = |line: &&str| {
+                    line.contains("actor.groups") && !line.contains("is_array(input.actor.groups)")
+                };
+                for line in text.lines().filter(looks_at) {
+                    let known = format!("not \"{CROSS_TENANT_GROUP}\" in input.actor.groups");
+                    assert_eq!(line.trim(), known, "{name}");
+                    looks += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(looks, 1);
+}
+
 /// What a provisioner may is said by owners, and from then on.
 #[test]
 fn owners_say_what_is_privileged() {
-    let database = Database::sqlite();
-    let fixture = start(&database);
-    let identity = |body: &Value| {
-        let put = fixture
-            .control
-            .call("PUT", "/tenants/alpha/identity", body.to_string());
-        put.0
-    };
-    let path = format!("/Groups/{}", fixture.admins);
-    let add = json!([{"op": "add", "path": "members", "value": fixture.ann}]);
-    assert_eq!(fixture.scim.patch(&path, &add).status, 403);
-    let (status, is) = fixture.control.call("GET", "/tenants/alpha/identity", "");
-    assert_eq!(status, 200);
-    assert_eq!(is["privilegedGroups"], json!(["admins", "Überwacher"]));
-    assert_eq!(identity(&json!({"privileged": []})), 422);
-    assert_eq!(identity(&json!({})), 204);
-    assert_eq!(fixture.scim.patch(&path, &add).status, 200);
-    // Of tokens, it is said for provisioners only.
-    for role in ["viewer", "owner", "tenant-admin"] {
-        let new = json!({"tenant": (role == "tenant-admin").then_some("alpha"), "mayConfer": true});
-        assert!(fixture.control.make_token(role, &new).is_err(), "{role}");
+    for database in Database::each() {
+        let fixture = start(&database);
+        let identity = |body: &Value| {
+            let put = fixture
+                .control
+                .call("PUT", "/tenants/alpha/identity", body.to_string());
+            put.0
+        };
+        let path = format!("/Groups/{}", fixture.admins);
+        let add = json!([{"op": "add", "path": "members", "value": fixture.ann}]);
+        assert_eq!(fixture.scim.patch(&path, &add).status, 403);
+        let (status, is) = fixture.control.call("GET", "/tenants/alpha/identity", "");
+        assert_eq!(status, 200);
+        assert_eq!(is["privilegedGroups"], json!(["admins", "Überwacher"]));
+        assert_eq!(identity(&json!({"privileged": []})), 422);
+        assert_eq!(identity(&json!({})), 204);
+        assert_eq!(fixture.scim.patch(&path, &add).status, 200);
+        // Of tokens, it is said for provisioners only.
+        for role in ["viewer", "owner", "tenant-admin"] {
+            let new =
+                json!({"tenant": (role == "tenant-admin").then_some("alpha"), "mayConfer": true});
+            assert!(fixture.control.make_token(role, &new).is_err(), "{role}");
+        }
+        fixture.control.stop().unwrap();
     }
-    fixture.control.stop().unwrap();
 }

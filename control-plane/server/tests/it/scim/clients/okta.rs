@@ -51,16 +51,17 @@ fn the_specification_test() {
 
 #[test]
 fn a_token_that_is_none_is_answered_as_scim() {
-    let database = Database::sqlite();
-    let control = database.start();
-    for header in [Some("non-token"), Some("Bearer x"), None] {
-        let (status, body) = control.call_as(header, "GET", "/scim/v2/Users", "");
-        assert_eq!(status, 401);
-        assert_eq!(body["schemas"], json!([ERROR]));
-        assert_eq!(body["status"], "401");
-        assert!(body["detail"].is_string());
+    for database in Database::each() {
+        let control = database.start();
+        for header in [Some("non-token"), Some("Bearer x"), None] {
+            let (status, body) = control.call_as(header, "GET", "/scim/v2/Users", "");
+            assert_eq!(status, 401);
+            assert_eq!(body["schemas"], json!([ERROR]));
+            assert_eq!(body["status"], "401");
+            assert!(body["detail"].is_string());
+        }
+        control.stop().unwrap();
     }
-    control.stop().unwrap();
 }
 
 /// Integrations of its app wizard: every update is a PUT, nobody is deleted.
