@@ -236,7 +236,8 @@ fn no_link_outlives_its_tenant() {
 
 /// As many changes wait for others on PostgreSQL.
 async fn until_waiting(connection: &mut sqlx::AnyConnection, count: i64) {
-    loop {
+    let started = std::time::Instant::now();
+    while started.elapsed().as_secs() < 30 {
         let waiting: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
              AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
@@ -249,6 +250,7 @@ async fn until_waiting(connection: &mut sqlx::AnyConnection, count: i64) {
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
+    panic!("there are never {count} that wait");
 }
 
 /// The same as races do by chance, with writers that are held just before they
