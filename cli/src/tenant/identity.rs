@@ -24,7 +24,7 @@ pub(crate) enum Command {
 /// this replaces what was there.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  ig tenant identity put alpha --privileged-group cross-tenant-analyst
+  ig tenant identity put alpha --privileged-group exporters
   ig tenant identity put alpha --admin-group alpha-admins --login https://login.example,ig
   ig tenant identity put alpha --file identity.json")]
 pub(crate) struct PutArgs {
@@ -32,8 +32,8 @@ pub(crate) struct PutArgs {
     connection: Connection,
     /// The tenant.
     tenant: String,
-    /// A group that only provisioners who may confer put anybody into; may be
-    /// given several times.
+    /// A group that only provisioners who may confer put anybody into, beside
+    /// `cross-tenant-analyst`; may be given several times.
     #[arg(long = "privileged-group", value_name = "GROUP")]
     privileged_groups: Vec<String>,
     /// A group whose users are admins of the tenant; privileged by that. May be

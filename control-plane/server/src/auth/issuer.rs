@@ -44,6 +44,7 @@ pub(super) struct Trust {
     pub(super) issuer: String,
     /// What a token's `aud` must name.
     pub(super) audience: String,
+    /// Where its keys are.
     pub(super) keys: KeySource,
     /// Authorities to trust when asking it.
     pub(super) ca: PathBuf,

@@ -114,7 +114,7 @@ fn discover(trust: &Trust) -> Result<String, String> {
     }
 }
 
-/// A file may change under us, but is no device that never ends.
+/// A file, but no device that never ends.
 fn read(path: &Path) -> Result<JwkSet, String> {
     // Before it is opened: that of a pipe waits for whoever writes.
     let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;

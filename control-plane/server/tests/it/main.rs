@@ -13,6 +13,7 @@ mod contract;
 mod databases;
 mod directory;
 mod document;
+mod links;
 mod logins;
 mod oidc;
 mod publish;
