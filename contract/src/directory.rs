@@ -20,8 +20,9 @@ pub const WAIT_MS: u32 = 10_000;
 
 /// Longest answer with [`Facts`], in bytes; a longer one is none.
 pub const MAX_FACTS_BYTES: usize = 64 * 1024;
-/// Longest answer with [`Changes`], in bytes; a longer one is none. Who has more
-/// to say says `reset`.
+/// Longest answer with [`Changes`], in bytes. Who has more to say says `reset`:
+/// of a longer one, or one that cannot be read, guards know only that something
+/// has changed, and forget everything, their position, too.
 pub const MAX_CHANGES_BYTES: usize = 256 * 1024;
 
 /// Who is this? Answered by [`Facts`].
@@ -65,7 +66,8 @@ pub struct ChangesRequest {
     /// Position of the last change known. Without one the answer comes at once,
     /// and has a position and no changes.
     pub after: Option<u64>,
-    /// How long to wait for a change, in milliseconds.
+    /// How long to wait for a change, in milliseconds; 0 from a guard whose last
+    /// question was not answered.
     pub wait_ms: u32,
 }
 

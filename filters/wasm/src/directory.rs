@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use ig_contract::directory::{
-    CHANGES, Changes, ChangesRequest, FACTS, FactsRequest, MAX_CHANGES_BYTES, WAIT_MS,
-};
+use ig_contract::directory::{CHANGES, ChangesRequest, FACTS, FactsRequest, MAX_CHANGES_BYTES};
 use ig_contract::snapshot;
+use ig_guard::directory::Polled;
 use ig_guard::{Directory, Guard};
 use serde::Serialize;
 
@@ -79,8 +78,9 @@ pub(crate) struct Poller {
 }
 
 /// Between two ticks, in milliseconds: the time that requests see is this old
-/// at most, and a failed poll is repeated after it.
-const PERIOD_MS: u32 = 1_000;
+/// at most, and so late at most begins a poll that had to wait. A tick that has
+/// nothing to do costs microseconds.
+const PERIOD_MS: u32 = 50;
 /// To the first tick. Nothing can be sent before it: the configuration may be
 /// that of a VM that is only a trial.
 const FIRST_MS: u32 = 10;
@@ -118,11 +118,11 @@ impl Poller {
         let request = ChangesRequest {
             graph: self.graph.clone(),
             after: poll.after,
-            wait_ms: WAIT_MS,
+            wait_ms: poll.wait_ms,
         };
-        match post(&self.settings, CHANGES, &request, WAIT_MS) {
+        match post(&self.settings, CHANGES, &request, poll.wait_ms) {
             Ok(token) => self.under_way = Some((token, poll.number)),
-            Err(_) => self.directory.on_changes(poll.number, None),
+            Err(_) => self.directory.on_changes(poll.number, Polled::Failed),
         }
     }
 
@@ -130,15 +130,14 @@ impl Poller {
         let Some((_, number)) = self.under_way.take_if(|(known, _)| *known == token) else {
             return;
         };
-        let body = host::call_response(body_size, MAX_CHANGES_BYTES);
-        let changes: Option<Changes> = body.and_then(|body| serde_json::from_slice(&body).ok());
-        let is_answered = changes.is_some();
+        let polled = match host::is_call_answered() {
+            true => Polled::read(host::call_response(body_size, MAX_CHANGES_BYTES).as_deref()),
+            false => Polled::Failed,
+        };
         say_time(&self.directory);
-        self.directory.on_changes(number, changes);
-        // After a failure, the next tick is soon enough.
-        if is_answered {
-            self.poll();
-        }
+        self.directory.on_changes(number, polled);
+        // It may be too early; then a tick sends it.
+        self.poll();
     }
 }
 

@@ -359,11 +359,16 @@ pub(crate) fn post(
         .map_err(|status| HostError(status as u32))
 }
 
-/// The body of a call's answer of 200, if it is not longer than `most`. A reset
-/// has no `:status`; that is a failure like any other.
+/// Whether a call's answer is one of 200. A reset has no `:status`; that is a
+/// failure like any other.
+pub(crate) fn is_call_answered() -> bool {
+    let status = header(Map::CallResponse, ":status").ok().flatten();
+    status.is_some_and(|status| status == b"200")
+}
+
+/// The body of a call's answer of 200, if it is not longer than `most`.
 pub(crate) fn call_response(body_size: usize, most: usize) -> Option<Vec<u8>> {
-    let status = header(Map::CallResponse, ":status").ok().flatten()?;
-    if status != b"200" || body_size > most {
+    if !is_call_answered() || body_size > most {
         return None;
     }
     buffer(Buffer::CallResponseBody, body_size).ok().flatten()

@@ -168,7 +168,7 @@ mod tests {
         }
     }
 
-    /// A guard drops what is longer, and would ask for it again for ever.
+    /// Of what is longer, guards know only that they have to forget everybody.
     #[test]
     fn no_answer_is_longer_than_guards_take() {
         for (character, count) in [("a", 1200), ("\u{1}", 300), ("\"", 800), ("🦉", 900)] {

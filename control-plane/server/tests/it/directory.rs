@@ -1,5 +1,7 @@
 //! What proxies are told of subjects, and what they are to forget.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use ig_contract::directory::{
     Change, Changes, ChangesRequest, Facts, FactsRequest, MAX_FACTS_BYTES,
 };
@@ -280,6 +282,58 @@ fn a_change_ends_the_wait_for_it() {
         assert_eq!(told.changes.len(), 1);
         edge.control.stop().unwrap();
     }
+}
+
+/// Whoever polls after a suspension is acknowledged is told of it, with all that
+/// others change meanwhile.
+#[test]
+fn a_burst_of_another_tenant_hides_nobody() {
+    for database in Database::each() {
+        let edge = Edge::start(&database, "externalId");
+        let others = edge.control.provisioner("bravo", false).unwrap();
+        let is_over = AtomicBool::new(false);
+        let mut after = edge.changes(None).position;
+        std::thread::scope(|scope| {
+            let bulk = scope.spawn(|| {
+                let mut made = 0;
+                while !is_over.load(Ordering::Relaxed) {
+                    bulk_of(&others, &format!("burst-{made}"));
+                    made += 100;
+                }
+                made
+            });
+            for number in 0..5 {
+                let path = format!("/Users/{}", edge.user(&format!("ada-{number}")));
+                let suspend = json!([{"op": "replace", "path": "active", "value": false}]);
+                assert_eq!(edge.scim.patch(&path, &suspend).status, 200);
+                let changes = edge.changes(Some(after));
+                let theirs = changes.changes.iter().filter(|one| one.tenant == "alpha");
+                assert!(!changes.reset && theirs.count() == 2, "created, suspended");
+                after = changes.position;
+            }
+            is_over.store(true, Ordering::Relaxed);
+            assert!(bulk.join().unwrap() > 0);
+        });
+        edge.control.stop().unwrap();
+    }
+}
+
+/// A hundred users at once.
+fn bulk_of(scim: &Scim, name: &str) {
+    let operations: Vec<Value> = (0..100)
+        .map(|number| {
+            json!({
+                "method": "POST", "path": "/Users", "bulkId": format!("{number}"),
+                "data": user(&format!("{name}-{number}")),
+            })
+        })
+        .collect();
+    let body = json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
+        "Operations": operations,
+    });
+    let answer = scim.post("/Bulk", &body);
+    assert_eq!(answer.status, 200, "{}", answer.text);
 }
 
 /// What proxies send is read into types, or refused.

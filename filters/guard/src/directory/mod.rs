@@ -6,6 +6,7 @@
 //! never decides. It counts where polls fail: then nobody tells of changes.
 
 mod cache;
+mod recent;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use ig_contract::directory::{Changes, Facts, FactsRequest, WAIT_MS};
 use ig_contract::snapshot;
 
 use self::cache::Cache;
+use self::recent::Recent;
 
 /// A worker's knowledge of a directory.
 pub struct Directory {
@@ -39,7 +41,7 @@ pub enum Lookup {
 pub enum Learned {
     /// These facts hold; those from before, where there was no answer.
     Known(Rc<Facts>),
-    /// A change may have overtaken the answer: ask again.
+    /// A change of these facts may have overtaken the answer: ask again.
     Overtaken(Ticket),
     /// There was no answer, and nothing is known.
     Unavailable,
@@ -54,8 +56,8 @@ pub struct Ticket(u64);
 pub enum Freshness {
     /// Every change is told of within a poll.
     Fresh,
-    /// Changes may be missed: the last poll failed, none was answered yet, or
-    /// the last answer is too old.
+    /// Changes may be missed: the last poll failed or was answered by something
+    /// that cannot be read, none was answered yet, or the last answer is too old.
     Stale,
     /// So for longer than the head allows.
     Expired,
@@ -68,6 +70,27 @@ pub struct Poll {
     pub number: u64,
     /// Position of the last change known.
     pub after: Option<u64>,
+    /// How long to wait for a change, in milliseconds.
+    pub wait_ms: u32,
+}
+
+/// What became of a poll.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Polled {
+    /// This has changed.
+    Answered(Changes),
+    /// There is an answer, and nobody knows what it tells of.
+    Unreadable,
+    /// There is no answer.
+    Failed,
+}
+
+impl Polled {
+    /// Reads the body of an answer of 200; there is none if it is too long.
+    pub fn read(body: Option<&[u8]>) -> Self {
+        body.and_then(|body| serde_json::from_slice(body).ok())
+            .map_or(Self::Unreadable, Self::Answered)
+    }
 }
 
 struct State {
@@ -76,6 +99,7 @@ struct State {
     cache: Cache,
     /// Of the last processed changes.
     position: Option<u64>,
+    recent: Recent,
     ticket: Ticket,
     /// When a poll was answered last, or this was made.
     contact: Duration,
@@ -84,8 +108,8 @@ struct State {
     /// The poll that is under way, and when it began.
     poll: Option<(u64, Duration)>,
     polls: u64,
-    /// Polls in a second, and when it began.
-    pace: (u32, Duration),
+    /// When the next one may begin.
+    next_poll: Duration,
 }
 
 /// What the head says, as durations.
@@ -123,8 +147,13 @@ impl Clock {
     }
 }
 
-/// Most polls in a second, should a directory answer each at once.
-const MAX_PACE: u32 = 10;
+/// Least time from the beginning of a poll to that of the next. Where much is
+/// changed, an answer tells of all that changed meanwhile; and a directory that
+/// does not wait is not asked all the time. It is somewhat less than a tick, so
+/// that no tick comes a little too early.
+const GAP: Duration = Duration::from_millis(40);
+/// From a poll that failed to the next.
+const RETRY: Duration = Duration::from_secs(1);
 
 impl Directory {
     /// Knows nothing yet.
@@ -134,12 +163,13 @@ impl Directory {
             clock: Clock::default(),
             cache: Cache::default(),
             position: None,
+            recent: Recent::default(),
             ticket: Ticket::default(),
             contact: Duration::ZERO,
             is_answered: false,
             poll: None,
             polls: 0,
-            pace: (0, Duration::ZERO),
+            next_poll: Duration::ZERO,
         };
         Self {
             state: RefCell::new(state),
@@ -189,7 +219,7 @@ impl Directory {
         let Some(facts) = facts else {
             return state.fall_back(question);
         };
-        if ticket != state.ticket || state.position.is_some_and(|known| facts.position < known) {
+        if ticket != state.ticket || state.recent.overtakes(question, &facts) {
             return Learned::Overtaken(state.ticket);
         }
         let (now, most) = (state.clock.now, state.limits.entries);
@@ -205,33 +235,38 @@ impl Directory {
         if state.poll.is_some_and(|(_, began)| now <= began + lost) {
             return None;
         }
-        if now >= state.pace.1 + Duration::from_secs(1) {
-            state.pace = (0, now);
-        }
-        if state.pace.0 >= MAX_PACE {
+        if now < state.next_poll {
             return None;
         }
-        state.pace.0 += 1;
+        state.next_poll = now + GAP;
         state.polls += 1;
         state.poll = Some((state.polls, now));
         Some(Poll {
             number: state.polls,
             after: state.position,
+            // As long as this is under way, nobody knows whether the directory is
+            // back: it is to answer at once.
+            wait_ms: if state.is_answered { WAIT_MS } else { 0 },
         })
     }
 
-    /// Brings the answer to a poll; `None` if it failed.
-    pub fn on_changes(&self, poll: u64, changes: Option<Changes>) {
+    /// Brings the answer to a poll, or its absence.
+    pub fn on_changes(&self, poll: u64, polled: Polled) {
         let mut state = self.state.borrow_mut();
         // One that was given up may have been overtaken by the next.
         if state.poll.is_none_or(|(number, _)| number != poll) {
             return;
         }
         state.poll = None;
-        state.is_answered = changes.is_some();
-        if let Some(changes) = changes {
+        state.is_answered = matches!(polled, Polled::Answered(_));
+        if let Polled::Answered(changes) = polled {
             state.contact = state.clock.now;
-            state.process(&changes);
+            state.process(changes);
+            return;
+        }
+        state.next_poll = state.clock.now + RETRY;
+        if polled == Polled::Unreadable {
+            state.start_anew();
         }
     }
 
@@ -270,18 +305,33 @@ impl State {
         }
     }
 
-    fn process(&mut self, changes: &Changes) {
+    fn process(&mut self, changes: Changes) {
         // The first answer does not say what changed before it.
         let is_anew = self.position.is_none_or(|known| changes.position < known);
         if changes.reset || is_anew {
-            // Positions of before mean nothing now, nor do answers on their way.
-            self.ticket.0 += 1;
-            self.cache.clear();
+            self.forget(Recent::since(changes.position));
         } else {
-            for change in &changes.changes {
-                self.cache.forget(change);
+            for change in changes.changes {
+                self.cache.forget(&change);
+                self.recent.note(changes.position, change);
             }
         }
         self.position = Some(changes.position);
+    }
+
+    /// Anybody may have changed, and it is not known up to which position.
+    fn start_anew(&mut self) {
+        // Whoever asks without a position is told of no change.
+        if self.position.take().is_some() {
+            self.forget(Recent::default());
+        }
+    }
+
+    /// Forgets everything: positions of before mean nothing now, nor do answers
+    /// on their way.
+    fn forget(&mut self, recent: Recent) {
+        self.ticket.0 += 1;
+        self.cache.clear();
+        self.recent = recent;
     }
 }

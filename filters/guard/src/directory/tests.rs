@@ -1,6 +1,9 @@
 //! What may be used, and for how long; and that no change is missed.
 
+mod polls;
 mod property;
+
+use std::cell::Cell;
 
 use ig_contract::directory::Change;
 
@@ -15,7 +18,7 @@ fn settings() -> snapshot::Directory {
 /// A directory, and the host's clock.
 struct Known {
     directory: Directory,
-    seconds: u64,
+    clock: Cell<Duration>,
 }
 
 fn question(tenant: &str, subject: &str) -> Rc<FactsRequest> {
@@ -53,27 +56,47 @@ impl Known {
     fn new() -> Self {
         let known = Self {
             directory: Directory::new(&settings()),
-            seconds: 1_000,
+            clock: Cell::new(Duration::from_secs(1_000)),
         };
-        known.directory.advance(Duration::from_secs(known.seconds));
+        known.directory.advance(known.clock.get());
         known
     }
 
     /// One whose poll was answered with position 10.
     fn polled() -> Self {
         let known = Self::new();
-        known.poll(Some(changes(10, &[])));
+        known.told(changes(10, &[]));
         known
     }
 
-    fn wait(&mut self, seconds: u64) {
-        self.seconds += seconds;
-        self.directory.advance(Duration::from_secs(self.seconds));
+    fn pass(&self, time: Duration) {
+        self.clock.set(self.clock.get() + time);
+        self.directory.advance(self.clock.get());
     }
 
-    fn poll(&self, answer: Option<Changes>) {
-        let poll = self.directory.next_poll().unwrap();
-        self.directory.on_changes(poll.number, answer);
+    fn wait(&self, seconds: u64) {
+        self.pass(Duration::from_secs(seconds));
+    }
+
+    /// The next poll, and how long it had to wait.
+    fn next_poll(&self) -> (Poll, Duration) {
+        let begun = self.clock.get();
+        loop {
+            if let Some(poll) = self.directory.next_poll() {
+                return (poll, self.clock.get() - begun);
+            }
+            self.pass(Duration::from_millis(1));
+        }
+    }
+
+    fn poll(&self, polled: Polled) -> Poll {
+        let (poll, _) = self.next_poll();
+        self.directory.on_changes(poll.number, polled);
+        poll
+    }
+
+    fn told(&self, changes: Changes) -> Poll {
+        self.poll(Polled::Answered(changes))
     }
 
     fn ticket(&self) -> Ticket {
@@ -133,7 +156,7 @@ fn a_change_drops_whom_it_concerns() {
         ] {
             known.learn(tenant, subject, facts(10, user));
         }
-        known.poll(Some(changes(11, changed)));
+        known.told(changes(11, changed));
         let all = [
             ("alpha", "s1"),
             ("alpha", "s2"),
@@ -149,6 +172,7 @@ fn a_change_drops_whom_it_concerns() {
 #[test]
 fn facts_that_a_change_may_have_overtaken_are_asked_for_again() {
     let known = Known::polled();
+    // Nobody told what changed before the first answer.
     assert!(matches!(
         known.learn("alpha", "s", facts(9, Some("u"))),
         Learned::Overtaken(_)
@@ -161,6 +185,68 @@ fn facts_that_a_change_may_have_overtaken_are_asked_for_again() {
     let learned = known.learn("alpha", "s", facts(11, Some("u")));
     assert_eq!(learned, Learned::Known(Rc::new(facts(12, Some("u")))));
     assert_eq!(known.known("alpha", "s"), Some(12));
+}
+
+/// Facts are on their way while a poll is answered: those that the change may
+/// concern are asked for again, and no others.
+#[test]
+fn only_a_change_of_theirs_overtakes_facts() {
+    let reset = Changes {
+        reset: true,
+        ..changes(20, &[])
+    };
+    // (what is told at position 20, whether facts of each of these users hold)
+    let table = [
+        (changes(20, &[]), [true; 3]),
+        (changes(20, &[("bravo", None)]), [true; 3]),
+        (changes(20, &[("bravo", Some("u1"))]), [true; 3]),
+        (changes(20, &[("alpha", Some("u1"))]), [false, true, false]),
+        (
+            changes(20, &[("alpha", Some("u9")), ("bravo", None)]),
+            [true, true, false],
+        ),
+        (changes(20, &[("alpha", None)]), [false; 3]),
+        (reset, [false; 3]),
+    ];
+    for (told, expected) in table {
+        let holds = [Some("u1"), Some("u2"), None].map(|user| {
+            let known = Known::polled();
+            let ticket = known.ticket();
+            known.told(told.clone());
+            // Others go on, and change nothing about it.
+            known.told(changes(30, &[("bravo", Some("u1"))]));
+            let question = question("alpha", "s");
+            let at = |position| Some(facts(position, user));
+            let learned = known.directory.on_facts(&question, ticket, at(19));
+            let Learned::Overtaken(again) = learned else {
+                return true;
+            };
+            let learned = known.directory.on_facts(&question, again, at(20));
+            assert_eq!(learned, Learned::Known(Rc::new(facts(20, user))));
+            false
+        });
+        assert_eq!(holds, expected, "{told:?}");
+    }
+}
+
+#[test]
+fn changes_that_are_not_kept_overtake_everybody() {
+    let known = Known::polled();
+    let many = vec![("bravo", Some("u1")); 3_000];
+    let learned = |position| {
+        let learned = known.learn("alpha", "s", facts(position, Some("u1")));
+        matches!(learned, Learned::Known(_))
+    };
+    known.told(changes(11, &many));
+    assert!(learned(10));
+    known.told(changes(12, &many));
+    assert!(!learned(10) && learned(11));
+    for position in 13..100 {
+        known.told(changes(position, &many));
+        let kept = known.directory.state.borrow().recent.count();
+        assert!(kept <= 4_096, "{kept}");
+    }
+    assert!(!learned(97) && learned(99));
 }
 
 #[test]
@@ -179,7 +265,7 @@ fn another_numbering_forgets_everything() {
         let known = Known::polled();
         known.learn("alpha", "s", facts(10, Some("u")));
         let before = known.ticket();
-        known.poll(Some(answer.clone()));
+        known.told(answer.clone());
         assert_eq!(known.known("alpha", "s").is_some(), is_kept, "{answer:?}");
         // An answer on its way is of the numbering before.
         let late = question("alpha", "t");
@@ -191,17 +277,17 @@ fn another_numbering_forgets_everything() {
     // What changed before the first answer, nobody told.
     let known = Known::new();
     known.learn("alpha", "s", facts(10, Some("u")));
-    known.poll(Some(changes(10, &[])));
+    known.told(changes(10, &[]));
     assert_eq!(known.known("alpha", "s"), None);
 }
 
 #[test]
 fn facts_are_asked_for_again_after_their_time() {
-    let mut known = Known::polled();
+    let known = Known::polled();
     known.learn("alpha", "s", facts(10, Some("u")));
     for seconds in [10, 10, 9] {
         known.wait(seconds);
-        known.poll(Some(changes(10, &[])));
+        known.told(changes(10, &[]));
         assert_eq!(known.known("alpha", "s"), Some(10));
     }
     known.wait(1);
@@ -223,47 +309,12 @@ fn nobody_known_and_nobody_to_ask() {
     assert_eq!(learned, Learned::Unavailable);
 }
 
-/// (seconds, poll, freshness): what happened after how long, one after another.
-#[test]
-fn freshness_is_what_polls_make_it() {
-    use Freshness::{Expired, Fresh, Stale};
-    let mut known = Known::new();
-    assert_eq!(known.directory.freshness(), Stale, "never answered");
-    let ok = || Some(Some(changes(10, &[])));
-    let steps = [
-        (0, ok(), Fresh),
-        (11, None, Fresh),
-        // Longer than a poll may take.
-        (1, None, Stale),
-        (0, ok(), Fresh),
-        (1, Some(None), Stale),
-        (59, Some(None), Stale),
-        (1, None, Expired),
-        (1, Some(None), Expired),
-        (0, ok(), Fresh),
-        // However long was waited: the last poll counts.
-        (5, ok(), Fresh),
-    ];
-    for (number, (seconds, poll, expected)) in steps.into_iter().enumerate() {
-        known.wait(seconds);
-        if let Some(answer) = poll {
-            known.poll(answer);
-        }
-        assert_eq!(known.directory.freshness(), expected, "step {number}");
-    }
-    let mut silent = Known::new();
-    silent.wait(60);
-    assert_eq!(silent.directory.freshness(), Stale);
-    silent.wait(1);
-    assert_eq!(silent.directory.freshness(), Expired);
-}
-
 #[test]
 fn whom_nobody_can_ask_about_is_who_they_were_for_a_while() {
-    let mut known = Known::polled();
+    let known = Known::polled();
     known.learn("alpha", "s", facts(10, Some("u")));
-    known.poll(None);
-    known.wait(60);
+    known.poll(Polled::Failed);
+    known.wait(59);
     assert_eq!(known.known("alpha", "s"), Some(10), "past its time");
     known.wait(1);
     let question = question("alpha", "s");
@@ -271,63 +322,19 @@ fn whom_nobody_can_ask_about_is_who_they_were_for_a_while() {
     let learned = known.directory.on_facts(&question, Ticket::default(), None);
     assert_eq!(learned, Learned::Unavailable);
     // Back again, and nothing was missed: but its time is over.
-    known.poll(Some(changes(10, &[])));
+    known.told(changes(10, &[]));
     assert_eq!(known.known("alpha", "s"), None);
 }
 
 #[test]
 fn a_clock_that_is_set_back_stops_for_a_moment_only() {
-    let mut known = Known::polled();
+    let known = Known::polled();
     known.learn("alpha", "s", facts(10, Some("u")));
-    known.directory.advance(Duration::from_secs(5));
+    known.clock.set(Duration::from_secs(5));
+    known.wait(0);
     assert_eq!(known.directory.freshness(), Freshness::Fresh);
-    known.seconds = 5;
     known.wait(12);
     assert_eq!(known.directory.freshness(), Freshness::Stale);
-}
-
-#[test]
-fn one_poll_is_under_way_and_its_answer_counts() {
-    let mut known = Known::new();
-    let first = known.directory.next_poll().unwrap();
-    assert_eq!(first.after, None);
-    assert_eq!(known.directory.next_poll(), None);
-    known.directory.abandon(first.number);
-    let second = known.directory.next_poll().unwrap();
-    known
-        .directory
-        .on_changes(first.number, Some(changes(3, &[])));
-    assert_eq!(known.directory.freshness(), Freshness::Stale, "given up");
-    known.directory.abandon(first.number);
-    assert_eq!(known.directory.next_poll(), None, "not this one");
-    known
-        .directory
-        .on_changes(second.number, Some(changes(5, &[])));
-    let third = known.directory.next_poll().unwrap();
-    assert_eq!(third.after, Some(5));
-    // One that nobody ends does not keep the next from being sent for ever.
-    known.wait(12);
-    assert_eq!(known.directory.next_poll(), None);
-    known.wait(1);
-    assert!(known.directory.next_poll().is_some());
-}
-
-#[test]
-fn a_directory_that_does_not_wait_is_asked_slowly() {
-    let mut known = Known::polled();
-    let count = |known: &Known| {
-        let polls = std::iter::from_fn(|| {
-            let poll = known.directory.next_poll()?;
-            known
-                .directory
-                .on_changes(poll.number, Some(changes(10, &[])));
-            Some(())
-        });
-        polls.take(100).count()
-    };
-    assert_eq!(count(&known), 9);
-    known.wait(1);
-    assert_eq!(count(&known), 10);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ig_contract::directory::{Change, Changes, Facts, FactsRequest};
 use ig_contract::snapshot::{Head, Link, Modes};
 use ig_contract::{Mode, headers};
+use ig_guard::directory::Polled;
 use ig_guard::{Directory, Exchange, Guard, Guards, Step};
 
 use crate::fixture::{
@@ -50,13 +51,22 @@ fn poll(guard: &Guard, position: u64, user: Option<&str>) {
         reset: false,
         changes: change.into_iter().collect(),
     };
-    let poll = directory(guard).next_poll().unwrap();
-    directory(guard).on_changes(poll.number, Some(changes));
+    end_poll(guard, Polled::Answered(changes));
 }
 
-fn fail_poll(guard: &Guard) {
+/// A second after the one before.
+fn end_poll(guard: &Guard, polled: Polled) {
+    wait(guard, 1);
     let poll = directory(guard).next_poll().unwrap();
-    directory(guard).on_changes(poll.number, None);
+    directory(guard).on_changes(poll.number, polled);
+}
+
+/// Lets time pass.
+fn wait(guard: &Guard, seconds: u64) {
+    // A clock that is set back lets none pass.
+    for time in [0, seconds] {
+        directory(guard).advance(Duration::from_secs(time));
+    }
 }
 
 /// Brings facts to a request that asks for them, and then its body.
@@ -214,6 +224,23 @@ fn without_an_answer_it_is_not_known_who_asks() {
     }
 }
 
+/// Whatever changes while it is asked who they are, however often.
+#[test]
+fn who_is_first_seen_is_let_in_while_others_change() {
+    let guard = asking();
+    poll(&guard, 5, None);
+    let sent = Sent::post(by_id(ME, ""));
+    for position in 6..20 {
+        let (mut exchange, step) = sent.begin(Some(&guard));
+        asked(&step);
+        poll(&guard, position, Some("u2"));
+        let step = answer(&mut exchange, &sent, Some(facts(5, &["analysts"])));
+        assert_eq!(verdict(step).0, 200, "{position}");
+        // Another numbering: they are first seen again.
+        poll(&guard, 4, None);
+    }
+}
+
 #[test]
 fn a_change_counts_for_the_next_request_and_for_remembered_decisions() {
     let guard = asking();
@@ -307,10 +334,8 @@ fn verdicts(guard: &Rc<Guard>) -> [(u16, String); 4] {
 #[test]
 fn what_may_be_out_of_date_exports_nothing() {
     let guard = asking();
-    let directory = directory(&guard);
     let ok = (200, String::new());
     let stale = (503, "directory-stale".to_owned());
-    directory.advance(Duration::from_secs(1_000));
     // Nobody has said what changes, but facts can be had.
     let me = Sent::post(by_id(ME, ""));
     let analyst = || Some(facts(1, &["analysts"]));
@@ -325,14 +350,14 @@ fn what_may_be_out_of_date_exports_nothing() {
     poll(&guard, 1, None);
     assert_eq!(verdict(decide(&guard, &me, analyst())), ok);
     assert_eq!(verdicts(&guard), [(); 4].map(|()| ok.clone()));
-    fail_poll(&guard);
+    end_poll(&guard, Polled::Failed);
     assert_eq!(verdicts(&guard), read_only);
     // What policy denies is denied for good.
     let forever = by_id(CREATE, r#","variables":{"retention":"forever"}"#);
     assert_eq!(Sent::post(forever).verdict(&guard).0, 403);
-    directory.advance(Duration::from_secs(1_060));
+    wait(&guard, 59);
     assert_eq!(verdicts(&guard), read_only);
-    directory.advance(Duration::from_secs(1_061));
+    wait(&guard, 1);
     assert_eq!(verdicts(&guard), [(); 4].map(|()| stale.clone()));
     // Who was never known is not asked about either.
     assert_eq!(me.clone().of(BRAVO).verdict(&guard), stale);
@@ -384,8 +409,7 @@ fn in_shadow_nobody_waits_for_more_than_an_answer() {
             with_directory(head);
             head.modes = shadow;
         });
-        directory(&guard).advance(Duration::from_secs(1));
-        directory(&guard).advance(Duration::from_secs(100));
+        wait(&guard, 100);
         guard
     };
     assert_eq!(Sent::post(by_id(ME, "")).verdict(&watching()).0, 200);

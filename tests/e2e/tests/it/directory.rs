@@ -36,6 +36,8 @@ struct State {
     polls: Vec<ChangesRequest>,
     delay: Duration,
     is_down: bool,
+    /// What polls are answered instead.
+    nonsense: Option<Vec<u8>>,
 }
 
 impl People {
@@ -56,6 +58,7 @@ impl People {
                 polls: Vec::new(),
                 delay: Duration::ZERO,
                 is_down: false,
+                nonsense: None,
             })),
             changed: watch::Sender::new(()),
         };
@@ -114,7 +117,9 @@ impl People {
         self.state().polls.push(poll.clone());
         let mut changed = self.changed.subscribe();
         let is_over = |state: &State| {
-            state.is_down || poll.after.is_none_or(|after| state.facts.position > after)
+            state.is_down
+                || state.nonsense.is_some()
+                || poll.after.is_none_or(|after| state.facts.position > after)
         };
         let wait = async {
             while !is_over(&self.state()) {
@@ -123,6 +128,9 @@ impl People {
         };
         let _ = tokio::time::timeout(Duration::from_millis(poll.wait_ms.into()), wait).await;
         let state = self.state();
+        if let Some(nonsense) = &state.nonsense {
+            return nonsense.clone();
+        }
         let since = state
             .changes
             .iter()
@@ -136,12 +144,16 @@ impl People {
     }
 
     fn change(&self, edit: impl FnOnce(&mut Facts)) {
+        self.change_of("alpha", "u-1", edit);
+    }
+
+    fn change_of(&self, tenant: &str, user: &str, edit: impl FnOnce(&mut Facts)) {
         let mut state = self.state();
         edit(&mut state.facts);
         state.facts.position += 1;
         let change = Change {
-            tenant: "alpha".into(),
-            user: Some("u-1".into()),
+            tenant: tenant.into(),
+            user: Some(user.into()),
         };
         let position = state.facts.position;
         state.changes.push((position, change));
@@ -152,6 +164,19 @@ impl People {
     fn set_down(&self, is_down: bool) {
         self.state().is_down = is_down;
         self.changed.send_replace(());
+    }
+
+    /// Changes users of another tenant, for as long as the answer lives.
+    fn change_others(&self) -> tokio::task::JoinSet<()> {
+        let people = self.clone();
+        let mut burst = tokio::task::JoinSet::new();
+        burst.spawn(async move {
+            for number in 0_u64.. {
+                people.change_of("bravo", &format!("u-{number}"), |_| ());
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        burst
     }
 
     fn questions(&self) -> usize {
@@ -217,8 +242,7 @@ async fn a_directory_is_asked_once_and_told_of_changes() {
     );
     let begun = Instant::now();
     people.change(|facts| facts.active = false);
-    eventually(async || gateway.send_id("Cases").await.rule().as_deref() == Some("suspended"))
-        .await;
+    eventually(async || is_denied_by(&gateway, "suspended").await).await;
     assert!(
         begun.elapsed() < Duration::from_secs(2),
         "{:?}",
@@ -227,12 +251,65 @@ async fn a_directory_is_asked_once_and_told_of_changes() {
     people.change(|facts| facts.active = true);
     eventually(async || gateway.send_id("Cases").await.verdict() == ALLOWED).await;
     people.change(|facts| facts.groups.clear());
-    eventually(async || {
-        gateway.send_id("Cases").await.rule().as_deref() == Some("purpose-not-granted")
-    })
-    .await;
+    eventually(async || is_denied_by(&gateway, "purpose-not-granted").await).await;
     // It waited each time, and was not asked all the time.
     assert!(people.state().polls.len() < 20);
+}
+
+async fn is_denied_by(gateway: &Gateway, rule: &str) -> bool {
+    gateway.send_id("Cases").await.rule().as_deref() == Some(rule)
+}
+
+/// What others change, however much and for however long, hides no suspension,
+/// keeps nobody out, and makes no worker ask all the time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_of_another_tenant_hides_nobody() {
+    if !skip::ready() {
+        return;
+    }
+    let (people, gateway) = start().await;
+    people.until_polled().await;
+    let (before, begun) = (people.state().polls.len(), Instant::now());
+    let _burst = people.change_others();
+    for _ in 0..10 {
+        eventually(async || gateway.send_id("Cases").await.verdict() == ALLOWED).await;
+        people.change(|facts| facts.active = false);
+        eventually(async || is_denied_by(&gateway, "suspended").await).await;
+        people.change(|facts| facts.active = true);
+    }
+    // Others change while it is asked who these are.
+    eventually(async || gateway.send_id("Cases").await.verdict() == ALLOWED).await;
+    people.state().delay = Duration::from_millis(200);
+    for number in 0..5 {
+        let stranger = format!("stranger-{number}");
+        let claims = ig_e2e::TokenClaims::alpha().with("sub", stranger.into());
+        let token = gateway.fixture.issuer.token(&claims);
+        let request = crate::gateway::request_with_token(&token, &gateway.id("Cases"));
+        assert_eq!(gateway.send(request).await.verdict(), ALLOWED);
+    }
+    // By two threads, each at most every 40 ms.
+    let polls = people.state().polls.len() - before;
+    let most = 2 * (begun.elapsed().as_millis() / 40 + 1);
+    assert!(polls as u128 <= most, "{polls} polls, {most} at most");
+}
+
+/// What polls are answered may have been of anybody, where it cannot be read.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_cannot_be_read_forgets_everybody() {
+    if !skip::ready() {
+        return;
+    }
+    let (people, gateway) = start().await;
+    let long = vec![b' '; ig_contract::directory::MAX_CHANGES_BYTES + 1];
+    for nonsense in [b"<html>".to_vec(), long, Vec::new()] {
+        people.until_polled().await;
+        eventually(async || gateway.send_id("Cases").await.verdict() == ALLOWED).await;
+        people.state().nonsense = Some(nonsense);
+        people.change(|facts| facts.active = false);
+        eventually(async || is_denied_by(&gateway, "suspended").await).await;
+        people.state().nonsense = None;
+        people.change(|facts| facts.active = true);
+    }
 }
 
 /// However a request arrives while it is not known who asks, it is decided on
@@ -376,8 +453,7 @@ async fn without_its_directory_the_guard_knows_whom_it_knew() {
     assert_eq!(gateway.send(stranger).await.verdict(), ALLOWED);
     // It is polled again, too.
     people.change(|facts| facts.active = false);
-    eventually(async || gateway.send_id("Cases").await.rule().as_deref() == Some("suspended"))
-        .await;
+    eventually(async || is_denied_by(&gateway, "suspended").await).await;
 
     // A cluster that is not there is a directory that does not answer.
     let gateway = Gateway::start(fixture().await, |_| ()).await;
@@ -413,6 +489,5 @@ async fn a_new_revision_goes_on_with_what_is_known() {
     assert_eq!(gateway.send_id("Cases").await.verdict(), ALLOWED);
     assert_eq!(people.questions(), 1);
     people.change(|facts| facts.active = false);
-    eventually(async || gateway.send_id("Cases").await.rule().as_deref() == Some("suspended"))
-        .await;
+    eventually(async || is_denied_by(&gateway, "suspended").await).await;
 }

@@ -21,11 +21,26 @@ enum Event {
     Answer(prop::sample::Index),
     /// A poll reaches the server.
     Poll,
-    /// Its answer reaches the guard, or never does.
-    Polled(bool),
+    /// Its answer reaches the guard, or never does, or as something else.
+    Polled(Arrival),
     /// The server begins to count anew. It says so, or its positions do.
     Renumber(bool),
     Wait(u8),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Arrival {
+    Whole,
+    Never,
+    Broken,
+}
+
+fn arrival() -> impl Strategy<Value = Arrival> {
+    prop_oneof![
+        18 => Just(Arrival::Whole),
+        1 => Just(Arrival::Never),
+        1 => Just(Arrival::Broken),
+    ]
 }
 
 fn events() -> impl Strategy<Value = Event> {
@@ -38,7 +53,7 @@ fn events() -> impl Strategy<Value = Event> {
         6 => subject().prop_map(|(tenant, subject)| Ask(tenant, subject)),
         6 => any::<prop::sample::Index>().prop_map(Answer),
         4 => Just(Poll),
-        4 => prop::bool::weighted(0.9).prop_map(Polled),
+        4 => arrival().prop_map(Polled),
         1 => any::<bool>().prop_map(Renumber),
         1 => (0_u8..20).prop_map(Wait),
     ]
@@ -162,7 +177,7 @@ impl Run {
         known.count();
     }
 
-    fn on(&mut self, at: usize, event: Event, known: &mut Known) {
+    fn on(&mut self, at: usize, event: Event, known: &Known) {
         match event {
             Event::Link(tenant, subject, user) => self.server.link(at, tenant, subject, user),
             Event::Change(tenant, user) => self.server.change(at, tenant, user),
@@ -184,6 +199,7 @@ impl Run {
                 }
             }
             Event::Poll if self.answered.is_none() => {
+                known.pass(RETRY);
                 let (server, numbering) = (&self.server, self.numbering);
                 self.answered = known.directory.next_poll().map(|poll| Answered {
                     poll,
@@ -193,21 +209,27 @@ impl Run {
                     log: server.log.clone(),
                 });
             }
-            Event::Polled(arrives) => {
+            Event::Polled(arrival) => {
                 if let Some(answered) = self.answered.take() {
-                    self.polled(answered, arrives, known);
+                    self.polled(at, answered, arrival, known);
                 }
             }
             Event::Answer(_) | Event::Poll => {}
         }
     }
 
-    fn polled(&mut self, answered: Answered, arrives: bool, known: &Known) {
+    fn polled(&mut self, at: usize, answered: Answered, arrival: Arrival, known: &Known) {
         let (poll, changes) = (answered.poll, answered.changes);
-        known
-            .directory
-            .on_changes(poll.number, arrives.then(|| changes.clone()));
-        if !arrives {
+        let polled = match arrival {
+            Arrival::Whole => Polled::Answered(changes),
+            Arrival::Never => Polled::Failed,
+            Arrival::Broken => Polled::Unreadable,
+        };
+        known.directory.on_changes(poll.number, polled);
+        if arrival == Arrival::Broken && poll.after.is_some() {
+            self.forgotten = at;
+        }
+        if arrival != Arrival::Whole {
             return;
         }
         if poll.after.is_some() && self.numbering != answered.numbering {
@@ -224,10 +246,10 @@ proptest! {
 
     #[test]
     fn no_facts_are_older_than_a_change(events in prop::collection::vec(events(), 0..120)) {
-        let mut known = Known::new();
+        let known = Known::new();
         let mut run = Run::default();
         for (at, event) in events.into_iter().enumerate() {
-            run.on(at + 1, event, &mut known);
+            run.on(at + 1, event, &known);
             run.check_all(&known);
         }
     }
