@@ -319,6 +319,10 @@ impl Bench {
         let sorted = self.times("sorted page", calls.min(50), |_| {
             search(&self.big, &page("userName")).map(drop)
         })?;
+        let whole = page("userName").replace("&attributes=userName", "");
+        let sorted_whole = self.times("sorted page, all attributes", calls.min(50), |_| {
+            search(&self.big, &whole).map(drop)
+        })?;
         let sorted_by_family = self.times("sorted page by familyName", calls.min(5), |_| {
             search(&self.big, &page("name.familyName")).map(drop)
         })?;
@@ -357,6 +361,7 @@ impl Bench {
             "members": self.args.members,
             "userNameEq": by_name, "emailsContain": contains, "emailsContainOneLetter": one_letter,
             "emailsContainSmallTenant": small_contains, "sortedPage": sorted,
+            "sortedPageWhole": sorted_whole,
             "sortedPageByFamilyName": sorted_by_family, "patchMember": member,
             "create": created, "createSmallTenant": created_small,
             "createsPerSecond": parallel,

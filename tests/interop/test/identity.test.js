@@ -17,7 +17,7 @@ import { startDemo } from '../lib/upstreams.js';
 const USER = 'urn:ietf:params:scim:schemas:core:2.0:User';
 const GROUP = 'urn:ietf:params:scim:schemas:core:2.0:Group';
 const PATCH = 'urn:ietf:params:scim:api:messages:2.0:PatchOp';
-/** Runs of each measurement; `cargo xtask bench --identity` asks for 100. */
+/** Runs of each measurement; `cargo xtask bench --directory` asks for 100. */
 const RUNS = Number(process.env.IG_RUNS ?? 3);
 /** Requests that are answered alike before two workers are believed to. */
 const IN_A_ROW = 10;

@@ -50,7 +50,7 @@ impl Directory {
     pub(crate) async fn follow(&self, store: &Store) -> Result<(), sqlx::Error> {
         let _reading = self.reading.lock().await;
         loop {
-            let before = *self.position.borrow();
+            let before = self.last();
             let rows: Vec<(i64, String, Option<String>)> = sqlx::query_as(
                 "SELECT number, tenant, user_id FROM directory_changes WHERE number > $1 \
                  ORDER BY number LIMIT $2",
@@ -80,6 +80,15 @@ impl Directory {
                 return Ok(());
             }
         }
+    }
+
+    /// Whether somebody knows of a change that was not read here yet.
+    pub(crate) fn is_behind(&self, after: Option<u64>) -> bool {
+        after.is_some_and(|after| i64::try_from(after).is_ok_and(|one| one > self.last()))
+    }
+
+    fn last(&self) -> i64 {
+        *self.position.borrow()
     }
 
     /// What has changed after a position: at once if something has, otherwise

@@ -70,6 +70,10 @@ async fn answer_changes(
 ) -> Result<Json<Changes>, ApiError> {
     let request: ChangesRequest = read(&body)?;
     authorise(&app, peer, &request.graph)?;
+    if app.directory.is_behind(request.after) {
+        // Another replica told it already.
+        super::tell(&app).await;
+    }
     let wait = Duration::from_millis(request.wait_ms.into());
     let mut closing = app.closing.subscribe();
     let changes = app.directory.changes(request.after, wait);

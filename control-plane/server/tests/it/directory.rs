@@ -9,6 +9,7 @@ use ig_e2e::{ControlPlane, RawRequest, Scim, fill, http2};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 use tokio::runtime::Runtime;
 
 use crate::databases::Database;
@@ -314,6 +315,30 @@ fn a_burst_of_another_tenant_hides_nobody() {
             is_over.store(true, Ordering::Relaxed);
             assert!(bulk.join().unwrap() > 0);
         });
+        edge.control.stop().unwrap();
+    }
+}
+
+/// A proxy that was told by another replica knows more than this one does.
+#[test]
+fn who_is_behind_reads_on_before_answering() {
+    for database in Database::each() {
+        let edge = Edge::start(&database, "externalId");
+        sqlx::any::install_default_drivers();
+        // Nobody tells this replica of it.
+        let change = "INSERT INTO directory_changes (at, tenant) VALUES (1, 'bravo') \
+                      RETURNING number";
+        let after = edge.runtime.block_on(async {
+            let mut connection = sqlx::AnyConnection::connect(&database.url).await.unwrap();
+            let after: i64 = sqlx::query_scalar(change)
+                .fetch_one(&mut connection)
+                .await
+                .unwrap();
+            connection.close().await.unwrap();
+            u64::try_from(after).unwrap()
+        });
+        let changes = edge.changes(Some(after));
+        assert_eq!((changes.reset, changes.position), (false, after));
         edge.control.stop().unwrap();
     }
 }

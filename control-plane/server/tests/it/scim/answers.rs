@@ -2,6 +2,7 @@
 
 use ig_e2e::{RawRequest, Scim, http1, http2};
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
 use super::{ERROR, user};
 use crate::databases::Database;
@@ -49,6 +50,31 @@ fn every_refusal_is_a_scim_error() {
             assert_eq!(answer.body["status"], status.to_string(), "{method} {path}");
         }
     });
+}
+
+/// Nobody searches for longer than a statement may take, which only PostgreSQL
+/// bounds.
+#[test]
+fn a_search_that_takes_too_long_is_ended() {
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    let control = database.start();
+    let scim = control.provisioner("alpha", false).unwrap();
+    assert_eq!(scim.post("/Users", &user("ann")).status, 201);
+    sqlx::any::install_default_drivers();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let slow = "ALTER TABLE scim_resources RENAME TO kept; \
+        CREATE VIEW scim_resources AS SELECT * FROM kept WHERE pg_sleep(600) IS NOT NULL";
+    runtime.block_on(async {
+        let mut connection = sqlx::AnyConnection::connect(&database.url).await.unwrap();
+        sqlx::raw_sql(slow).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    });
+    let answer = scim.get("/Users");
+    assert_eq!(answer.status, 400, "{}", answer.text);
+    assert_eq!(answer.body["scimType"], "tooMany");
+    control.stop().unwrap();
 }
 
 #[test]
