@@ -61,6 +61,9 @@ pub struct DecisionRecord<'a> {
     pub code: Option<DenyCode>,
     /// The rule that decided.
     pub rule: Cow<'a, str>,
+    /// `jti` of the step-up token that counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_up: Option<Cow<'a, str>>,
     /// What policy asks of the upstream or the caller.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub obligations: Vec<Cow<'a, str>>,

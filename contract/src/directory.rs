@@ -54,6 +54,15 @@ pub struct Facts {
     pub active: bool,
     /// The user's groups, by the names policies know.
     pub groups: BTreeSet<String>,
+    /// Step-up tokens that were made before this do not count, in seconds since
+    /// the epoch: the user has logged out, or was suspended meanwhile.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub step_up_from: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(seconds: &u64) -> bool {
+    *seconds == 0
 }
 
 /// What has changed? Answered by [`Changes`], at once where something has, and
@@ -112,6 +121,7 @@ mod tests {
             user: Some("u-1".into()),
             active: true,
             groups: ["analysts".to_owned()].into(),
+            step_up_from: 0,
         };
         let changes = ChangesRequest {
             graph: "demo".into(),

@@ -11,6 +11,7 @@ pub mod headers;
 pub mod id;
 pub mod policy;
 pub mod snapshot;
+pub mod step_up;
 
 pub use answer::{Deny, DenyCode};
 pub use decision::{DecisionRecord, Mode, Outcome};

@@ -14,21 +14,36 @@ use serde_json::Value;
 use xtask::tools::root;
 
 /// Which crates of the workspace a crate may need, tests and builds aside.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("ig-contract", &[]),
     ("ig-persisted-query", &["ig-contract"]),
     ("ig-policy", &["ig-contract"]),
+    ("ig-step-up", &["ig-contract"]),
     (
         "ig-guard",
-        &["ig-contract", "ig-persisted-query", "ig-policy"],
+        &[
+            "ig-contract",
+            "ig-persisted-query",
+            "ig-policy",
+            "ig-step-up",
+        ],
     ),
     ("ig-guard-wasm", &["ig-contract", "ig-guard"]),
     ("ig-schema", &["ig-contract"]),
-    ("ig-snapshot", &["ig-contract", "ig-schema", "ig-policy"]),
+    (
+        "ig-snapshot",
+        &["ig-contract", "ig-schema", "ig-policy", "ig-step-up"],
+    ),
     ("ig-scim", &[]),
     (
         "ig-control-plane",
-        &["ig-contract", "ig-schema", "ig-snapshot", "ig-scim"],
+        &[
+            "ig-contract",
+            "ig-schema",
+            "ig-snapshot",
+            "ig-scim",
+            "ig-step-up",
+        ],
     ),
     ("ig-envoy", &["ig-contract"]),
     (

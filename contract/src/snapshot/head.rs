@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::step_up::Acr;
 use crate::{Mode, policy};
 
 /// Everything the guard needs to know beside operations and policy.
@@ -38,6 +39,10 @@ pub struct Head {
     /// tokens say so themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory: Option<Directory>,
+    /// How proofs of presence are verified. Without it nothing that needs one is
+    /// let through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_up: Option<StepUp>,
 }
 
 /// Limits on what a client sends.
@@ -108,6 +113,15 @@ pub struct Modes {
     pub persisted_query: Mode,
     /// Identity, purpose and Rego.
     pub policy: Mode,
+    /// Proofs of presence.
+    #[serde(skip_serializing_if = "is_enforced")]
+    pub step_up: Mode,
+}
+
+/// Heads of releases before step-up have no such mode.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_enforced(mode: &Mode) -> bool {
+    *mode == Mode::Enforce
 }
 
 /// A tenant.
@@ -238,6 +252,62 @@ impl Directory {
     /// `cacheEntries` where a head has none.
     pub const fn default_cache_entries() -> u32 {
         10_000
+    }
+}
+
+/// Proofs of presence: whose tokens count, and for what.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StepUp {
+    /// `iss` of the tokens: the control plane.
+    pub issuer: String,
+    /// Keys that tokens may be signed with.
+    pub keys: Vec<VerificationKey>,
+    /// Actions for which a token counts once only. A `*` at the end stands for
+    /// anything.
+    #[serde(default = "StepUp::default_single_use")]
+    pub single_use: BTreeSet<String>,
+    /// How long after it was given a proof counts, in seconds.
+    #[serde(default = "StepUp::default_max_age_seconds")]
+    pub max_age_seconds: u32,
+    /// The weakest proof that counts.
+    #[serde(default = "StepUp::default_acr")]
+    pub acr: Acr,
+}
+
+/// A public key (RFC 8037).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VerificationKey {
+    /// `kid` of the tokens.
+    pub kid: String,
+    /// The Ed25519 point, base64url.
+    pub x: String,
+}
+
+impl StepUp {
+    /// `singleUse` where a head has none.
+    pub fn default_single_use() -> BTreeSet<String> {
+        ["export:*", "crossTenant:*"].map(Into::into).into()
+    }
+
+    /// `maxAgeSeconds` where a head has none.
+    pub const fn default_max_age_seconds() -> u32 {
+        120
+    }
+
+    /// `acr` where a head has none.
+    pub const fn default_acr() -> Acr {
+        Acr::PhishingResistant
+    }
+
+    /// Whether a token counts once only for an action.
+    pub fn is_single_use(&self, action: &str) -> bool {
+        let matches = |pattern: &String| match pattern.strip_suffix('*') {
+            Some(prefix) => action.starts_with(prefix),
+            None => action == pattern,
+        };
+        self.single_use.iter().any(matches)
     }
 }
 

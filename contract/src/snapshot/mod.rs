@@ -12,7 +12,10 @@ mod operation;
 use sha2::{Digest, Sha256};
 
 pub use encode::{DocumentSource, SnapshotSource, TooLarge};
-pub use head::{Directory, Head, Identity, Limits, Link, LinkAttribute, Modes, Tenant, TextStore};
+pub use head::{
+    Directory, Head, Identity, Limits, Link, LinkAttribute, Modes, StepUp, Tenant, TextStore,
+    VerificationKey,
+};
 pub use layout::FORMAT_VERSION;
 use layout::{ALIAS_BYTES, DOCUMENT_BYTES, Sections, TEXT_IS_REMOTE, Table, u32_at};
 pub use operation::{

@@ -52,6 +52,24 @@ pub struct Operation {
     pub clients: Vec<String>,
 }
 
+impl Operation {
+    /// Whether it takes data out or reaches into other tenants.
+    pub fn is_sensitive(&self) -> bool {
+        let is_sensitive = |action: &Action| {
+            ["export:", "crossTenant:"]
+                .iter()
+                .any(|prefix| action.name.starts_with(prefix))
+        };
+        self.cross_tenant || self.actions.iter().any(is_sensitive)
+    }
+
+    /// Whether it needs a proof of presence: where the schema says so, and
+    /// wherever it is [sensitive](Self::is_sensitive).
+    pub fn needs_step_up(&self) -> bool {
+        self.step_up || self.is_sensitive()
+    }
+}
+
 /// One action of an operation.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

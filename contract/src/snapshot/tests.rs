@@ -70,6 +70,7 @@ fn head() -> Head {
             cache_bytes: 1 << 20,
         }),
         directory: None,
+        step_up: None,
     }
 }
 

@@ -21,7 +21,7 @@ use crate::error::{ApiError, Problem};
 use crate::extract::Json;
 use crate::{
     audit, catalogue, decisions, graphs, metrics, policies, proxies, schemas, scim, snapshots,
-    tenants,
+    step_up, tenants, webauthn,
 };
 
 /// Largest body: a catalogue or SDL of a large graph.
@@ -153,6 +153,14 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(tokens::create, tokens::list))
         .routes(routes!(tokens::revoke))
         .routes(routes!(audit::list))
+        .routes(routes!(webauthn::registration::registration_options))
+        .routes(routes!(webauthn::registration::registration_verify))
+        .routes(routes!(webauthn::authentication::authentication_options))
+        .routes(routes!(webauthn::authentication::authentication_verify))
+        .routes(routes!(webauthn::passkeys::list))
+        .routes(routes!(webauthn::passkeys::remove))
+        .routes(routes!(step_up::end_own))
+        .routes(routes!(step_up::keys::jwks))
 }
 
 /// The OpenAPI 3.1 document of the API.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use webauthn_rs::prelude::Webauthn;
 
 use crate::auth::{Failures, Logins, Oidc};
 use crate::decisions::Queue;
@@ -37,6 +38,10 @@ pub(crate) struct App {
     pub(crate) searches: Arc<Turns>,
     /// What cursors are sealed with.
     pub(crate) secret: Arc<Secret>,
+    /// Verifies what authenticators answer.
+    pub(crate) webauthn: Arc<Webauthn>,
+    /// `iss` of step-up tokens.
+    pub(crate) issuer: Arc<str>,
     /// How clients reach the API, if that is not as they say in `Host`.
     pub(crate) public_url: Option<Arc<str>>,
     /// Whether the API's listener is TLS.

@@ -47,6 +47,29 @@ struct Raw {
     grpc_tls: Option<TlsFiles>,
     oidc: Option<OidcConfig>,
     decisions: Decisions,
+    webauthn: WebauthnConfig,
+}
+
+/// The site that passkeys are of. Changing its id makes all of them useless.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct WebauthnConfig {
+    /// A domain that all origins are in.
+    pub rp_id: String,
+    /// As users see it.
+    pub rp_name: String,
+    /// Where the pages are that ask for proofs: scheme, host and port.
+    pub origins: Vec<String>,
+}
+
+impl Default for WebauthnConfig {
+    fn default() -> Self {
+        Self {
+            rp_id: "localhost".into(),
+            rp_name: "IntelGraph Guard".into(),
+            origins: vec!["http://localhost:8080".into()],
+        }
+    }
 }
 
 /// URL of a database, `sqlite:` or `postgres:`. It may hold a password, so it
@@ -127,6 +150,8 @@ pub struct Config {
     pub login_ca: PathBuf,
     /// Calls without a valid token that are looked at, by address and minute.
     pub failed_logins_per_minute: u32,
+    /// The site that passkeys are of.
+    pub webauthn: WebauthnConfig,
 }
 
 /// Everything that is wrong with a configuration.
@@ -151,6 +176,7 @@ impl Config {
             public_url: None,
             login_ca: system_authorities(),
             failed_logins_per_minute: FAILED_LOGINS,
+            webauthn: WebauthnConfig::default(),
         }
     }
 
@@ -212,6 +238,7 @@ impl Config {
             public_url: raw.public_url,
             login_ca: raw.login_ca.unwrap_or_else(system_authorities),
             failed_logins_per_minute: raw.failed_logins_per_minute.unwrap_or(FAILED_LOGINS),
+            webauthn: raw.webauthn,
         }
     }
 
@@ -229,6 +256,7 @@ impl Config {
         {
             problems.push("public-url: must begin with `https://` or `http://`".into());
         }
+        problems.extend(self.webauthn.problems());
         problems.extend(self.oidc.iter().flat_map(OidcConfig::problems));
         let listeners = [
             ("listen", self.listen, &self.tls),
@@ -254,6 +282,30 @@ impl Config {
                 problems.push(error.to_string());
             }
         }
+    }
+}
+
+impl WebauthnConfig {
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for origin in &self.origins {
+            let is_local = origin.starts_with("http://localhost:") || origin == "http://localhost";
+            if !origin.starts_with("https://") && !is_local {
+                problems.push(format!(
+                    "webauthn.origins: {origin}: browsers have passkeys over `https://` only, \
+                     and at `http://localhost`"
+                ));
+            }
+        }
+        if problems.is_empty()
+            && let Err(error) = crate::webauthn::verifier(self)
+        {
+            problems.push(format!(
+                "webauthn.rp-id: {} is not the domain of every origin ({error})",
+                self.rp_id
+            ));
+        }
+        problems
     }
 }
 

@@ -10,6 +10,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::webauthn::Refusal;
+
 /// Why a request did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiError {
@@ -42,6 +44,22 @@ pub(crate) enum ApiError {
     /// Too many calls without a valid token; come back after so many seconds.
     #[error("too many calls without a valid token from this address; wait {0} s")]
     Locked(u64),
+    /// A proof of presence does not count.
+    #[error("{}", .0.detail())]
+    Presence(Refusal),
+    /// A proof of presence for this action is needed (RFC 9470).
+    #[error("{detail}")]
+    StepUp {
+        reason: String,
+        detail: String,
+        action: &'static str,
+    },
+    /// A login that is no older than so many seconds is needed (RFC 9470).
+    #[error(
+        "log in again first: this needs a login of the last {0} s, and a token that says when \
+         (`auth_time`)"
+    )]
+    StaleLogin(u64),
     /// The issuer's keys cannot be had.
     #[error("the token's issuer cannot be asked for its keys; try again later")]
     Issuer,
@@ -88,8 +106,10 @@ impl ApiError {
 
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Unauthenticated | Self::StepUp { .. } | Self::StaleLogin(_) => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::Forbidden(_) | Self::Presence(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
@@ -103,6 +123,29 @@ impl ApiError {
 }
 
 impl ApiError {
+    /// Which of the reasons that one status may have.
+    fn reason(&self) -> Option<String> {
+        match self {
+            Self::Presence(refusal) => Some(refusal.reason().to_owned()),
+            Self::StepUp { reason, .. } => Some(reason.clone()),
+            Self::StaleLogin(_) => Some("stale-login".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// What a caller has to prove (RFC 6750 §3, RFC 9470 §3).
+    fn challenge(&self) -> Option<String> {
+        const ERROR: &str = "Bearer error=\"insufficient_user_authentication\"";
+        match self {
+            Self::StepUp { action, .. } => Some(format!(
+                "{ERROR}, acr_values=\"phr\", max_age=\"120\", actions=\"{action}\""
+            )),
+            Self::StaleLogin(seconds) => Some(format!("{ERROR}, max_age=\"{seconds}\"")),
+            _ if self.status() == StatusCode::UNAUTHORIZED => Some("Bearer".to_owned()),
+            _ => None,
+        }
+    }
+
     /// Logs what callers are not told.
     pub(crate) fn log(&self) {
         if let Self::Store(_) | Self::Task(_) = self {
@@ -130,6 +173,9 @@ pub(crate) struct Problem {
     status: u16,
     /// What is wrong, and what to do.
     detail: String,
+    /// Which of the reasons that one status may have, for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
     /// Everything that is wrong, where it is more than one thing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     problems: Vec<String>,
@@ -139,11 +185,13 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = self.status();
         let retry_after = self.retry_after();
+        let challenge = self.challenge();
         self.log();
         let problem = Problem {
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
             detail: self.to_string(),
+            reason: self.reason(),
             problems: match self {
                 Self::Invalid(problems) => problems,
                 _ => Vec::new(),
@@ -153,8 +201,8 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         let media_type = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, media_type);
-        if status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        if let Some(challenge) = challenge.and_then(|text| HeaderValue::from_str(&text).ok()) {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());

@@ -23,9 +23,11 @@ mod schemas;
 mod scim;
 mod server;
 mod snapshots;
+mod step_up;
 mod store;
 mod tenants;
 mod tls;
+mod webauthn;
 mod xds;
 
 pub use api::document;

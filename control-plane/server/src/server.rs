@@ -22,7 +22,7 @@ use crate::snapshots::Publications;
 use crate::store::Store;
 use crate::tls::{Peer, TlsListener};
 use crate::xds::Ecds;
-use crate::{Config, api, auth};
+use crate::{Config, api, auth, step_up, webauthn};
 
 /// Why the server does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,9 @@ pub enum CannotServe {
     /// Changes of users and groups cannot be read.
     #[error("the directory cannot be read")]
     Directory(#[source] sqlx::Error),
+    /// The site of passkeys is none.
+    #[error("the site that passkeys are of is not valid")]
+    Webauthn(#[source] webauthn_rs::prelude::WebauthnError),
     /// An address is taken, or not ours.
     #[error("cannot listen on {0}")]
     Listen(SocketAddr, #[source] std::io::Error),
@@ -105,6 +108,12 @@ impl Server {
             .map_err(CannotServe::Directory)?;
         let secret = store.secret("cursor").await;
         let secret = secret.map_err(CannotServe::Directory)?;
+        step_up::prepare(&store)
+            .await
+            .map_err(CannotServe::Directory)?;
+        let webauthn = webauthn::verifier(&config.webauthn).map_err(CannotServe::Webauthn)?;
+        let issuer = config.public_url.clone();
+        let issuer = issuer.or_else(|| config.webauthn.origins.first().cloned());
         let metrics = Arc::new(Metrics::new());
         let (decisions, writer) = Writer::new(store.clone(), metrics.clone(), config.decisions);
         Ok(Self {
@@ -121,6 +130,8 @@ impl Server {
                 directory: Arc::new(directory),
                 searches: Arc::default(),
                 secret: Arc::new(secret),
+                webauthn,
+                issuer: issuer.unwrap_or_default().into(),
                 public_url: config.public_url.as_deref().map(Into::into),
                 is_https: config.tls.is_some(),
             },
@@ -259,6 +270,9 @@ async fn follow(app: App) {
             pruned = Instant::now();
             if let Err(error) = directory::prune(&app.store).await {
                 tracing::warn!(%error, "old changes of users and groups are not forgotten");
+            }
+            if let Err(error) = step_up::prune(&app.store).await {
+                tracing::warn!(%error, "old step-up tokens are not forgotten");
             }
         }
         if listener.is_none() {

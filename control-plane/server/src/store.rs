@@ -285,6 +285,10 @@ mod tests {
                 include_str!("../migrations/sqlite/0002_directory.sql"),
                 include_str!("../migrations/postgres/0002_directory.sql"),
             ),
+            (
+                include_str!("../migrations/sqlite/0004_step_up.sql"),
+                include_str!("../migrations/postgres/0004_step_up.sql"),
+            ),
         ];
         for (sqlite, postgres) in files {
             let translated = sqlite

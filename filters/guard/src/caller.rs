@@ -24,6 +24,7 @@ pub(crate) struct Asker {
     /// Of the question that is under way.
     ticket: Ticket,
     is_asked_again: bool,
+    step_up_from: u64,
 }
 
 const UNAVAILABLE: Deny = Deny::new(
@@ -53,6 +54,11 @@ impl Asker {
             Some(Err(deny)) => Some(deny.clone()),
             None => Some(Actor::UNAUTHENTICATED),
         }
+    }
+
+    /// Step-up tokens made before this do not count, in seconds since the epoch.
+    pub(crate) fn step_up_from(&self) -> u64 {
+        self.step_up_from
     }
 
     /// Who asks.
@@ -110,6 +116,7 @@ impl Exchange {
 
     fn make_actor(&mut self, guard: &Guard, known: &KnownCaller, facts: &Rc<Facts>) {
         let head = guard.snapshot().head();
+        self.asker.step_up_from = facts.step_up_from;
         self.asker.actor = Some(known.by_facts(facts, &guard.identities, head));
     }
 
@@ -153,18 +160,8 @@ impl Exchange {
         };
         match directory.freshness() {
             Freshness::Fresh => Ok(()),
-            Freshness::Stale if !is_sensitive(operation) => Ok(()),
+            Freshness::Stale if !operation.is_sensitive() => Ok(()),
             Freshness::Stale | Freshness::Expired => Err(STALE),
         }
     }
-}
-
-fn is_sensitive(operation: &Operation) -> bool {
-    let is_sensitive =
-        |action: &str| action.starts_with("export:") || action.starts_with("crossTenant:");
-    operation.cross_tenant
-        || operation
-            .actions
-            .iter()
-            .any(|action| is_sensitive(&action.name))
 }

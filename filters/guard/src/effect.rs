@@ -3,6 +3,8 @@
 use ig_contract::TextHash;
 #[cfg(feature = "policy")]
 use ig_contract::directory::FactsRequest;
+#[cfg(feature = "policy")]
+use ig_contract::step_up::SpendRequest;
 
 /// The next step of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,6 +17,10 @@ pub enum Step {
     /// body may come meanwhile: keep it, and bring it when it is awaited.
     #[cfg(feature = "policy")]
     FetchFacts(FactsRequest),
+    /// Hold the request, ask the control plane whether this token may be used,
+    /// and come back with its answer.
+    #[cfg(feature = "policy")]
+    SpendToken(SpendRequest),
     /// Let it go on, with these changes.
     Forward(Forward),
     /// Answer it.

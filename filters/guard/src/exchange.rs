@@ -8,15 +8,16 @@ use ig_contract::snapshot::{Document, Operation, OperationIndex};
 use ig_contract::{Deny, DenyCode, Mode, TextHash, headers};
 #[cfg(feature = "policy")]
 use ig_persisted_query::Request;
-use ig_persisted_query::{
-    Item, Method, RequestParts, canonical_body, canonical_target, decode, select, select_by_text,
-};
+use ig_persisted_query::{Item, Method, RequestParts, decode, select, select_by_text};
 
 #[cfg(feature = "policy")]
 use crate::caller::Asker;
 use crate::effect::{Forward, Step};
 use crate::head::is_ours;
+#[cfg(feature = "policy")]
+use crate::presence::Spending;
 use crate::record::{Ruling, records};
+use crate::rewrite::Rewrite;
 use crate::{Guard, RequestHead, reply};
 
 /// One request.
@@ -28,7 +29,12 @@ pub struct Exchange {
     pub(crate) asker: Asker,
     /// The whole body, once it is here.
     body: Option<Vec<u8>>,
-    texts: BTreeMap<TextHash, Option<String>>,
+    pub(crate) texts: BTreeMap<TextHash, Option<String>>,
+    /// Seconds since the epoch, where somebody has to know.
+    #[cfg(feature = "policy")]
+    pub(crate) now: Option<u64>,
+    #[cfg(feature = "policy")]
+    pub(crate) spending: Spending,
 }
 
 /// The guards, in the words of a decision.
@@ -37,13 +43,15 @@ pub(crate) enum By {
     PersistedQuery,
     #[cfg(feature = "policy")]
     Policy,
+    #[cfg(feature = "policy")]
+    StepUp,
 }
 
 /// An operation of the catalogue that a request names.
 #[derive(Clone)]
 pub(crate) struct Selected {
     pub(crate) document: Document,
-    index: OperationIndex,
+    pub(crate) index: OperationIndex,
     pub(crate) operation: Rc<Operation>,
 }
 
@@ -51,11 +59,6 @@ const NO_SNAPSHOT: Deny = Deny::new(
     DenyCode::GuardUnavailable,
     "no-snapshot",
     "The guard has no configuration yet; try again later.",
-);
-const TEXT_UNAVAILABLE: Deny = Deny::new(
-    DenyCode::GuardUnavailable,
-    "text-unavailable",
-    "The operation's text could not be fetched; try again later.",
 );
 const TOO_LARGE: Deny = Deny::new(
     DenyCode::RequestTooLarge,
@@ -86,6 +89,10 @@ impl Exchange {
             asker: Asker::default(),
             body: None,
             texts: BTreeMap::new(),
+            #[cfg(feature = "policy")]
+            now: None,
+            #[cfg(feature = "policy")]
+            spending: Spending::default(),
         }
     }
 
@@ -204,7 +211,7 @@ impl Exchange {
         all_here.then(|| self.judge())
     }
 
-    fn judge(&mut self) -> Step {
+    pub(crate) fn judge(&mut self) -> Step {
         let Some(guard) = self.guard.clone() else {
             return self.finish(None, &[self.shape_deny(NO_SNAPSHOT)]);
         };
@@ -239,28 +246,38 @@ impl Exchange {
     ) -> Step {
         let rulings: Vec<_> = items
             .iter()
-            .map(|item| self.rule(guard, method, item))
+            .map(|item| self.rule(guard, method, is_batch, item))
             .collect();
-        if self.is_denied(&rulings) || !self.rewrites(guard) {
-            return self.finish_as(Some(guard), &rulings, is_batch, Forward::default());
+        let mut forward = Forward::default();
+        if !self.is_denied(&rulings) {
+            if self.rewrites(guard) {
+                match self.rewrite(guard, method, is_batch, items, &rulings) {
+                    Ok(Rewrite::Done(anew)) => forward = anew,
+                    Ok(Rewrite::Needs(hashes)) => return Step::FetchTexts(hashes),
+                    Err(deny) => return self.finish(Some(guard), &[self.shape_deny(deny)]),
+                }
+            }
+            // Last of all: what does not go on has not used its token.
+            #[cfg(feature = "policy")]
+            if let Some(token) = self.to_spend(guard, &rulings) {
+                return Step::SpendToken(token);
+            }
         }
-        match self.rewrite(guard, method, is_batch, items, &rulings) {
-            Ok(Rewrite::Done(forward)) => self.finish_as(Some(guard), &rulings, is_batch, forward),
-            Ok(Rewrite::Needs(hashes)) => Step::FetchTexts(hashes),
-            Err(deny) => self.finish(Some(guard), &[self.shape_deny(deny)]),
-        }
+        self.finish_as(Some(guard), &rulings, is_batch, forward)
     }
 
     /// Rules on one operation.
-    fn rule(&self, guard: &Guard, method: Method, item: &Item<'_>) -> Ruling {
+    fn rule(&self, guard: &Guard, method: Method, is_batch: bool, item: &Item<'_>) -> Ruling {
         let selected = match self.select(guard, method, item) {
             Ok(selected) => selected,
             Err(deny) => return self.shape_deny(deny),
         };
         #[cfg(feature = "policy")]
         if let (true, Ok(request)) = (guard.guards.policy, item) {
-            return self.ask_policy(guard, request, selected);
+            return self.ask_policy(guard, is_batch, request, selected);
         }
+        #[cfg(not(feature = "policy"))]
+        let _ = is_batch;
         Ruling::allow_listed(selected)
     }
 
@@ -285,7 +302,13 @@ impl Exchange {
     }
 
     #[cfg(feature = "policy")]
-    fn ask_policy(&self, guard: &Guard, request: &Request<'_>, selected: Selected) -> Ruling {
+    fn ask_policy(
+        &self,
+        guard: &Guard,
+        is_batch: bool,
+        request: &Request<'_>,
+        selected: Selected,
+    ) -> Ruling {
         let known = match self.asker.actor() {
             Ok(known) => known,
             Err(deny) => return Ruling::deny(By::Policy, deny, Some(selected)),
@@ -303,75 +326,13 @@ impl Exchange {
         });
         let is_sure = || self.check_freshness(guard, &selected.operation);
         match grant.and_then(|grant| is_sure().map(|()| grant)) {
-            Ok(grant) => Ruling::granted(grant, selected),
+            Ok(grant) => match self.prove(guard, is_batch, request, &selected) {
+                Ok(proof) => Ruling::granted(grant, selected, proof),
+                Err(ruling) => *ruling,
+            },
             Err(deny) => Ruling::deny(By::Policy, deny, Some(selected)),
         }
     }
-
-    fn rewrite(
-        &self,
-        guard: &Guard,
-        method: Method,
-        is_batch: bool,
-        items: &[Item<'_>],
-        rulings: &[Ruling],
-    ) -> Result<Rewrite, Deny> {
-        let mut parts = Vec::with_capacity(items.len());
-        let mut needed = Vec::new();
-        for (item, ruling) in items.iter().zip(rulings) {
-            let (Ok(request), Some(selected)) = (item, &ruling.selected) else {
-                return Err(TEXT_UNAVAILABLE);
-            };
-            let Selected {
-                document,
-                index,
-                operation,
-            } = selected;
-            let fetched = self.texts.get(&document.hash);
-            let text = fetched.and_then(Option::as_deref);
-            if text == Some("") {
-                return Err(TEXT_UNAVAILABLE);
-            }
-            match guard.prepared(document, *index, operation, text) {
-                Some(prepared) => parts.push((prepared, operation.as_ref(), request)),
-                None => needed.push(document.hash),
-            }
-        }
-        if !needed.is_empty() {
-            needed.sort_unstable();
-            needed.dedup();
-            return Ok(Rewrite::Needs(needed));
-        }
-        let head = guard.snapshot().head();
-        let mut forward = Forward::default();
-        match (method, parts.as_slice()) {
-            (Method::Get, [(prepared, operation, request)]) => {
-                let limit = head.limits.max_target_bytes;
-                let target = canonical_target(prepared, operation, request, &head.endpoint, limit)?;
-                forward.set.push((":path", target));
-            }
-            _ => {
-                let parts = parts.iter().map(|(prepared, operation, request)| {
-                    (prepared.as_ref(), *operation, *request)
-                });
-                let body = canonical_body(is_batch, parts);
-                if self.head.target() != head.endpoint {
-                    forward.set.push((":path", head.endpoint.clone()));
-                }
-                forward
-                    .set
-                    .push(("content-type", "application/json".to_owned()));
-                forward.set.push(("content-length", body.len().to_string()));
-                forward.body = Some(body);
-            }
-        }
-        Ok(Rewrite::Done(forward))
-    }
-}
-
-enum Rewrite {
-    Done(Forward),
-    Needs(Vec<TextHash>),
 }
 
 impl Exchange {
@@ -401,6 +362,8 @@ impl Exchange {
             By::PersistedQuery => modes.persisted_query,
             #[cfg(feature = "policy")]
             By::Policy => modes.policy,
+            #[cfg(feature = "policy")]
+            By::StepUp => modes.step_up,
         }
     }
 
@@ -427,10 +390,9 @@ impl Exchange {
         if !is_denied {
             return Step::Forward(self.annotate(rulings, records, forward));
         }
-        let denies: Vec<_> = rulings.iter().map(Ruling::as_denied).collect();
         let answer = self.head.answer();
         Step::Reply(reply::reply(
-            &denies,
+            rulings,
             is_batch,
             answer,
             &self.decision_id,

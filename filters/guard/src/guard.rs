@@ -7,6 +7,8 @@ use ig_contract::{InvalidSnapshot, Snapshot};
 use ig_persisted_query::Prepared;
 #[cfg(feature = "policy")]
 use ig_policy::{InvalidProgram, Policy};
+#[cfg(feature = "policy")]
+use ig_step_up::{InvalidKey, StepUp};
 
 #[cfg(feature = "policy")]
 use crate::Directory;
@@ -19,7 +21,7 @@ use crate::operations::Operations;
 pub struct Guards {
     /// The allow-list and canonical re-emission.
     pub persisted_query: bool,
-    /// Identity, purpose and Rego.
+    /// Identity, purpose, Rego and proofs of presence.
     #[cfg(feature = "policy")]
     pub policy: bool,
 }
@@ -34,6 +36,10 @@ pub enum InvalidConfiguration {
     #[cfg(feature = "policy")]
     #[error("policy is not valid")]
     Policy(#[from] InvalidProgram),
+    /// A key of step-up tokens is none.
+    #[cfg(feature = "policy")]
+    #[error("step-up is not valid")]
+    StepUp(#[from] InvalidKey),
 }
 
 /// A guard of one snapshot revision.
@@ -43,6 +49,8 @@ pub struct Guard {
     pub(crate) operations: Operations,
     #[cfg(feature = "policy")]
     pub(crate) policy: Policy,
+    #[cfg(feature = "policy")]
+    pub(crate) step_up: Option<StepUp>,
     #[cfg(feature = "policy")]
     pub(crate) identities: Identities,
     #[cfg(feature = "policy")]
@@ -69,6 +77,11 @@ impl Guard {
             operations: Operations::new(prepared_bytes),
             #[cfg(feature = "policy")]
             policy: Policy::load(head, snapshot.program())?,
+            #[cfg(feature = "policy")]
+            step_up: match &head.step_up {
+                Some(settings) => Some(StepUp::new(settings, &head.graph)?),
+                None => None,
+            },
             #[cfg(feature = "policy")]
             identities: Identities::default(),
             #[cfg(feature = "policy")]

@@ -164,6 +164,12 @@ impl RequestHead {
         self.authority.get()
     }
 
+    /// Step-up token, where there is one.
+    #[cfg(feature = "policy")]
+    pub(crate) fn step_up(&self) -> Option<&str> {
+        self.step_up.get()
+    }
+
     /// Headers that must not reach the upstream.
     pub(crate) fn strip(&self) -> &[String] {
         &self.strip

@@ -18,8 +18,11 @@ mod head;
 #[cfg(feature = "policy")]
 mod identity;
 mod operations;
+#[cfg(feature = "policy")]
+mod presence;
 mod record;
 mod reply;
+mod rewrite;
 
 #[cfg(feature = "policy")]
 pub use directory::Directory;

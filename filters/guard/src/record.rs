@@ -4,15 +4,25 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use ig_contract::{DecisionRecord, Deny, DenyCode, Mode, Outcome};
+#[cfg(feature = "policy")]
+use ig_step_up::Proof;
 
 use crate::Guard;
 use crate::exchange::{By, Exchange, Selected};
+#[cfg(feature = "policy")]
+use crate::presence::Challenge;
 
 /// What was ruled on one operation.
 pub(crate) struct Ruling {
     pub(crate) by: By,
     pub(crate) selected: Option<Selected>,
     pub(crate) grant: Result<Granted, Deny>,
+    /// What the client has to prove its presence for.
+    #[cfg(feature = "policy")]
+    pub(crate) challenge: Option<Challenge>,
+    /// The proof that counted.
+    #[cfg(feature = "policy")]
+    pub(crate) proof: Option<Proof>,
 }
 
 /// Why an operation may run.
@@ -33,7 +43,16 @@ impl Ruling {
             by,
             selected,
             grant: Err(deny),
+            #[cfg(feature = "policy")]
+            challenge: None,
+            #[cfg(feature = "policy")]
+            proof: None,
         }
+    }
+
+    #[cfg(feature = "policy")]
+    pub(crate) fn with_challenge(self, challenge: Option<Challenge>) -> Self {
+        Self { challenge, ..self }
     }
 
     pub(crate) fn allow_listed(selected: Selected) -> Self {
@@ -45,16 +64,26 @@ impl Ruling {
             by: By::PersistedQuery,
             selected: Some(selected),
             grant: Ok(granted),
+            #[cfg(feature = "policy")]
+            challenge: None,
+            #[cfg(feature = "policy")]
+            proof: None,
         }
     }
 
     #[cfg(feature = "policy")]
-    pub(crate) fn granted(grant: ig_policy::Grant, selected: Selected) -> Self {
+    pub(crate) fn granted(
+        grant: ig_policy::Grant,
+        selected: Selected,
+        proof: Option<Proof>,
+    ) -> Self {
         let ig_policy::Grant { rule, obligations } = grant;
         Self {
             by: By::Policy,
             selected: Some(selected),
             grant: Ok(Granted { rule, obligations }),
+            challenge: None,
+            proof,
         }
     }
 
@@ -114,6 +143,7 @@ fn record<'a>(
         outcome,
         code,
         rule: Cow::Borrowed(rule),
+        step_up: None,
         obligations: obligations
             .iter()
             .map(|name| Cow::Borrowed(name.as_str()))
@@ -127,6 +157,10 @@ fn record<'a>(
         record.tenant_id = Some(Cow::Borrowed(&caller.tenant));
         record.actor = Some(Cow::Borrowed(&caller.subject));
         record.region = caller.region.as_deref().map(Cow::Borrowed);
+    }
+    #[cfg(feature = "policy")]
+    if let Some(proof) = &ruling.proof {
+        record.step_up = Some(Cow::Borrowed(&proof.claims.jti));
     }
     #[cfg(not(feature = "policy"))]
     let _ = &mut record;

@@ -81,6 +81,14 @@ fn push_variables(out: &mut String, operation: &Operation, request: &Request<'_>
     }
 }
 
+/// The variables of a request as they go on: a JSON object.
+pub fn canonical_variables(operation: &Operation, request: &Request<'_>) -> String {
+    let mut variables = String::from("{");
+    push_variables(&mut variables, operation, request);
+    variables.push('}');
+    variables
+}
+
 /// The canonical body: one object, or an array if the request was a batch.
 pub fn canonical_body<'a>(
     is_batch: bool,
@@ -126,9 +134,7 @@ pub fn canonical_target(
 ) -> Result<String, Deny> {
     let mut target = format!("{endpoint}{}", prepared.query(operation));
     if !request.variables.is_empty() {
-        let mut variables = String::from("{");
-        push_variables(&mut variables, operation, request);
-        variables.push('}');
+        let variables = canonical_variables(operation, request);
         target.push_str("&variables=");
         target.extend(form_urlencoded::byte_serialize(variables.as_bytes()));
     }

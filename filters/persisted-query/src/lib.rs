@@ -17,7 +17,7 @@ mod request;
 mod select;
 mod url;
 
-pub use canonical::{Prepared, canonical_body, canonical_target};
+pub use canonical::{Prepared, canonical_body, canonical_target, canonical_variables};
 pub use media::{Answer, accepts, check_content_type};
 pub use request::{Content, Item, Method, Request, RequestParts, decode};
 pub use select::{select, select_by_text};

@@ -80,6 +80,7 @@ pub(crate) fn head() -> Head {
         tenants: BTreeMap::from([("alpha".into(), alpha), ("bravo".into(), Tenant::default())]),
         texts: None,
         directory: None,
+        step_up: None,
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ig_contract::directory::{CHANGES, ChangesRequest, FACTS, FactsRequest, MAX_CHANGES_BYTES};
 use ig_contract::snapshot;
+use ig_contract::step_up::{SPEND, SpendRequest};
 use ig_guard::directory::Polled;
 use ig_guard::{Directory, Guard};
 use serde::Serialize;
@@ -65,6 +66,12 @@ fn post(
 pub(crate) fn ask(guard: &Guard, question: &FactsRequest) -> Result<u32, HostError> {
     let settings = guard.snapshot().head().directory.as_ref();
     post(settings.ok_or(host::UNREADABLE)?, FACTS, question, 0)
+}
+
+/// Asks whether a token may be used, and returns the call's token.
+pub(crate) fn spend(guard: &Guard, request: &SpendRequest) -> Result<u32, HostError> {
+    let settings = guard.snapshot().head().directory.as_ref();
+    post(settings.ok_or(host::UNREADABLE)?, SPEND, request, 0)
 }
 
 /// Asks what has changed, again and again, for as long as it lives.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 #[cfg(feature = "policy")]
 use ig_contract::directory::{Facts, FactsRequest, MAX_FACTS_BYTES};
+#[cfg(feature = "policy")]
+use ig_contract::step_up::{MAX_SPENT_BYTES, SpendRequest, Spent};
 use ig_contract::{DecisionRecord, TextHash, decision, headers};
 use ig_guard::{Exchange, Forward, Guard, Reply, RequestHead, Step};
 use proxy_wasm::traits::{Context, HttpContext};
@@ -24,6 +26,8 @@ enum Stage {
     #[cfg(feature = "policy")]
     AwaitingFacts,
     AwaitingTexts,
+    #[cfg(feature = "policy")]
+    AwaitingSpent,
     /// Sent on or answered.
     Done,
 }
@@ -135,6 +139,8 @@ impl HttpRequest {
             }
             #[cfg(feature = "policy")]
             Step::FetchFacts(question) => self.ask(&question),
+            #[cfg(feature = "policy")]
+            Step::SpendToken(token) => self.spend(&token),
             Step::FetchTexts(hashes) => {
                 self.stage = Stage::AwaitingTexts;
                 self.fetch(&hashes)
@@ -191,11 +197,48 @@ impl HttpRequest {
 
     #[cfg(feature = "policy")]
     fn after_facts(&mut self, facts: Option<Facts>) -> Result<Step, HostError> {
-        let exchange = self.exchange.as_mut().ok_or(HostError(0))?;
-        match exchange.on_facts(facts) {
+        match self.told_time()?.on_facts(facts) {
             Step::AwaitBody if self.is_whole => self.on_whole_body(),
             step => Ok(step),
         }
+    }
+
+    /// Asks whether a token may be used. What cannot be asked is answered by
+    /// nothing.
+    #[cfg(feature = "policy")]
+    fn spend(&mut self, token: &SpendRequest) -> Result<Action, HostError> {
+        self.stage = Stage::AwaitingSpent;
+        let guard = self.guard.clone().ok_or(HostError(0))?;
+        if let Ok(token) = directory::spend(&guard, token) {
+            self.question = Some(token);
+            return Ok(Action::Pause);
+        }
+        let step = self.after_spent(None)?;
+        self.apply(step)
+    }
+
+    #[cfg(feature = "policy")]
+    fn on_spent(&mut self, body_size: usize) {
+        self.question = None;
+        let spent = host::call_response(body_size, MAX_SPENT_BYTES);
+        let spent = spent.and_then(|body| serde_json::from_slice(&body).ok());
+        self.resume(|request| request.after_spent(spent));
+    }
+
+    #[cfg(feature = "policy")]
+    fn after_spent(&mut self, spent: Option<Spent>) -> Result<Step, HostError> {
+        let exchange = self.told_time()?;
+        Ok(exchange.on_spent(spent))
+    }
+
+    /// The exchange, told what time it is where that counts.
+    fn told_time(&mut self) -> Result<&mut Exchange, HostError> {
+        let exchange = self.exchange.as_mut().ok_or(HostError(0))?;
+        #[cfg(feature = "policy")]
+        if exchange.needs_time() {
+            exchange.set_time(host::now_nanos()? / 1_000_000_000);
+        }
+        Ok(exchange)
     }
 
     /// Keeps what arrives of a body before it is awaited.
@@ -237,8 +280,7 @@ impl HttpRequest {
 
     fn on_whole_body(&mut self) -> Result<Step, HostError> {
         let body = host::buffer(Buffer::RequestBody, usize::MAX)?.unwrap_or_default();
-        let exchange = self.exchange.as_mut().ok_or(HostError(0))?;
-        Ok(exchange.on_body(body))
+        Ok(self.told_time()?.on_body(body))
     }
 }
 
@@ -246,7 +288,10 @@ impl Context for HttpRequest {
     fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
         #[cfg(feature = "policy")]
         if self.question == Some(token) {
-            return self.on_facts(body_size);
+            return match self.stage {
+                Stage::AwaitingSpent => self.on_spent(body_size),
+                _ => self.on_facts(body_size),
+            };
         }
         let Some(at) = self.fetches.iter().position(|(known, _)| *known == token) else {
             return;
@@ -257,11 +302,10 @@ impl Context for HttpRequest {
         }
         let text = host::call_response(body_size, usize::MAX);
         let step = self
-            .exchange
-            .as_mut()
-            .and_then(|exchange| exchange.on_text(hash, text));
-        if let Some(step) = step {
-            self.resume(|_| Ok(step));
+            .told_time()
+            .map(|exchange| exchange.on_text(hash, text));
+        if let Some(step) = step.transpose() {
+            self.resume(|_| step);
         }
     }
 }
@@ -270,8 +314,7 @@ impl HttpContext for HttpRequest {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
         self.advance(|request| {
             request.begin()?;
-            let exchange = request.exchange.as_mut().ok_or(HostError(0))?;
-            Ok(exchange.on_head(end_of_stream))
+            Ok(request.told_time()?.on_head(end_of_stream))
         })
     }
 
@@ -281,7 +324,7 @@ impl HttpContext for HttpRequest {
             #[cfg(feature = "policy")]
             Stage::AwaitingFacts => return self.on_early_body(size, end_of_stream),
             Stage::Done => return Action::Continue,
-            Stage::Head | Stage::AwaitingTexts => return Action::Pause,
+            _ => return Action::Pause,
         }
         if end_of_stream {
             return self.advance(Self::on_whole_body);
@@ -299,7 +342,7 @@ impl HttpContext for HttpRequest {
             #[cfg(feature = "policy")]
             Stage::AwaitingFacts => self.on_early_trailers(),
             Stage::Done => Action::Continue,
-            Stage::Head | Stage::AwaitingTexts => Action::Pause,
+            _ => Action::Pause,
         }
     }
 

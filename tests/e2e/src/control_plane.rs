@@ -97,8 +97,20 @@ impl ControlPlane {
         path: &str,
         body: impl AsRef<[u8]>,
     ) -> (u16, Value) {
+        let headers = token.map(|token| ("authorization", token));
+        self.call_with(headers.as_slice(), method, path, body)
+    }
+
+    /// Status and body of a call with these headers.
+    pub fn call_with(
+        &self,
+        headers: &[(&str, &str)],
+        method: &str,
+        path: &str,
+        body: impl AsRef<[u8]>,
+    ) -> (u16, Value) {
         let url = format!("http://{}", self.http);
-        match call(&url, token, method, path, body.as_ref()) {
+        match call(&url, headers, method, path, body.as_ref()) {
             Ok(answer) => answer,
             Err(error) => (0, Value::String(format!("{error:#}"))),
         }
@@ -117,7 +129,7 @@ impl Drop for ControlPlane {
 /// When it is not answered.
 pub fn call(
     url: &str,
-    token: Option<&str>,
+    headers: &[(&str, &str)],
     method: &str,
     path: &str,
     body: &[u8],
@@ -133,8 +145,8 @@ pub fn call(
         .method(method)
         .uri(format!("{url}{path}"))
         .header("content-type", "application/json");
-    if let Some(token) = token {
-        request = request.header("authorization", token);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
     }
     let mut answer = agent.run(request.body(body)?)?;
     let bytes = answer

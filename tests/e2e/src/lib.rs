@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod authenticator;
 mod authority;
 mod client;
 mod control_plane;
@@ -14,6 +15,7 @@ mod process;
 mod recorder;
 mod scim;
 
+pub use authenticator::{Authenticator, flags};
 pub use authority::{Authority, Pair};
 pub use client::{RawRequest, RawResponse, http1, http2};
 pub use control_plane::{ControlPlane, call, fill, policy_bundle};

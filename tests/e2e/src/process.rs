@@ -129,7 +129,13 @@ impl ControlPlaneProcess {
     pub fn try_call(&self, method: &str, path: &str, body: &[u8]) -> Result<(u16, Value)> {
         let url = format!("http://{}", self.http);
         let token = format!("Bearer {}", self.token);
-        call(&url, Some(&token), method, path, body)
+        call(
+            &url,
+            &[("authorization", token.as_str())],
+            method,
+            path,
+            body,
+        )
     }
 
     /// As [`Self::try_call`]; status 0 is no answer.

@@ -11,9 +11,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ig_contract::directory::FactsRequest;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::issuer::{TokenIssuer, Trust};
 use super::keys::KeySource;
+use super::role::Session;
 use super::{Grant, Person, Principal};
 use crate::app::App;
 use crate::error::ApiError;
@@ -122,7 +124,7 @@ pub(super) async fn verify(
             ca: app.logins.ca.clone(),
         });
         let claims = issuer.verify(token).await?;
-        return person(app, tenant, &claimed.issuer, &claims).await;
+        return person(app, tenant, &claimed.issuer, &claims, token).await;
     }
     Err(ApiError::Unauthenticated)
 }
@@ -132,6 +134,7 @@ async fn person(
     tenant: String,
     issuer: &str,
     claims: &Value,
+    token: &str,
 ) -> Result<Principal, ApiError> {
     let subject = claims["sub"].as_str().ok_or(ApiError::Unauthenticated)?;
     let mut connection = app.store.pool().acquire().await?;
@@ -168,6 +171,12 @@ async fn person(
         .admin_groups
         .iter()
         .any(|group| groups.contains(&group.to_lowercase()));
+    let session = Session {
+        issuer: request.issuer,
+        subject: request.subject,
+        id: session_id(claims, token),
+        auth_time: claims["auth_time"].as_u64(),
+    };
     let tenant = request.tenant;
     Ok(Principal {
         name,
@@ -175,8 +184,19 @@ async fn person(
             tenant,
             user,
             is_admin,
+            session,
         }),
     })
+}
+
+/// The session that a token is of (OpenID Connect Front-Channel Logout: `sid`).
+fn session_id(claims: &Value, token: &str) -> String {
+    let claim = |name: &str| {
+        let value = claims[name].as_str()?;
+        Some(format!("{name}:{}", hex::encode(Sha256::digest(value))))
+    };
+    let hash = || format!("token:{}", hex::encode(Sha256::digest(token)));
+    claim("sid").or_else(|| claim("jti")).unwrap_or_else(hash)
 }
 
 #[cfg(test)]

@@ -65,6 +65,24 @@ impl FromRequestParts<App> for Principal {
     }
 }
 
+/// A caller who is a user of a tenant, by an access token of the tenant's own
+/// issuer.
+pub(crate) struct User {
+    pub(crate) by: Principal,
+    pub(crate) person: Person,
+}
+
+impl FromRequestParts<App> for User {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let by = Principal::from_request_parts(parts, app).await?;
+        let person = by.person().cloned();
+        let person = person.ok_or(ApiError::Forbidden("user of a tenant"))?;
+        Ok(Self { by, person })
+    }
+}
+
 async fn find(app: &App, token: &str) -> Result<Principal, ApiError> {
     if token.starts_with(token::PREFIX) {
         return token::find(&app.store, token).await;

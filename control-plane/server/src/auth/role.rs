@@ -69,6 +69,21 @@ pub(crate) struct Person {
     pub(crate) user: String,
     /// Whether a group makes it an admin of the tenant.
     pub(crate) is_admin: bool,
+    pub(crate) session: Session,
+}
+
+/// A login of a user, as its access token tells of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Session {
+    /// `iss` of the token.
+    pub(crate) issuer: String,
+    /// `sub` of the token.
+    pub(crate) subject: String,
+    /// `sid` or `jti` of the token; without either, its hash.
+    pub(crate) id: String,
+    /// When the user logged in, in seconds since the epoch, where the token says
+    /// so.
+    pub(crate) auth_time: Option<u64>,
 }
 
 /// What a provisioner may.

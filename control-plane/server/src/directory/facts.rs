@@ -9,7 +9,7 @@ use super::{feed, link};
 use crate::app::App;
 use crate::auth::Principal;
 use crate::error::ApiError;
-use crate::{scim, tenants};
+use crate::{scim, step_up, tenants};
 
 /// A user that a subject without a link may be linked to, and the rule that
 /// found it.
@@ -72,6 +72,7 @@ async fn read(app: &App, of: &FactsRequest) -> Result<(Facts, Option<Candidate>)
         user: None,
         active: false,
         groups: BTreeSet::new(),
+        step_up_from: 0,
     };
     // An issuer that the tenant no longer has says nothing, nor did it before.
     let Some(rule) = rule else {
@@ -94,6 +95,7 @@ async fn read(app: &App, of: &FactsRequest) -> Result<(Facts, Option<Candidate>)
     if let Some(active) = active {
         facts.active = active != 0;
         facts.groups = scim::groups_of(&mut view, &of.tenant, &user).await?;
+        facts.step_up_from = step_up::tokens_from(&mut view, &of.tenant, &user).await?;
         facts.user = Some(user);
     }
     view.commit().await?;

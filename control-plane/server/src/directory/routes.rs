@@ -8,13 +8,14 @@ use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::routing::post;
 use axum::{Json, Router};
 use ig_contract::directory::{CHANGES, Changes, ChangesRequest, FACTS, Facts, FactsRequest};
+use ig_contract::step_up::{SPEND, SpendRequest, Spent};
 use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
 
 use super::facts::facts;
 use crate::app::App;
 use crate::auth::Principal;
 use crate::error::ApiError;
-use crate::{tls, xds};
+use crate::{step_up, tls, xds};
 
 /// Where guards look by default.
 const PREFIX: &str = "/directory/v1/";
@@ -28,6 +29,7 @@ pub(crate) fn routes(app: App) -> Router {
     Router::new()
         .route(&format!("{PREFIX}{FACTS}"), post(answer_facts))
         .route(&format!("{PREFIX}{CHANGES}"), post(answer_changes))
+        .route(&format!("{PREFIX}{SPEND}"), post(answer_spend))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(app)
 }
@@ -61,6 +63,16 @@ async fn answer_facts(
     let request: FactsRequest = read(&body)?;
     let by = authorise(&app, peer, &request.graph)?;
     Ok(Json(facts(&app, &by, &request).await?))
+}
+
+async fn answer_spend(
+    State(app): State<App>,
+    peer: Peer,
+    body: Bytes,
+) -> Result<Json<Spent>, ApiError> {
+    let request: SpendRequest = read(&body)?;
+    authorise(&app, peer, &request.graph)?;
+    Ok(Json(step_up::answer_spend(&app, &request).await?))
 }
 
 async fn answer_changes(

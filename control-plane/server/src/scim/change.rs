@@ -15,8 +15,7 @@ use super::members::{self, Changed, Members, refuse_privileged};
 use super::render::{location, render};
 use super::rows::{self, Stored};
 use crate::app::App;
-use crate::{audit, auth};
-use crate::{directory, tenants};
+use crate::{audit, auth, directory, step_up, tenants, webauthn};
 
 /// Members of a group that is still answered with all of them; a larger one is
 /// answered 204, as Entra ID asks for.
@@ -317,6 +316,9 @@ impl<'a> Change<'a> {
             before: was.as_deref(),
             after: is.as_deref(),
         };
+        if kind == ResourceType::User {
+            end_proofs(&mut self.transaction, tenant, before, after).await?;
+        }
         audit::record(&mut self.transaction, &self.caller.by, change).await?;
         let whose = whose(before, after, changed);
         directory::record(&mut self.transaction, tenant, &whose).await?;
@@ -330,6 +332,26 @@ impl<'a> Change<'a> {
         }
         Ok(())
     }
+}
+
+/// Whoever is suspended or deleted has proved nothing from then on, also if the
+/// suspension is taken back at once.
+async fn end_proofs(
+    transaction: &mut Transaction<'static, Any>,
+    tenant: &str,
+    before: Option<&Stored>,
+    after: Option<&Stored>,
+) -> Result<(), sqlx::Error> {
+    let Some(before) = before else {
+        return Ok(());
+    };
+    if after.is_none_or(|after| !after.is_active) {
+        step_up::end(transaction, tenant, &before.id).await?;
+    }
+    if after.is_none() {
+        webauthn::forget(transaction, tenant, &before.id).await?;
+    }
+    Ok(())
 }
 
 fn action(of: ResourceType, how: &str) -> &'static str {

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::{audit, catalogue, graphs, policies, schemas, tenants};
+use crate::{audit, catalogue, graphs, policies, schemas, step_up, tenants};
 
 /// Compiles what is stored for a graph: one state of it, and the number of
 /// that state.
@@ -20,8 +20,9 @@ pub(super) async fn compile(app: &App, graph: &str) -> Result<(Compiled, i64), A
     let bundle = policies::find(&mut view, &stored.bundle).await?;
     let operations = catalogue::active(&mut view, graph).await?;
     let tenants = tenants::all(&mut view).await?;
+    let step_up = step_up::settings(&mut view, &app.issuer).await?;
     view.commit().await?;
-    let config = config(graph, &stored, &tenants)?;
+    let config = config(graph, &stored, &tenants, step_up)?;
     let work = move || {
         let schema = Schema::parse(&sdl, Limits::SCHEMA).map_err(ApiError::invalid)?;
         let imported = import(&schema, operations, Limits::DOCUMENT, &mut |_, _| ());
@@ -50,8 +51,18 @@ fn config(
     graph: &str,
     stored: &graphs::Graph,
     tenants: &std::collections::BTreeMap<String, ig_contract::snapshot::Tenant>,
+    step_up: Table,
 ) -> Result<Config, ApiError> {
     let mut table: Table = stored.settings.parse().map_err(ApiError::invalid)?;
+    // Without a directory nobody says which tokens were used, so none counts.
+    if table.contains_key("directory") {
+        let own = table
+            .entry("step-up")
+            .or_insert_with(|| Table::new().into());
+        if let Some(own) = own.as_table_mut() {
+            own.extend(step_up);
+        }
+    }
     table.insert("version".into(), ig_snapshot::CONFIG_VERSION.into());
     table.insert("graph".into(), graph.into());
     table.insert("schema-tag".into(), stored.schema_tag.as_str().into());
@@ -87,6 +98,7 @@ fn one_tenant(tenant: &ig_contract::snapshot::Tenant) -> Result<Table, ApiError>
         let mode = |mode| Value::try_from(mode).map_err(ApiError::invalid);
         one.insert("persisted-query".into(), mode(modes.persisted_query)?);
         one.insert("policy".into(), mode(modes.policy)?);
+        one.insert("step-up".into(), mode(modes.step_up)?);
         table.insert("modes".into(), one.into());
     }
     Ok(table)

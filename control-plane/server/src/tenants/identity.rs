@@ -15,6 +15,7 @@ use crate::auth::{Principal, Role, is_safe_url};
 use crate::error::{ApiError, Problem};
 use crate::extract::{Json, Path};
 use crate::store::{is_conflict, now};
+use crate::webauthn::Attestation;
 
 /// Identities of a tenant.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
@@ -28,6 +29,8 @@ pub(crate) struct TenantIdentity {
     /// Groups whose users are admins of the tenant, at this API too.
     #[schema(value_type = Vec<String>)]
     pub(crate) admin_groups: BTreeSet<String>,
+    /// Which passkeys the tenant takes.
+    pub(crate) attestation: Attestation,
     /// Issuers whose access tokens this API takes as those of users of the
     /// tenant. The tenant's `issuers` say how their subjects are linked.
     pub(crate) logins: Vec<Login>,
@@ -65,6 +68,10 @@ pub(crate) async fn put_identity(
     for login in &identity.logins {
         check(login)?;
     }
+    identity
+        .attestation
+        .authorities()
+        .map_err(ApiError::invalid)?;
     let after = serde_json::to_string(&identity).map_err(ApiError::invalid)?;
     let mut transaction = app.store.begin().await?;
     app.store.lock(&mut transaction, "tenants").await?;

@@ -194,6 +194,10 @@ async fn forget(
         "subject_links",
         "scim_resources",
         "tenant_logins",
+        "passkeys",
+        "ceremonies",
+        "step_up_tokens",
+        "step_up_ends",
     ] {
         let sql = format!("DELETE FROM {table} WHERE tenant = $1");
         sqlx::query(sqlx::AssertSqlSafe(sql))

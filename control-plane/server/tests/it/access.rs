@@ -51,6 +51,8 @@ enum Needs {
     Tenant(&'static str),
     /// The role, or the own tenant's admin, who sees only that.
     Scoped,
+    /// A user of a tenant, whom no token of the API is of.
+    User,
 }
 
 /// Method, path as the document has it, what it needs. A route without a row
@@ -91,6 +93,14 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("get", "/tokens", Needs::Owner),
     ("delete", "/tokens/{id}", Needs::Owner),
     ("get", "/audit", Needs::Viewer),
+    ("post", "/webauthn/registration/options", Needs::User),
+    ("post", "/webauthn/registration/verify", Needs::User),
+    ("post", "/webauthn/authentication/options", Needs::User),
+    ("post", "/webauthn/authentication/verify", Needs::User),
+    ("get", "/webauthn/passkeys", Needs::User),
+    ("delete", "/webauthn/passkeys/{id}", Needs::User),
+    ("post", "/step-up/end", Needs::User),
+    ("get", "/.well-known/jwks.json", Needs::Nothing),
 ];
 
 fn documented() -> Vec<(String, String)> {
@@ -226,6 +236,7 @@ fn every_route_asks_for_its_role() {
                 Needs::Publisher => may("publisher"),
                 Needs::Owner => may("owner"),
                 Needs::Tenant(role) => may(role) || matches!(who, As::Alpha),
+                Needs::User => false,
                 Needs::Scoped => may("viewer") || matches!(who, As::Alpha),
             };
             let deletes = (*method, *route) == ("delete", "/tenants/{tenant}");

@@ -19,4 +19,5 @@ mod oidc;
 mod publish;
 mod scim;
 mod start;
+mod step_up;
 mod tls;

@@ -155,7 +155,7 @@ fn a_full_disk_refuses_changes_and_keeps_what_was_acknowledged() {
     let call = |method: &str, path: &str, body: &str| {
         ig_e2e::call(
             &format!("http://{address}"),
-            Some(&token),
+            &[("authorization", token.as_str())],
             method,
             path,
             body.as_bytes(),

@@ -1,6 +1,6 @@
 //! What a configuration has to hold.
 
-use ig_contract::snapshot::{Directory, Head, Identity, Limits, Tenant, TextStore};
+use ig_contract::snapshot::{Directory, Head, Identity, Limits, StepUp, Tenant, TextStore};
 
 use super::CONFIG_VERSION;
 use crate::Problems;
@@ -32,6 +32,14 @@ pub(super) fn head(head: &Head, problems: &mut Problems) {
     }
     if let Some(one) = &head.directory {
         directory(one, problems);
+    }
+    if let Some(one) = &head.step_up {
+        step_up(one, problems);
+        problems.check(
+            head.directory.is_some(),
+            "step-up",
+            "needs a `[directory]`: the control plane says which tokens were used, and whose ended",
+        );
     }
 }
 
@@ -125,6 +133,37 @@ fn directory(directory: &Directory, problems: &mut Problems) {
     for (key, value, most) in ranges {
         let message = format!("{value} is not between 1 and {most}");
         problems.check((1..=most).contains(&value), path(key), message);
+    }
+}
+
+fn step_up(step_up: &StepUp, problems: &mut Problems) {
+    problems.check(
+        is_url(&step_up.issuer),
+        "step-up.issuer",
+        "is not an http or https URL",
+    );
+    problems.check(
+        !step_up.keys.is_empty(),
+        "step-up.keys",
+        "there is none, so no token would count",
+    );
+    if let Err(error) = ig_step_up::StepUp::new(step_up, "") {
+        problems.add("step-up.keys", error.to_string());
+    }
+    let age = step_up.max_age_seconds;
+    let message = format!("{age} is not between 1 and 3600");
+    problems.check(
+        (1..=3600).contains(&age),
+        "step-up.max-age-seconds",
+        message,
+    );
+    for pattern in &step_up.single_use {
+        let name = pattern.strip_suffix('*').unwrap_or(pattern);
+        problems.check(
+            !pattern.is_empty() && !name.contains('*') && name.bytes().all(|byte| byte.is_ascii_graphic()),
+            "step-up.single-use",
+            format!("`{pattern}` is neither the name of an action nor the beginning of some with `*` behind it"),
+        );
     }
 }
 

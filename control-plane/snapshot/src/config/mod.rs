@@ -2,6 +2,7 @@
 
 mod check;
 mod directory;
+mod step_up;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +11,7 @@ use ig_contract::snapshot::{Head, Identity, Limits, Modes, Tenant, TextStore};
 use serde::Deserialize;
 
 use self::directory::{RawDirectory, RawLink};
+use self::step_up::RawStepUp;
 use crate::Problems;
 
 /// Version of the file's format.
@@ -97,6 +99,7 @@ struct Raw {
     #[serde(default)]
     tenants: BTreeMap<String, RawTenant>,
     directory: Option<RawDirectory>,
+    step_up: Option<RawStepUp>,
 }
 
 #[derive(Deserialize, Default)]
@@ -153,6 +156,7 @@ struct RawIdentity {
 struct RawModes {
     persisted_query: Option<Mode>,
     policy: Option<Mode>,
+    step_up: Option<Mode>,
 }
 
 #[derive(Deserialize)]
@@ -190,6 +194,7 @@ impl Raw {
             tenants: tenants.collect(),
             texts: None,
             directory: self.directory.map(Into::into),
+            step_up: self.step_up.map(Into::into),
         };
         check::version(self.version, problems);
         check::head(&head, problems);
@@ -242,6 +247,7 @@ impl RawModes {
         Modes {
             persisted_query: self.persisted_query.unwrap_or(base.persisted_query),
             policy: self.policy.unwrap_or(base.policy),
+            step_up: self.step_up.unwrap_or(base.step_up),
         }
     }
 }

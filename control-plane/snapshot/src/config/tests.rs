@@ -1,4 +1,5 @@
 use ig_contract::snapshot::{Directory, Link, LinkAttribute};
+use ig_contract::step_up::Acr;
 
 use super::*;
 
@@ -64,10 +65,20 @@ timeout-ms = 200
 ttl-seconds = 30
 max-stale-seconds = 60
 cache-entries = 100
+[step-up]
+issuer = "https://ig.example"
+keys = [{{ kid = "k1", x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }}]
+single-use = ["export:*"]
+max-age-seconds = 60
+acr = "phrh"
 "#
     );
     let config = Config::parse(&toml).unwrap();
     let head = config.head("r1");
+    let step_up = head.step_up.unwrap();
+    assert_eq!((step_up.max_age_seconds, step_up.acr), (60, Acr::Hardware));
+    assert_eq!(step_up.keys[0].kid, "k1");
+    assert!(step_up.is_single_use("export:a") && !step_up.is_single_use("crossTenant:a"));
     assert_eq!(head.limits.max_batch, 5);
     assert_eq!(head.identity.client_claim, "client_id");
     assert_eq!(head.modes.policy, Mode::Shadow);
@@ -114,7 +125,7 @@ purposes-by-group = { analyst = ["export"] }
 colour = "red"
 [tenants.alpha.modes]
 policy = "enforce"
-step-up = "shadow"
+stepup = "shadow"
 "#;
     assert_eq!(
         paths(toml),
@@ -122,7 +133,7 @@ step-up = "shadow"
             "limits.max-dept",
             "surprise",
             "tenants.alpha.colour",
-            "tenants.alpha.modes.step-up",
+            "tenants.alpha.modes.stepup",
             "version",
             "graph",
             "schema-tag",
@@ -134,6 +145,27 @@ step-up = "shadow"
             "tenants.alpha.purposes-by-group.analyst",
         ]
     );
+}
+
+#[test]
+fn what_step_up_needs() {
+    let key = "keys = [{ kid = \"k\", x = \"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\" }]";
+    let directory = "[directory]\ncluster = \"c\"\nauthority = \"a\"\n";
+    let good = format!("[step-up]\nissuer = \"https://ig.example\"\n{key}\n");
+    let paths = |more: &str| paths(&format!("{LEAST}\n[tenants.alpha]\n{more}"));
+    Config::parse(&format!("{LEAST}\n[tenants.alpha]\n{directory}{good}")).unwrap();
+    // Nobody would say which tokens were used.
+    assert_eq!(paths(&good), ["step-up"]);
+    for (from, to, path) in [
+        ("https://", "", "step-up.issuer"),
+        ("11q", "", "step-up.keys"),
+        ("[{", "[] #", "step-up.keys"),
+        ("\n", "\nmax-age-seconds = 0\n", "step-up.max-age-seconds"),
+        ("\n", "\nsingle-use = [\"a*b\"]\n", "step-up.single-use"),
+    ] {
+        let wrong = format!("{directory}{}", good.replacen(from, to, 1));
+        assert_eq!(paths(&wrong), [path], "{wrong}");
+    }
 }
 
 #[test]

@@ -46,6 +46,7 @@ fn snapshot(region: &str, program: &[u8], texts: &[(&str, &str, u32)]) -> Snapsh
             tenants: BTreeMap::from([("alpha".into(), tenant)]),
             texts: None,
             directory: None,
+            step_up: None,
         },
         program: program.to_vec(),
         documents: documents.collect(),

@@ -36,6 +36,7 @@ fn facts(position: u64, user: Option<&str>) -> Facts {
         position,
         user: user.map(ToOwned::to_owned),
         active: user.is_some(),
+        step_up_from: 0,
         groups: [format!("of-{position}")].into(),
     }
 }

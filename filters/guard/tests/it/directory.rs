@@ -32,6 +32,7 @@ fn facts(position: u64, groups: &[&str]) -> Facts {
         position,
         user: Some("u1".into()),
         active: true,
+        step_up_from: 0,
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
     }
 }
@@ -333,7 +334,11 @@ fn verdicts(guard: &Rc<Guard>) -> [(u16, String); 4] {
 
 #[test]
 fn what_may_be_out_of_date_exports_nothing() {
-    let guard = asking();
+    let guard = guard(BOTH, |head| {
+        with_directory(head);
+        // These would need a proof as well.
+        head.modes.step_up = Mode::Shadow;
+    });
     let ok = (200, String::new());
     let stale = (503, "directory-stale".to_owned());
     // Nobody has said what changes, but facts can be had.
@@ -371,6 +376,7 @@ fn in_shadow_nobody_waits_for_more_than_an_answer() {
     let shadow = Modes {
         persisted_query: Mode::Shadow,
         policy: Mode::Shadow,
+        step_up: Mode::Shadow,
     };
     let suspended = Facts {
         active: false,

@@ -55,6 +55,9 @@ static PROGRAM: LazyLock<Vec<u8>> = LazyLock::new(|| {
     compile_policy(&Bundle::from_files(files).unwrap()).unwrap()
 });
 
+/// Seconds since the epoch.
+pub(crate) const NOW: u64 = 1_800_000_000;
+
 pub(crate) const BOTH: Guards = Guards {
     persisted_query: true,
     policy: true,
@@ -89,6 +92,7 @@ pub(crate) fn head() -> Head {
             cache_bytes: 1_000,
         }),
         directory: None,
+        step_up: None,
     }
 }
 
@@ -238,6 +242,9 @@ impl Sent {
         let pairs = self.headers.iter();
         let head = RequestHead::read(pairs.map(|(name, value)| (&name[..], &value[..])));
         let mut exchange = Exchange::new(guard.cloned(), DECISION_ID.to_owned(), head);
+        if exchange.needs_time() {
+            exchange.set_time(NOW);
+        }
         exchange.identify(|| self.verified.clone());
         let is_get = self
             .headers

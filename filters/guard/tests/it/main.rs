@@ -14,4 +14,5 @@ mod identity;
 mod modes;
 mod properties;
 mod records;
+mod step_up;
 mod texts;

@@ -10,6 +10,7 @@ const fn modes(persisted_query: Mode, policy: Mode) -> Modes {
     Modes {
         persisted_query,
         policy,
+        step_up: Mode::Enforce,
     }
 }
 

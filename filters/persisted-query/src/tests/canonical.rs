@@ -122,6 +122,7 @@ fn catalogue() -> Snapshot {
             tenants: BTreeMap::new(),
             texts: None,
             directory: None,
+            step_up: None,
         },
         program: Vec::new(),
         documents: documents

@@ -207,6 +207,7 @@ fn facts_say_what_tokens_do_not() {
         position: 1,
         user: user.map(ToOwned::to_owned),
         active,
+        step_up_from: 0,
         groups: strings(groups).into_iter().collect(),
     };
     type Case<'a> = (Facts, Result<&'a [&'a str], &'a str>);

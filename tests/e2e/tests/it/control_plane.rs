@@ -376,12 +376,13 @@ async fn nothing_acknowledged_is_lost() {
             let token = format!("Bearer {}", control.token);
             let changing = scope.spawn(move || {
                 let (mut kept, mut last) = (Vec::new(), None);
+                let headers = [("authorization", token.as_str())];
                 for change in 0.. {
                     let path = format!("/tenants/t{round}-{change}");
-                    let put = ig_e2e::call(&url, Some(&token), "PUT", &path, b"{}");
+                    let put = ig_e2e::call(&url, &headers, "PUT", &path, b"{}");
                     let Ok((204, _)) = put else { break };
                     kept.push(path);
-                    let answer = ig_e2e::call(&url, Some(&token), "POST", "/snapshots/demo", b"");
+                    let answer = ig_e2e::call(&url, &headers, "POST", "/snapshots/demo", b"");
                     let Ok((200, answer)) = answer else { break };
                     last = Some((answer["revision"].as_str().unwrap().to_owned(), kept.len()));
                 }

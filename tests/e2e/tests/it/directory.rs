@@ -47,6 +47,7 @@ impl People {
             position: 1,
             user: Some("u-1".into()),
             active: true,
+            step_up_from: 0,
             groups: ["analyst".to_owned()].into(),
         };
         let people = Self {

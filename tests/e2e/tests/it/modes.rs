@@ -11,6 +11,7 @@ use crate::skip;
 const SHADOW: Modes = Modes {
     persisted_query: Mode::Shadow,
     policy: Mode::Shadow,
+    step_up: Mode::Shadow,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,6 +82,7 @@ async fn each_guard_has_its_mode_and_each_tenant_may_have_its_own() {
     fixture.head.modes = Modes {
         persisted_query: Mode::Shadow,
         policy: Mode::Enforce,
+        step_up: Mode::Enforce,
     };
     if let Some(bravo) = fixture.head.tenants.get_mut("bravo") {
         bravo.modes = Some(SHADOW);

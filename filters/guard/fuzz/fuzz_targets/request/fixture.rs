@@ -161,6 +161,7 @@ fn source(modes: Modes, program: &[u8]) -> SnapshotSource {
             cache_bytes: 1,
         }),
         directory: None,
+        step_up: None,
     };
     let documents = CATALOGUE.iter().map(|(names, kind, text, embed)| {
         let operations = names.iter().map(|name| operation(name, *kind)).collect();
@@ -199,9 +200,11 @@ impl Fixture {
         let shadow = Modes {
             persisted_query: Mode::Shadow,
             policy: Mode::Shadow,
+            step_up: Mode::Shadow,
         };
         let policy_shadow = Modes {
             policy: Mode::Shadow,
+            step_up: Mode::Shadow,
             ..Modes::default()
         };
         Self {

@@ -104,6 +104,7 @@ impl Server {
             position: self.position,
             user: user.map(ToString::to_string),
             active: true,
+            step_up_from: 0,
             groups: [at.to_string()].into(),
         }
     }

@@ -1,0 +1,187 @@
+//! Step-up tokens: what a fresh proof of presence was given for, and for how
+//! long it counts. The control plane signs them (JWT, RFC 7519, by EdDSA, RFC
+//! 8037); the guard verifies them.
+
+use serde::{Deserialize, Serialize};
+
+/// `typ` of the header, so that no other token counts as one.
+pub const TYPE: &str = "step-up+jwt";
+/// `alg` of the header; there is no other.
+pub const ALGORITHM: &str = "EdDSA";
+/// Difference of clocks that is overlooked, in seconds.
+pub const LEEWAY_SECONDS: u64 = 5;
+/// Longest life of a token, in seconds.
+pub const MAX_LIFE_SECONDS: u64 = 120;
+/// Longest token that is looked at, in bytes.
+pub const MAX_TOKEN_BYTES: usize = 4096;
+/// Most actions that one proof may be given for.
+pub const MAX_ACTIONS: usize = 16;
+
+/// How strong the proof was (OpenID EAP ACR Values 1.0).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, Serialize, Deserialize)]
+pub enum Acr {
+    /// A one-time password: break-glass.
+    #[serde(rename = "otp")]
+    Otp,
+    /// Phishing-resistant.
+    #[serde(rename = "phr")]
+    PhishingResistant,
+    /// Phishing-resistant, by hardware that is known by its attestation.
+    #[serde(rename = "phrh")]
+    Hardware,
+}
+
+impl Acr {
+    /// As `acr` has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Otp => "otp",
+            Self::PhishingResistant => "phr",
+            Self::Hardware => "phrh",
+        }
+    }
+}
+
+/// Header of a token.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// [`ALGORITHM`]
+    pub alg: String,
+    /// [`TYPE`]
+    pub typ: String,
+    /// Which key.
+    pub kid: String,
+}
+
+/// Claims of a token. Unknown ones make it invalid: what a later release adds
+/// might narrow what a token is good for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claims {
+    /// The control plane.
+    pub iss: String,
+    /// The graph.
+    pub aud: String,
+    /// `sub` of the access token.
+    pub sub: String,
+    /// `iss` of the access token: subjects are unique within one only.
+    pub sub_iss: String,
+    /// Tenant.
+    pub tid: String,
+    /// The actions it was given for.
+    pub actions: Vec<String>,
+    /// What exactly, where it was given for one request only: SHA-256, in hex,
+    /// of the document's hash (hex) and the variables as they go on (JSON).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// How strong the proof was.
+    pub acr: Acr,
+    /// How it was given (RFC 8176).
+    pub amr: Vec<String>,
+    /// When the proof was given, in seconds since the epoch.
+    pub auth_time: u64,
+    /// When the token was made.
+    pub iat: u64,
+    /// From when on it counts.
+    pub nbf: u64,
+    /// Until when it counts.
+    pub exp: u64,
+    /// Its number; 128 random bits.
+    pub jti: String,
+}
+
+/// Name of the question whether a token that counts once has been used, below
+/// the directory's path.
+pub const SPEND: &str = "spend";
+
+/// May this token be used? Answered by [`Spent`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SpendRequest {
+    /// Name of the graph.
+    pub graph: String,
+    /// Tenant.
+    pub tenant: String,
+    /// `jti` of the token, whose signature the guard has verified.
+    pub token: String,
+}
+
+/// Outcome of a [`SpendRequest`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Spent {
+    /// It was not used before, and counts as used from now on.
+    First,
+    /// It was used before.
+    Again,
+    /// It does not count any more: it is over, or its user was suspended or has
+    /// logged out.
+    Over,
+}
+
+/// Longest answer with [`Spent`], in bytes.
+pub const MAX_SPENT_BYTES: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both sides have to read what releases before them wrote.
+    #[test]
+    fn messages_are_spelt_so() {
+        let request = SpendRequest {
+            graph: "demo".into(),
+            tenant: "alpha".into(),
+            token: "j".into(),
+        };
+        let json = serde_json::to_string(&request).unwrap();
+        assert_eq!(json, r#"{"graph":"demo","tenant":"alpha","token":"j"}"#);
+        for (spent, text) in [
+            (Spent::First, "\"first\""),
+            (Spent::Again, "\"again\""),
+            (Spent::Over, "\"over\""),
+        ] {
+            let json = serde_json::to_string(&spent).unwrap();
+            assert_eq!(json, text);
+            assert!(json.len() <= MAX_SPENT_BYTES);
+        }
+    }
+
+    #[test]
+    fn a_stronger_proof_is_more() {
+        let order = [Acr::Otp, Acr::PhishingResistant, Acr::Hardware];
+        assert!(order.is_sorted());
+        for acr in order {
+            let json = serde_json::to_string(&acr).unwrap();
+            assert_eq!(json, format!("\"{}\"", acr.as_str()));
+        }
+    }
+
+    #[test]
+    fn claims_are_spelt_so() {
+        let claims = Claims {
+            iss: "https://ig.example".into(),
+            aud: "demo".into(),
+            sub: "s-1".into(),
+            sub_iss: "https://login.example".into(),
+            tid: "alpha".into(),
+            actions: vec!["export:assets".into()],
+            resource: None,
+            acr: Acr::PhishingResistant,
+            amr: vec!["pop".into(), "user".into()],
+            auth_time: 1,
+            iat: 1,
+            nbf: 1,
+            exp: 121,
+            jti: "j".into(),
+        };
+        let json = serde_json::to_string(&claims).unwrap();
+        assert_eq!(
+            json,
+            r#"{"iss":"https://ig.example","aud":"demo","sub":"s-1","sub_iss":"https://login.example","tid":"alpha","actions":["export:assets"],"acr":"phr","amr":["pop","user"],"auth_time":1,"iat":1,"nbf":1,"exp":121,"jti":"j"}"#
+        );
+        let more = json.replace("{\"iss\"", "{\"act\":1,\"iss\"");
+        assert!(serde_json::from_str::<Claims>(&more).is_err());
+    }
+}

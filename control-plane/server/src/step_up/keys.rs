@@ -1,0 +1,178 @@
+//! Keys that tokens are signed with. A key is told before it signs, and told on
+//! until the last token that it signed is over.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ig_contract::snapshot::VerificationKey;
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use sqlx::AnyConnection;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::error::ApiError;
+use crate::extract::Json;
+use crate::store::{Store, now};
+
+/// A key that signs. It shows itself to nobody.
+pub(crate) struct Signer {
+    pub(super) kid: String,
+    pair: Ed25519KeyPair,
+}
+
+impl Signer {
+    fn of_seed(seed: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(seed, &mut bytes).ok()?;
+        let pair = Ed25519KeyPair::from_seed_unchecked(&bytes).ok()?;
+        let kid = thumbprint(&x(&pair));
+        Some(Self { kid, pair })
+    }
+
+    pub(super) fn sign(&self, message: &str) -> String {
+        URL_SAFE_NO_PAD.encode(self.pair.sign(message.as_bytes()))
+    }
+}
+
+fn x(pair: &Ed25519KeyPair) -> String {
+    URL_SAFE_NO_PAD.encode(pair.public_key())
+}
+
+/// RFC 7638, as RFC 8037 has it for this kind of key.
+fn thumbprint(x: &str) -> String {
+    let members = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
+    URL_SAFE_NO_PAD.encode(Sha256::digest(members))
+}
+
+/// Makes the first key, where there is none.
+///
+/// # Errors
+/// When it can neither be read nor made.
+pub(crate) async fn prepare(store: &Store) -> Result<(), sqlx::Error> {
+    let mut transaction = store.begin().await?;
+    store.lock(&mut transaction, "step-up-keys").await?;
+    let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM step_up_keys")
+        .fetch_one(&mut *transaction)
+        .await?;
+    if count == 0 {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|error| sqlx::Error::Protocol(error.to_string()))?;
+        let seed = hex::encode(seed);
+        let signer = Signer::of_seed(&seed);
+        let signer = signer.ok_or_else(|| sqlx::Error::Protocol("no key".into()))?;
+        sqlx::query(
+            "INSERT INTO step_up_keys (kid, seed, made_at, signs_from) VALUES ($1, $2, $3, $3)",
+        )
+        .bind(signer.kid.as_str())
+        .bind(seed)
+        .bind(now())
+        .execute(&mut *transaction)
+        .await?;
+    }
+    transaction.commit().await
+}
+
+/// The key that signs now.
+pub(super) async fn signer(connection: &mut AnyConnection) -> Result<Signer, sqlx::Error> {
+    let seed: String = sqlx::query_scalar(
+        "SELECT seed FROM step_up_keys WHERE signs_from <= $1 AND ends_at IS NULL \
+         ORDER BY signs_from DESC, kid LIMIT 1",
+    )
+    .bind(now())
+    .fetch_one(connection)
+    .await?;
+    Signer::of_seed(&seed).ok_or_else(|| sqlx::Error::Protocol("a key is not readable".into()))
+}
+
+/// The keys that proxies have to know.
+pub(super) async fn public(
+    connection: &mut AnyConnection,
+) -> Result<Vec<VerificationKey>, sqlx::Error> {
+    let seeds: Vec<String> = sqlx::query_scalar(
+        "SELECT seed FROM step_up_keys WHERE ends_at IS NULL OR ends_at > $1 ORDER BY made_at, kid",
+    )
+    .bind(now())
+    .fetch_all(connection)
+    .await?;
+    let keys = seeds.iter().filter_map(|seed| Signer::of_seed(seed));
+    Ok(keys
+        .map(|signer| VerificationKey {
+            x: x(&signer.pair),
+            kid: signer.kid,
+        })
+        .collect())
+}
+
+/// What a snapshot says of step-up, as `guard.toml` has it.
+pub(crate) async fn settings(
+    connection: &mut AnyConnection,
+    issuer: &Arc<str>,
+) -> Result<toml::Table, sqlx::Error> {
+    let keys = public(connection).await?;
+    let keys = keys.into_iter().map(|VerificationKey { kid, x }| {
+        let mut key = toml::Table::new();
+        key.insert("kid".into(), kid.into());
+        key.insert("x".into(), x.into());
+        toml::Value::Table(key)
+    });
+    let mut settings = toml::Table::new();
+    settings.insert("issuer".into(), issuer.to_string().into());
+    settings.insert("keys".into(), toml::Value::Array(keys.collect()));
+    Ok(settings)
+}
+
+/// Public keys (RFC 7517).
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Jwks {
+    keys: Vec<Jwk>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Jwk {
+    kty: &'static str,
+    crv: &'static str,
+    alg: &'static str,
+    #[serde(rename = "use")]
+    usage: &'static str,
+    kid: String,
+    x: String,
+}
+
+/// Get the keys that step-up tokens are signed with.
+#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "step-up",
+    responses((status = 200, body = Jwks)))]
+pub(crate) async fn jwks(State(app): State<App>) -> Result<Json<Jwks>, ApiError> {
+    let keys = public(&mut *app.store.pool().acquire().await?).await?;
+    let keys = keys.into_iter().map(|VerificationKey { kid, x }| Jwk {
+        kty: "OKP",
+        crv: "Ed25519",
+        alg: "EdDSA",
+        usage: "sig",
+        kid,
+        x,
+    });
+    Ok(Json(Jwks {
+        keys: keys.collect(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 8037, A.1 and A.3.
+    #[test]
+    fn keys_have_the_thumbprints_of_the_rfc() {
+        let seed = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
+        let signer = Signer::of_seed(seed).unwrap();
+        assert_eq!(signer.kid, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        assert_eq!(
+            x(&signer.pair),
+            "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+        );
+    }
+}

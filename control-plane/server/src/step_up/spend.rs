@@ -1,0 +1,132 @@
+//! Using tokens that count once: whoever is first has it, in which worker of
+//! which proxy ever.
+
+use ig_contract::snapshot::{self, Action, VerificationKey};
+use ig_contract::step_up::{LEEWAY_SECONDS, SpendRequest, Spent};
+use ig_step_up::{Question, StepUp};
+use sqlx::{Any, Transaction};
+
+use super::{keys, seconds, tokens_from};
+use crate::app::App;
+use crate::auth::Person;
+use crate::error::ApiError;
+
+/// Answers a proxy.
+pub(crate) async fn answer_spend(app: &App, request: &SpendRequest) -> Result<Spent, ApiError> {
+    let mut transaction = app.store.begin().await?;
+    let SpendRequest {
+        graph,
+        tenant,
+        token,
+    } = request;
+    let spent = spend(&mut transaction, graph, tenant, token).await?;
+    transaction.commit().await?;
+    Ok(spent)
+}
+
+async fn spend(
+    transaction: &mut Transaction<'static, Any>,
+    audience: &str,
+    tenant: &str,
+    token: &str,
+) -> Result<Spent, ApiError> {
+    let now = i64::try_from(seconds()).unwrap_or(i64::MAX);
+    let leeway = i64::try_from(LEEWAY_SECONDS).unwrap_or_default();
+    // Whose user was suspended, is gone, or has logged out since does not count,
+    // whatever the proxy knows by now.
+    let spent = sqlx::query(
+        "UPDATE step_up_tokens SET spent_at = $1 WHERE token = $2 AND graph = $3 AND tenant = $4 \
+         AND spent_at IS NULL AND ends_at + $5 > $1 \
+         AND EXISTS (SELECT 1 FROM scim_resources WHERE scim_resources.tenant = $4 \
+           AND scim_resources.id = step_up_tokens.user_id AND kind = 'User' \
+           AND active <> 0 AND deleted_at IS NULL) \
+         AND NOT EXISTS (SELECT 1 FROM step_up_ends WHERE step_up_ends.tenant = $4 \
+           AND step_up_ends.user_id = step_up_tokens.user_id \
+           AND tokens_from > step_up_tokens.made_at)",
+    )
+    .bind(now)
+    .bind(token)
+    .bind(audience)
+    .bind(tenant)
+    .bind(leeway)
+    .execute(&mut **transaction)
+    .await?;
+    if spent.rows_affected() == 1 {
+        return Ok(Spent::First);
+    }
+    let spent: Option<Option<i64>> = sqlx::query_scalar(
+        "SELECT spent_at FROM step_up_tokens WHERE token = $1 AND graph = $2 AND tenant = $3",
+    )
+    .bind(token)
+    .bind(audience)
+    .bind(tenant)
+    .fetch_optional(&mut **transaction)
+    .await?;
+    Ok(match spent.flatten() {
+        Some(_) => Spent::Again,
+        None => Spent::Over,
+    })
+}
+
+/// Uses a token for an action at the control plane itself.
+///
+/// # Errors
+/// 401 with the challenge of RFC 9470, where there is none that counts.
+pub(crate) async fn use_own(
+    app: &App,
+    transaction: &mut Transaction<'static, Any>,
+    person: &Person,
+    token: Option<&str>,
+    action: &'static str,
+) -> Result<(), ApiError> {
+    let keys = keys::public(transaction).await?;
+    let from = tokens_from(transaction, &person.tenant, &person.user).await?;
+    let number = check_own(app, person, token, action, keys, from)?;
+    match spend(transaction, &app.issuer, &person.tenant, &number).await? {
+        Spent::First => Ok(()),
+        Spent::Again | Spent::Over => Err(ApiError::StepUp {
+            reason: "step-up-used".into(),
+            detail: "The step-up token has been used; get a new one.".into(),
+            action,
+        }),
+    }
+}
+
+/// The number of a token that counts, if it was not used.
+fn check_own(
+    app: &App,
+    person: &Person,
+    token: Option<&str>,
+    action: &'static str,
+    keys: Vec<VerificationKey>,
+    from: u64,
+) -> Result<String, ApiError> {
+    let settings = snapshot::StepUp {
+        issuer: app.issuer.to_string(),
+        keys,
+        single_use: [action.to_owned()].into(),
+        max_age_seconds: snapshot::StepUp::default_max_age_seconds(),
+        acr: snapshot::StepUp::default_acr(),
+    };
+    let own = StepUp::new(&settings, &app.issuer).map_err(ApiError::invalid)?;
+    let actions = [Action {
+        name: action.to_owned(),
+        purposes: Vec::new(),
+    }];
+    let proof = own.check(Question {
+        token,
+        issuer: &person.session.issuer,
+        subject: &person.session.subject,
+        tenant: &person.tenant,
+        from,
+        actions: &actions,
+        resource: &String::new,
+        now: Some(seconds()),
+    });
+    let proof = proof.map_err(|deny| ApiError::StepUp {
+        reason: deny.rule.into_owned(),
+        detail: deny.message.into_owned(),
+        action,
+    })?;
+    Ok(proof.claims.jti.clone())
+}

@@ -1,0 +1,164 @@
+//! Proofs of presence: which operations need one, and what is asked of clients
+//! that have none.
+
+use ig_contract::step_up::{SpendRequest, Spent};
+use ig_contract::{Deny, DenyCode, Mode, TextHash};
+use ig_persisted_query::{Request, canonical_variables};
+use ig_step_up::{Proof, Question, StepUp};
+
+use crate::effect::Step;
+use crate::exchange::{By, Selected};
+use crate::record::Ruling;
+use crate::{Exchange, Guard};
+
+/// What a client has to prove its presence for (RFC 9470).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Challenge {
+    /// The weakest proof that counts.
+    pub(crate) acr: &'static str,
+    /// How long after it was given, in seconds.
+    pub(crate) max_age: u32,
+    /// Every action of the operation.
+    pub(crate) actions: Vec<String>,
+    /// Hash of the document and its variables, for whoever wants a token that
+    /// is good for nothing else.
+    pub(crate) resource: String,
+}
+
+/// What the control plane said of a token that counts once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Spending {
+    #[default]
+    NotAsked,
+    Answered(Spent),
+    Unanswered,
+}
+
+const IN_A_BATCH: Deny = Deny::new(
+    DenyCode::BatchingNotEnabled,
+    "step-up-batch",
+    "Send an operation that needs a proof of presence by itself.",
+);
+const USED: Deny = Deny::new(
+    DenyCode::StepUpRequired,
+    "step-up-used",
+    "The step-up token has been used; get a new one.",
+);
+const OVER: Deny = Deny::new(
+    DenyCode::StepUpRequired,
+    "step-up-ended",
+    "The step-up token ended with your session; get a new one.",
+);
+const UNAVAILABLE: Deny = Deny::new(
+    DenyCode::GuardUnavailable,
+    "step-up-unavailable",
+    "It could not be found out whether the step-up token was used; try again later.",
+);
+
+impl Exchange {
+    /// Whether the time has to be said before a decision.
+    pub fn needs_time(&self) -> bool {
+        self.head.step_up().is_some()
+    }
+
+    /// Says what time it is, in seconds since the epoch. Without it no step-up
+    /// token counts.
+    pub fn set_time(&mut self, now: u64) {
+        self.now = Some(now);
+    }
+
+    /// The proof of an operation that needs one; or the ruling without it.
+    pub(crate) fn prove(
+        &self,
+        guard: &Guard,
+        is_batch: bool,
+        request: &Request<'_>,
+        selected: &Selected,
+    ) -> Result<Option<Proof>, Box<Ruling>> {
+        if !selected.operation.needs_step_up() {
+            return Ok(None);
+        }
+        let resource = || resource(request, selected);
+        let proof = match is_batch {
+            true => Err(IN_A_BATCH),
+            false => self.find_proof(guard, selected, &resource),
+        };
+        proof.map(Some).map_err(|deny| {
+            let challenge = (deny.code == DenyCode::StepUpRequired)
+                .then(|| challenge(guard, selected, resource()));
+            let ruling = Ruling::deny(By::StepUp, deny, Some(selected.clone()));
+            Box::new(ruling.with_challenge(challenge))
+        })
+    }
+
+    fn find_proof(
+        &self,
+        guard: &Guard,
+        selected: &Selected,
+        resource: &dyn Fn() -> String,
+    ) -> Result<Proof, Deny> {
+        let step_up = guard.step_up.as_ref().ok_or(StepUp::NONE)?;
+        let actor = &self.asker.actor()?.actor;
+        let proof = step_up.check(Question {
+            token: self.head.step_up(),
+            issuer: &actor.issuer,
+            subject: &actor.subject,
+            tenant: &actor.tenant,
+            from: self.asker.step_up_from(),
+            actions: &selected.operation.actions,
+            resource,
+            now: self.now,
+        })?;
+        match self.spending {
+            _ if !proof.is_single_use => Ok(proof),
+            Spending::NotAsked | Spending::Answered(Spent::First) => Ok(proof),
+            Spending::Answered(Spent::Again) => Err(USED),
+            Spending::Answered(Spent::Over) => Err(OVER),
+            Spending::Unanswered => Err(UNAVAILABLE),
+        }
+    }
+
+    /// The token that is about to be used, where it counts once and nobody was
+    /// told yet. In shadow nothing is used.
+    pub(crate) fn to_spend(&self, guard: &Guard, rulings: &[Ruling]) -> Option<SpendRequest> {
+        if self.spending != Spending::NotAsked || self.mode(By::StepUp) == Mode::Shadow {
+            return None;
+        }
+        let mut proofs = rulings.iter().filter_map(|ruling| ruling.proof.as_ref());
+        let proof = proofs.find(|proof| proof.is_single_use)?;
+        Some(SpendRequest {
+            graph: guard.snapshot().head().graph.clone(),
+            tenant: proof.claims.tid.clone(),
+            token: proof.claims.jti.clone(),
+        })
+    }
+
+    /// Brings what the control plane says of a token, or that it says nothing.
+    pub fn on_spent(&mut self, spent: Option<Spent>) -> Step {
+        self.spending = spent.map_or(Spending::Unanswered, Spending::Answered);
+        self.judge()
+    }
+}
+
+fn challenge(guard: &Guard, selected: &Selected, resource: String) -> Challenge {
+    let settings = guard.step_up.as_ref().map(|step_up| step_up.settings());
+    let acr = settings.map_or_else(ig_contract::snapshot::StepUp::default_acr, |one| one.acr);
+    let max_age = settings.map_or_else(
+        ig_contract::snapshot::StepUp::default_max_age_seconds,
+        |one| one.max_age_seconds,
+    );
+    let actions = selected.operation.actions.iter();
+    Challenge {
+        acr: acr.as_str(),
+        max_age,
+        actions: actions.map(|action| action.name.clone()).collect(),
+        resource,
+    }
+}
+
+/// Hash of what is to be run: the document, and the variables as they go on.
+fn resource(request: &Request<'_>, selected: &Selected) -> String {
+    let variables = canonical_variables(&selected.operation, request);
+    let text = format!("{}{variables}", selected.document.hash);
+    TextHash::of(text.as_bytes()).to_string()
+}
