@@ -17,7 +17,7 @@ use crate::gateway::Gateway;
 use crate::skip;
 
 /// An Envoy whose guard takes its snapshot from the control plane.
-async fn gateway(grpc: SocketAddr, tls: Option<UpstreamTls>) -> Gateway {
+pub(crate) async fn gateway(grpc: SocketAddr, tls: Option<UpstreamTls>) -> Gateway {
     let fixture: Fixture = demo().await.unwrap();
     let edit = move |options: &mut ig_envoy::StaticOptions| {
         let module = options.guards[0].module.clone();
@@ -34,7 +34,7 @@ async fn gateway(grpc: SocketAddr, tls: Option<UpstreamTls>) -> Gateway {
 }
 
 /// Body of a request for an operation of the demo's catalogue, and its id.
-fn by_id(name: &str) -> (String, String) {
+pub(crate) fn by_id(name: &str) -> (String, String) {
     let manifest = std::fs::read(workspace().join("persisted-queries/manifest.json")).unwrap();
     let manifest: Value = serde_json::from_slice(&manifest).unwrap();
     let operations = manifest["operations"].as_array().unwrap();
@@ -65,14 +65,14 @@ async fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     panic!("never: {what}");
 }
 
-fn start(folder: &tempfile::TempDir, guard: std::path::PathBuf) -> ControlPlane {
+pub(crate) fn start(folder: &tempfile::TempDir, guard: std::path::PathBuf) -> ControlPlane {
     let database = format!("sqlite:{}", folder.path().join("test.db").display());
     let control = ControlPlane::start(Config::local(database, guard)).unwrap();
     fill(|method, path, body| control.call(method, path, body)).unwrap();
     control
 }
 
-fn publish(control: &ControlPlane) -> Value {
+pub(crate) fn publish(control: &ControlPlane) -> Value {
     let (status, answer) = control.call("POST", "/snapshots/demo", "");
     assert_eq!(status, 200, "{answer}");
     answer

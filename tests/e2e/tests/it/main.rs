@@ -20,4 +20,5 @@ mod identity;
 mod modes;
 mod reload;
 mod skip;
+mod step_up;
 mod texts;
