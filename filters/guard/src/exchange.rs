@@ -309,29 +309,42 @@ impl Exchange {
         request: &Request<'_>,
         selected: Selected,
     ) -> Ruling {
-        let known = match self.asker.actor() {
-            Ok(known) => known,
-            Err(deny) => return Ruling::deny(By::Policy, deny, Some(selected)),
-        };
-        let grant = self.head.check_inputs().and_then(|()| {
-            guard.policy.decide(ig_policy::Question {
-                actor_number: known.number,
-                actor: &known.actor,
-                purpose: self.head.purpose(),
-                authority: self.head.authority(),
-                operation_number: selected.index.number().into(),
-                operation: &selected.operation,
-                variables: &request.variables,
-            })
-        });
-        let is_sure = || self.check_freshness(guard, &selected.operation);
-        match grant.and_then(|grant| is_sure().map(|()| grant)) {
-            Ok(grant) => match self.prove(guard, is_batch, request, &selected) {
-                Ok(proof) => Ruling::granted(grant, selected, proof),
-                Err(ruling) => *ruling,
-            },
-            Err(deny) => Ruling::deny(By::Policy, deny, Some(selected)),
+        let grant = self.decide(guard, request, &selected);
+        if let (Err(deny), Mode::Enforce) = (&grant, self.mode(By::Policy)) {
+            return Ruling::deny(By::Policy, deny.clone(), Some(selected));
         }
+        // Where policy only watches, what it would deny still needs a proof.
+        match (grant, self.prove(guard, is_batch, request, &selected)) {
+            (Ok(grant), Ok(proof)) => Ruling::granted(grant, selected, proof),
+            (Ok(_), Err(ruling)) => *ruling,
+            (Err(_), Err(ruling)) if self.mode(By::StepUp) == Mode::Enforce => *ruling,
+            (Err(deny), proof) => Ruling {
+                proof: proof.ok().flatten(),
+                ..Ruling::deny(By::Policy, deny, Some(selected))
+            },
+        }
+    }
+
+    #[cfg(feature = "policy")]
+    fn decide(
+        &self,
+        guard: &Guard,
+        request: &Request<'_>,
+        selected: &Selected,
+    ) -> Result<ig_policy::Grant, Deny> {
+        let known = self.asker.actor()?;
+        self.head.check_inputs()?;
+        let grant = guard.policy.decide(ig_policy::Question {
+            actor_number: known.number,
+            actor: &known.actor,
+            purpose: self.head.purpose(),
+            authority: self.head.authority(),
+            operation_number: selected.index.number().into(),
+            operation: &selected.operation,
+            variables: &request.variables,
+        })?;
+        self.check_freshness(guard, &selected.operation)?;
+        Ok(grant)
     }
 }
 

@@ -170,11 +170,11 @@ const STOPS: [Stop; 20] = [
         Deny(403, "POLICY_DENIED", "retention-too-long"),
     ),
     Stop(
-        "an export",
+        "an export without a proof of presence",
         Alpha,
         Some("export"),
         Id("ExportAssets", EXPORT),
-        Data("exportAssets"),
+        Deny(401, "STEP_UP_REQUIRED", "step-up-required"),
     ),
     Stop(
         "an export against its licence",

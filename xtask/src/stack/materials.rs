@@ -80,7 +80,7 @@ impl Materials {
         let mut config = std::fs::read_to_string(self.root.join("envoy/demo/guard.toml"))
             .context("cannot read envoy/demo/guard.toml")?;
         if shadow {
-            config.push_str("\n[modes]\npersisted-query = \"shadow\"\npolicy = \"shadow\"\n");
+            config.push_str("\n[modes]\npersisted-query = \"shadow\"\npolicy = \"shadow\"\nstep-up = \"shadow\"\n");
         }
         let written = self.config();
         std::fs::write(&written, config)

@@ -213,3 +213,28 @@ fn in_shadow_nothing_is_asked_and_nothing_used() {
     let record: Value = serde_json::from_str(&mine.records).unwrap();
     assert_eq!(record["code"], "STEP_UP_REQUIRED");
 }
+
+/// Where policy only watches, what it would deny, and whoever it does not know,
+/// still needs a proof.
+#[test]
+fn a_watching_policy_lets_nobody_past_without_a_proof() {
+    let guard = guard(BOTH, |head| {
+        with_step_up(head);
+        head.modes.policy = Mode::Shadow;
+    });
+    let denied = |token: Option<&str>| export(token).set(headers::PURPOSE, "other");
+    assert_eq!(
+        denied(None).verdict(&guard),
+        (401, "step-up-required".into())
+    );
+    let token = token(json!({}));
+    let step = spending(&guard, &denied(Some(&token))).on_spent(Some(Spent::First));
+    let Step::Forward(forward) = step else {
+        panic!("{step:?}");
+    };
+    let record: Value = serde_json::from_str(&forward.records).unwrap();
+    assert_eq!(record["outcome"], "shadow-deny");
+    let nobody = export(Some(&token)).of_nobody();
+    assert_eq!(nobody.denied(&guard).status, 401);
+    assert_eq!(Sent::post(by_id(ME, "")).of_nobody().verdict(&guard).0, 200);
+}
