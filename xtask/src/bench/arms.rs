@@ -3,6 +3,9 @@
 
 use std::path::Path;
 
+use anyhow::{Context, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::load::Request;
@@ -159,10 +162,32 @@ impl Arm {
             && let Some(clusters) = config.pointer_mut("/static_resources/clusters")
             && let Some(clusters) = clusters.as_array_mut()
         {
-            clusters.push(authz_cluster(authz));
+            clusters.push(cluster("authz", authz));
         }
     }
 }
+
+/// Gives the guard another snapshot, and nginx as its directory.
+pub(super) fn with_directory(config: &mut Value, snapshot: &[u8], port: u16) -> Result<()> {
+    const GUARD: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/\
+        http_filters";
+    let filters = config.pointer_mut(GUARD).and_then(Value::as_array_mut);
+    let mut filters = filters.into_iter().flatten();
+    let guard = filters.find(|filter| filter["name"] == "ig.guard");
+    let guard = guard.context("the configuration has no guard")?;
+    guard["typed_config"]["config"]["configuration"] = json!({
+        "@type": "type.googleapis.com/google.protobuf.BytesValue",
+        "value": STANDARD.encode(snapshot),
+    });
+    let clusters = config.pointer_mut("/static_resources/clusters");
+    let clusters = clusters.and_then(Value::as_array_mut);
+    let clusters = clusters.context("the configuration has no clusters")?;
+    clusters.push(cluster(DIRECTORY, port));
+    Ok(())
+}
+
+/// Name of the directory's cluster.
+pub(super) const DIRECTORY: &str = "directory";
 
 fn lua() -> Value {
     const CODE: &str = "function envoy_on_request(handle)\n  \
@@ -189,13 +214,13 @@ fn ext_authz() -> Value {
     })
 }
 
-fn authz_cluster(port: u16) -> Value {
+fn cluster(name: &str, port: u16) -> Value {
     json!({
-        "name": "authz",
+        "name": name,
         "type": "STATIC",
         "connect_timeout": "2s",
         "load_assignment": {
-            "cluster_name": "authz",
+            "cluster_name": name,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {
                 "socket_address": {"address": "127.0.0.1", "port_value": port}}}}]}],
         },

@@ -213,12 +213,11 @@ impl Bench<'_> {
         };
         let (token, read_id) = (self.materials.token(user)?, id("AssetsByCase")?);
         let script = Script {
-            request: Request::Read,
             token: &token,
             read_id: &read_id,
             write_id: &read_id,
         };
-        script.write(self.folder)
+        script.write(self.folder, Request::Read, &[])
     }
 
     fn call(&self, method: &str, path: &str, body: &Value) -> Result<(u16, String)> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::arms::Arm;
+use super::arms::{self, Arm};
 use super::load::{Request, Script};
 use super::{GRACE, READY, upstream};
 use crate::background::Background;
@@ -25,6 +25,8 @@ pub(super) struct Fleet {
     pub(super) running: Vec<Running>,
     pub(super) read: PathBuf,
     pub(super) write: PathBuf,
+    /// Id of the query.
+    pub(super) read_id: String,
 }
 
 /// An Envoy that is ready.
@@ -58,14 +60,13 @@ impl Fleet {
                 .to_owned())
         };
         let (read_id, write_id) = (id("AssetsByCase")?, id("CreateAsset")?);
-        let script = |request| Script {
-            request,
+        let script = Script {
             token: &token,
             read_id: &read_id,
             write_id: &write_id,
         };
-        let read = script(Request::Read).write(folder)?;
-        let write = script(Request::Write).write(folder)?;
+        let read = script.write(folder, Request::Read, &[])?;
+        let write = script.write(folder, Request::Write, &[])?;
         let mut fleet = Self {
             root: root.to_owned(),
             folder: folder.to_owned(),
@@ -76,15 +77,30 @@ impl Fleet {
             running: Vec::new(),
             read,
             write,
+            read_id,
         };
         for (number, arm) in arms.iter().enumerate() {
-            let running = fleet.envoy(arm, number, other)?;
+            let running = fleet.envoy(arm, number, other, None)?;
             fleet.running.push(running);
         }
         Ok(fleet)
     }
 
-    fn envoy(&self, arm: &'static Arm, number: usize, other: &Path) -> Result<Running> {
+    /// Starts one more, with this snapshot.
+    pub(super) fn add(&mut self, arm: &'static Arm, snapshot: &Path) -> Result<()> {
+        let number = self.running.len();
+        let running = self.envoy(arm, number, Path::new(""), Some(snapshot))?;
+        self.running.push(running);
+        Ok(())
+    }
+
+    fn envoy(
+        &self,
+        arm: &'static Arm,
+        number: usize,
+        other: &Path,
+        snapshot: Option<&Path>,
+    ) -> Result<Running> {
         let (port, admin) = (net::free_port()?, net::free_port()?);
         let file = self.folder.join(format!("arm-{number}.json"));
         self.render(&file, port, admin, None)?;
@@ -95,6 +111,9 @@ impl Fleet {
             other,
             self.authz,
         );
+        if let Some(snapshot) = snapshot {
+            arms::with_directory(&mut config, &std::fs::read(snapshot)?, self.graphql)?;
+        }
         std::fs::write(&file, serde_json::to_vec(&config)?)?;
         let process = self.run(&file, arm.workers, admin, &format!("arm-{number}.log"))?;
         let id = process.id().context("Envoy ended")?;

@@ -17,6 +17,10 @@ pub(super) enum Request {
     Read,
     /// A mutation with other facts each time: the policy is evaluated.
     Write,
+    /// The query with one proof of presence.
+    Proved,
+    /// The query with a proof of many in turn.
+    ProvedAnew,
 }
 
 /// One run of wrk.
@@ -39,15 +43,19 @@ impl Load {
 
 /// What every request of a run has.
 pub(super) struct Script<'a> {
-    pub(super) request: Request,
     pub(super) token: &'a str,
     pub(super) read_id: &'a str,
     pub(super) write_id: &'a str,
 }
 
 impl Script<'_> {
-    /// Writes the script for wrk.
-    pub(super) fn write(&self, folder: &Path) -> Result<PathBuf> {
+    /// Writes the script for wrk, with the proofs that requests bring.
+    pub(super) fn write(
+        &self,
+        folder: &Path,
+        request: Request,
+        proofs: &[String],
+    ) -> Result<PathBuf> {
         let mut lua = format!(
             "wrk.method = 'POST'\n\
              wrk.headers['content-type'] = 'application/json'\n\
@@ -57,8 +65,11 @@ impl Script<'_> {
              wrk.headers['authorization'] = 'Bearer {}'\n",
             self.token
         );
-        match self.request {
-            Request::Read => writeln!(
+        if let (Request::Proved, Some(proof)) = (request, proofs.first()) {
+            writeln!(lua, "wrk.headers['x-ig-step-up'] = '{proof}'")?;
+        }
+        match request {
+            Request::Read | Request::Proved | Request::ProvedAnew => writeln!(
                 lua,
                 "wrk.body = '{{\"documentId\":\"sha256:{}\",\"variables\":{{\"caseId\":\"case-1\",\"first\":10}}}}'",
                 self.read_id
@@ -73,6 +84,20 @@ impl Script<'_> {
                 self.write_id
             )?,
         }
+        if request == Request::ProvedAnew {
+            lua.push_str("local proofs = {\n");
+            for proof in proofs {
+                writeln!(lua, "'{proof}',")?;
+            }
+            lua.push_str(
+                "}\nlocal at = 0\n\
+                 request = function()\n  \
+                   at = at % #proofs + 1\n  \
+                   wrk.headers['x-ig-step-up'] = proofs[at]\n  \
+                   return wrk.format()\n\
+                 end\n",
+            );
+        }
         lua.push_str(
             "done = function(summary, latency, requests)\n  \
                local e = summary.errors\n  \
@@ -81,9 +106,11 @@ impl Script<'_> {
                  e.connect + e.read + e.write + e.status + e.timeout))\n\
              end\n",
         );
-        let name = match self.request {
+        let name = match request {
             Request::Read => "read.lua",
             Request::Write => "write.lua",
+            Request::Proved => "proved.lua",
+            Request::ProvedAnew => "proved-anew.lua",
         };
         let file = folder.join(name);
         std::fs::write(&file, lua).with_context(|| format!("cannot write {}", file.display()))?;

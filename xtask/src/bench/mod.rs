@@ -5,6 +5,7 @@ mod control_plane;
 mod directory;
 mod fleet;
 mod load;
+mod proofs;
 mod report;
 mod snapshot;
 mod upstream;
@@ -33,6 +34,7 @@ const GRACE: Duration = Duration::from_secs(3);
     cargo xtask bench --arm guard --arm bare   only these arms\n  \
     cargo xtask bench --json reports/bench.json\n  \
     cargo xtask bench --control-plane          publishing under load, and many streams\n  \
+    cargo xtask bench --step-up                what a proof of presence costs\n  \
     cargo xtask bench --directory              SCIM on a million users, and its way to the edge")]
 pub struct Args {
     /// Turns of each arm
@@ -53,6 +55,9 @@ pub struct Args {
     /// Instead: SCIM on a million users, and how long a change takes to the edge
     #[arg(long, conflicts_with = "control_plane")]
     directory: bool,
+    /// Instead: what a proof of presence costs at the gateway
+    #[arg(long, conflicts_with_all = ["control_plane", "directory"])]
+    step_up: bool,
     /// Another build of the module, as one more arm
     #[arg(long, value_name = "FILE")]
     module: Option<PathBuf>,
@@ -87,6 +92,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    if args.step_up {
+        return step_up(&root, folder.path(), args);
+    }
     let mut fleet = Fleet::start(
         &root,
         folder.path(),
@@ -128,6 +136,24 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn step_up(root: &Path, folder: &Path, args: &Args) -> Result<ExitCode> {
+    let time = Duration::from_secs(args.seconds);
+    let rows = proofs::measure(root, folder, args.rounds, time)?;
+    println!("\n{}", proofs::table(&rows));
+    if args.write {
+        let page = proofs::page(&rows, args.rounds, root)?;
+        std::fs::write(root.join("docs/benchmarks-step-up.md"), page)?;
+    }
+    if let Some(file) = &args.json {
+        std::fs::write(file, serde_json::to_vec_pretty(&rows)?)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(match rows.iter().all(|row| row.errors == 0) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
 fn chosen(args: &Args) -> Vec<&'static arms::Arm> {
     let all = match args.ladder {
         true => &arms::LADDER[..],
@@ -153,8 +179,8 @@ fn measure(fleet: &Fleet, args: &Args) -> Result<Vec<(&'static arms::Arm, Sample
         eprintln!("round {round} of {}", args.rounds);
         for (running, (_, samples)) in fleet.running.iter().zip(&mut all) {
             let script = match running.arm.request {
-                Request::Read => &fleet.read,
                 Request::Write => &fleet.write,
+                _ => &fleet.read,
             };
             let before = usage::cpu_time(running.id)?;
             let load = load::run(running.port, script, time)?;

@@ -28,18 +28,18 @@ pub(super) struct Samples {
 #[derive(Serialize, Debug, Clone)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Row {
-    arm: &'static str,
+    pub(super) arm: &'static str,
     workers: u32,
-    requests_per_second: f64,
+    pub(super) requests_per_second: f64,
     /// Throughput over that of bare Envoy in the same round.
     ratio: f64,
-    p50_micros: f64,
-    p99_micros: f64,
-    cpu_micros: f64,
+    pub(super) p50_micros: f64,
+    pub(super) p99_micros: f64,
+    pub(super) cpu_micros: f64,
     /// CPU per request over bare Envoy's in the same round.
-    added_micros: f64,
+    pub(super) added_micros: f64,
     resident_mib: f64,
-    errors: u64,
+    pub(super) errors: u64,
 }
 
 /// Everything.

@@ -8,6 +8,10 @@ use crate::background::Background;
 use crate::process::Process;
 use crate::{net, tools};
 
+/// A directory in which nothing changes.
+const FACTS: &str = r#"{"position":1,"user":"u-1","active":true,"groups":["analyst"]}"#;
+const CHANGES: &str = r#"{"position":1,"reset":false,"changes":[]}"#;
+
 /// Starts nginx: a GraphQL answer on the one port, an empty 200 on the other.
 ///
 /// # Errors
@@ -20,7 +24,9 @@ pub(super) fn start(folder: &Path, graphql: u16, authz: u16) -> Result<Backgroun
          http {{\n  access_log off;\n  default_type application/json;\n  keepalive_requests 1000000000;\n  \
            keepalive_timeout 3600s;\n  client_body_temp_path {here}/body;\n  proxy_temp_path {here}/proxy;\n  \
            fastcgi_temp_path {here}/fastcgi;\n  uwsgi_temp_path {here}/uwsgi;\n  scgi_temp_path {here}/scgi;\n  \
-           server {{ listen 127.0.0.1:{graphql} backlog=4096; location / {{ return 200 '{{\"data\":{{\"ok\":true}}}}'; }} }}\n  \
+           server {{ listen 127.0.0.1:{graphql} backlog=4096; \
+             location /directory/v1/facts {{ return 200 '{FACTS}'; }} \
+             location /directory/v1/changes {{ return 200 '{CHANGES}'; }} location / {{ return 200 '{{\"data\":{{\"ok\":true}}}}'; }} }}\n  \
            server {{ listen 127.0.0.1:{authz} backlog=4096; location / {{ return 200 ''; }} }}\n}}\n"
     );
     let file = folder.join("nginx.conf");

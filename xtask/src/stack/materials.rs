@@ -85,13 +85,20 @@ impl Materials {
         let written = self.config();
         std::fs::write(&written, config)
             .with_context(|| format!("cannot write {}", written.display()))?;
+        let schema = self.root.join("persisted-queries/schema.graphql");
+        self.compile(&schema, &written, &self.snapshot())
+    }
+
+    /// Compiles the demo's catalogue and policies.
+    pub(crate) fn compile(&self, schema: &Path, config: &Path, output: &Path) -> Result<()> {
         self.ig(&["snapshot", "compile"])
-            .args(["--schema", "persisted-queries/schema.graphql"])
+            .arg("--schema")
+            .arg(schema)
             .args(["--catalogue", "persisted-queries/manifest.json"])
             .args(["--policies", "policies", "--config"])
-            .arg(&written)
+            .arg(config)
             .arg("--output")
-            .arg(self.snapshot())
+            .arg(output)
             .capture()?;
         Ok(())
     }
