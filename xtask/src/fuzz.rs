@@ -33,6 +33,8 @@ enum Target {
     Filter,
     /// PATCH of SCIM
     Patch,
+    /// Step-up tokens
+    Token,
 }
 
 impl Target {
@@ -42,6 +44,7 @@ impl Target {
             Self::Request => ("filters/guard/fuzz", "request"),
             Self::Filter => ("control-plane/scim/fuzz", "filter"),
             Self::Patch => ("control-plane/scim/fuzz", "patch"),
+            Self::Token => ("filters/step-up/fuzz", "token"),
         }
     }
 }
