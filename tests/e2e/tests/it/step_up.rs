@@ -2,7 +2,7 @@
 //! tokens, the module that asks for them, and two gateways at once.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ig_e2e::{Authenticator, ControlPlane, RawRequest, Scim, TokenClaims, http1, module};
 use serde_json::{Value, json};
@@ -32,6 +32,11 @@ struct Person {
 
 impl Bench {
     async fn start() -> Self {
+        Self::with_settings("").await
+    }
+
+    /// With more in `guard.toml`.
+    async fn with_settings(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let control = start(&folder, module("ig_guard").unwrap());
         let scim = control.provisioner("alpha", true).unwrap();
@@ -60,7 +65,7 @@ impl Bench {
         let (_, mut graph) = control.call("GET", "/graphs/demo", "");
         let settings = graph["settings"].as_str().unwrap();
         let directory = "[directory]\ncluster = \"control-plane\"\nauthority = \"ig\"\n";
-        graph["settings"] = json!(format!("{settings}{directory}"));
+        graph["settings"] = json!(format!("{settings}{directory}{more}"));
         put("/graphs/demo", graph);
         publish(&control);
         Self {
@@ -140,7 +145,7 @@ impl Bench {
                 if answer.response.status == 401 {
                     break;
                 }
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
             let answer = gateway.send(export(person, None, "a")).await;
             let verdict = answer.verdict();
@@ -239,7 +244,7 @@ async fn an_export_needs_a_proof_of_presence() {
             if last.as_deref() == Some("suspended") {
                 break;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         assert_eq!(last.as_deref(), Some("suspended"));
     }
@@ -275,6 +280,44 @@ fn export(person: &Person, token: Option<&str>, asset: &str) -> RawRequest {
     let token = token.map(|token| ("x-ig-step-up".to_owned(), token.into()));
     request.headers.extend(token);
     request
+}
+
+/// They are not asked about, and yet end at once, at every gateway.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_counts_more_than_once_ends_too() {
+    if !skip::ready() {
+        return;
+    }
+    let bench = Bench::with_settings("[step-up]\nsingle-use = []\n").await;
+    let mut ada = bench.person("ada", 3);
+    bench.until_ready(&ada).await;
+    let challenge = bench.challenge(&ada).await;
+    for _ in 0..3 {
+        let token = bench.prove(&mut ada, &challenge, false);
+        for gateway in bench.gateways.iter().chain(&bench.gateways) {
+            let answer = gateway.send(export(&ada, Some(&token), "a")).await;
+            assert_eq!(answer.verdict(), ALLOWED, "{:?}", answer.rule());
+        }
+        let header = format!("Bearer {}", ada.token);
+        let ended = bench
+            .control
+            .call_as(Some(&header), "POST", "/step-up/end", "{}");
+        assert_eq!(ended.0, 204);
+        for gateway in &bench.gateways {
+            let started = Instant::now();
+            loop {
+                let answer = gateway.send(export(&ada, Some(&token), "a")).await;
+                if answer.rule().as_deref() == Some("step-up-ended") {
+                    break;
+                }
+                assert_eq!(answer.verdict(), ALLOWED, "{:?}", answer.rule());
+                assert!(
+                    started.elapsed() < Duration::from_secs(10),
+                    "it does not end"
+                );
+            }
+        }
+    }
 }
 
 /// Fifty at once, over two gateways: one has it.
