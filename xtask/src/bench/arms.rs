@@ -118,11 +118,7 @@ pub(super) static LADDER: [Arm; 11] = [
 impl Arm {
     /// Turns the guard's configuration into this arm's.
     pub(super) fn configure(&self, config: &mut Value, modules: &Path, other: &Path, authz: u16) {
-        let filters = config
-            .pointer_mut(
-                "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters",
-            )
-            .and_then(Value::as_array_mut);
+        let filters = config.pointer_mut(FILTERS).and_then(Value::as_array_mut);
         let Some(filters) = filters else { return };
         let is = |filter: &Value, name: &str| filter["name"] == name;
         let keep_jwt = matches!(
@@ -169,9 +165,7 @@ impl Arm {
 
 /// Gives the guard another snapshot, and nginx as its directory.
 pub(super) fn with_directory(config: &mut Value, snapshot: &[u8], port: u16) -> Result<()> {
-    const GUARD: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/\
-        http_filters";
-    let filters = config.pointer_mut(GUARD).and_then(Value::as_array_mut);
+    let filters = config.pointer_mut(FILTERS).and_then(Value::as_array_mut);
     let mut filters = filters.into_iter().flatten();
     let guard = filters.find(|filter| filter["name"] == "ig.guard");
     let guard = guard.context("the configuration has no guard")?;
@@ -185,6 +179,27 @@ pub(super) fn with_directory(config: &mut Value, snapshot: &[u8], port: u16) -> 
     clusters.push(cluster(DIRECTORY, port));
     Ok(())
 }
+
+/// Puts the stopwatch in the guard's place, alone.
+pub(super) fn with_stopwatch(config: &mut Value, modules: &Path, work: &Value) -> Result<()> {
+    let filters = config.pointer_mut(FILTERS).and_then(Value::as_array_mut);
+    let filters = filters.context("the configuration has no filters")?;
+    filters.retain(|filter| filter["name"] != "envoy.filters.http.jwt_authn");
+    let guard = filters
+        .iter_mut()
+        .find(|filter| filter["name"] == "ig.guard");
+    let guard = &mut guard.context("the configuration has no guard")?["typed_config"]["config"];
+    guard["vm_config"]["code"]["local"]["filename"] =
+        json!(modules.join("stopwatch.wasm").to_string_lossy());
+    guard["configuration"] = json!({
+        "@type": "type.googleapis.com/google.protobuf.StringValue",
+        "value": work.to_string(),
+    });
+    Ok(())
+}
+
+const FILTERS: &str =
+    "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
 
 /// Name of the directory's cluster.
 pub(super) const DIRECTORY: &str = "directory";

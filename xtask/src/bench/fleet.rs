@@ -94,6 +94,27 @@ impl Fleet {
         Ok(())
     }
 
+    /// What the stopwatch says of its work.
+    pub(super) fn stopwatch(&self, work: &Value) -> Result<Value> {
+        let (port, admin) = (net::free_port()?, net::free_port()?);
+        let file = self.folder.join("stopwatch.json");
+        self.render(&file, port, admin, None)?;
+        let mut config: Value = serde_json::from_slice(&std::fs::read(&file)?)?;
+        arms::with_stopwatch(&mut config, &wasm::output_dir(&self.root), work)?;
+        std::fs::write(&file, serde_json::to_vec(&config)?)?;
+        let process = self.run(&file, 1, admin, "stopwatch.log")?;
+        let agent = net::agent(READY);
+        let ask = || -> Result<Value> {
+            let mut answer = agent.get(format!("http://127.0.0.1:{port}/")).call()?;
+            Ok(serde_json::from_str(&answer.body_mut().read_to_string()?)?)
+        };
+        // V8 optimises what runs often.
+        ask()?;
+        let times = ask();
+        process.stop(GRACE);
+        times
+    }
+
     fn envoy(
         &self,
         arm: &'static Arm,

@@ -138,17 +138,17 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 
 fn step_up(root: &Path, folder: &Path, args: &Args) -> Result<ExitCode> {
     let time = Duration::from_secs(args.seconds);
-    let rows = proofs::measure(root, folder, args.rounds, time)?;
-    println!("\n{}", proofs::table(&rows));
+    let report = proofs::measure(root, folder, args.rounds, time)?;
+    println!("\n{}", proofs::table(&report));
     if args.write {
-        let page = proofs::page(&rows, args.rounds, root)?;
+        let page = proofs::page(&report, args.rounds, root)?;
         std::fs::write(root.join("docs/benchmarks-step-up.md"), page)?;
     }
     if let Some(file) = &args.json {
-        std::fs::write(file, serde_json::to_vec_pretty(&rows)?)
+        std::fs::write(file, serde_json::to_vec_pretty(&report)?)
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
-    Ok(match rows.iter().all(|row| row.errors == 0) {
+    Ok(match report.rows.iter().all(|row| row.errors == 0) {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
