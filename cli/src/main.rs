@@ -17,6 +17,7 @@ mod output;
 mod policy;
 mod schema;
 mod snapshot;
+mod step_up;
 mod tenant;
 mod token;
 
@@ -81,6 +82,9 @@ enum Command {
     /// Make, list and revoke admin tokens of the control plane.
     #[command(subcommand)]
     Access(access::Command),
+    /// Change and list the keys of step-up tokens.
+    #[command(subcommand)]
+    StepUp(step_up::Command),
     /// Issue access tokens for development.
     Token(token::Args),
     /// Render configuration that loads the guard.
@@ -99,6 +103,7 @@ fn main() -> ExitCode {
         Command::Decisions(args) => control_plane::decisions(&args),
         Command::Audit(args) => control_plane::audit(&args),
         Command::Access(command) => access::run(command),
+        Command::StepUp(command) => step_up::run(command),
         Command::Catalogue(command) => catalogue::run(command),
         Command::Snapshot(command) => snapshot::run(command),
         Command::Policy(command) => policy::run(command),

@@ -12,6 +12,8 @@ pub const ALGORITHM: &str = "EdDSA";
 pub const LEEWAY_SECONDS: u64 = 5;
 /// Longest life of a token, in seconds.
 pub const MAX_LIFE_SECONDS: u64 = 120;
+/// Longest life of a token that a one-time password was given for, in seconds.
+pub const MAX_OTP_LIFE_SECONDS: u64 = 60;
 /// Longest token that is looked at, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 4096;
 /// Most actions that one proof may be given for.

@@ -140,10 +140,24 @@ pub(super) fn list(args: &ListArgs) -> Result<Outcome> {
     Ok(Outcome::Clean)
 }
 
-/// A revision that was published: how many publications ago.
-fn published(client: &Client, graph: &str, ago: usize) -> Result<String> {
-    let all = client.pages(&path(graph), ago + 1)?;
-    let one = all.get(ago).and_then(|one| one["revision"].as_str());
+/// The revision that is published.
+fn published(client: &Client, graph: &str) -> Result<String> {
+    let all = client.pages(&path(graph), 1)?;
+    let one = all.first().and_then(|one| one["revision"].as_str());
+    one.map(ToOwned::to_owned)
+        .ok_or_else(|| anyhow::anyhow!("{graph} has no such publication yet"))
+}
+
+/// As publications name whoever gave them new keys of step-up tokens only.
+const REKEYED_BY: &str = "system:step-up-keys";
+
+/// The revision before the last that somebody published: what only has other keys
+/// is no step back.
+fn before(client: &Client, graph: &str) -> Result<String> {
+    let all = client.pages(&path(graph), usize::from(u16::MAX))?;
+    let is_rekeyed = |one: &&Value| one["publishedBy"] == REKEYED_BY;
+    let mut left = all.iter().skip_while(is_rekeyed).skip(1);
+    let one = left.next().and_then(|one| one["revision"].as_str());
     one.map(ToOwned::to_owned)
         .ok_or_else(|| anyhow::anyhow!("{graph} has no such publication yet"))
 }
@@ -152,7 +166,7 @@ pub(super) fn get(args: &GetArgs) -> Result<Outcome> {
     let client = Client::new(&args.connection)?;
     let revision = match &args.revision {
         Some(revision) => revision.clone(),
-        None => published(&client, &args.graph, 0)?,
+        None => published(&client, &args.graph)?,
     };
     let bytes = client.get(&format!("{}/{}", path(&args.graph), encode(&revision)))?;
     files::write(&args.output, &bytes)?;
@@ -163,7 +177,7 @@ pub(super) fn rollback(args: &RollbackArgs) -> Result<Outcome> {
     let client = Client::new(&args.connection)?;
     let revision = match &args.revision {
         Some(revision) => revision.clone(),
-        None => published(&client, &args.graph, 1)?,
+        None => before(&client, &args.graph)?,
     };
     let path = format!("{}/{}", path(&args.graph), encode(&revision));
     told(&client.post_json(&path, &json!({}))?, args.json)

@@ -149,6 +149,8 @@ fn what_goes_wrong_is_said() {
             2,
             "cannot be used with",
         ),
+        ("step-up rotate --overlap 86401", 2, "86400"),
+        ("step-up rotate --overlap 1 --force", 2, "cannot be used"),
         (
             "tenant put alpha --control-url http://example.com",
             2,
@@ -262,4 +264,45 @@ fn a_provisioner_has_a_tenant_and_nothing_of_the_api() {
         "{listed}"
     );
     assert!(!row("idp").contains("may confer"), "{listed}");
+}
+
+#[test]
+fn the_key_of_step_up_tokens_is_changed() {
+    let remote = Remote::start();
+    remote.fill();
+    let config = remote.work.read("guard.toml");
+    let directory = "\n[directory]\ncluster = \"c\"\nauthority = \"a\"\n";
+    remote.work.write("guard.toml", &(config + directory));
+    remote
+        .ig("graph put demo --settings guard.toml --schema-tag dev --bundle r1")
+        .ok();
+    remote.ig("snapshot publish demo").ok();
+    let before = remote.ig("snapshot list demo --json").ok().json();
+    remote
+        .ig("step-up rotate --overlap 600")
+        .ok()
+        .says("signs from");
+    remote.ig("step-up rotate").exits(1).says("409");
+    let keys = remote.ig("step-up keys --json").ok().json();
+    let states: Vec<_> = keys.as_array().unwrap().iter().collect();
+    assert_eq!(states.len(), 2);
+    assert_eq!(
+        (&keys[0]["state"], &keys[1]["state"]),
+        (&"next".into(), &"current".into())
+    );
+    let made = remote.ig("step-up rotate --force --json").ok().json();
+    remote
+        .ig("step-up keys")
+        .ok()
+        .says("current")
+        .says(made["kid"].as_str().unwrap());
+    // What only has other keys is no step back.
+    let listed = remote.ig("snapshot list demo --json").ok().json();
+    assert_eq!(listed[0]["publishedBy"], "system:step-up-keys");
+    assert_eq!(listed[1]["publishedBy"], "system:step-up-keys");
+    let back = remote.ig("snapshot rollback demo --json").ok().json();
+    assert_eq!(
+        back["revision"], before[1]["revision"],
+        "without a directory"
+    );
 }

@@ -22,7 +22,7 @@ const LOCAL: [&str; 14] = [
 ];
 
 /// Commands that speak to a control plane, in an order that makes sense.
-const REMOTE: [&str; 27] = [
+const REMOTE: [&str; 29] = [
     "schema push",
     "schema list",
     "schema get",
@@ -50,6 +50,8 @@ const REMOTE: [&str; 27] = [
     "audit",
     "access create",
     "access list",
+    "step-up rotate",
+    "step-up keys",
 ];
 
 /// Those that take away what others need.

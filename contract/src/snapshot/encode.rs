@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::layout::{FORMAT_VERSION, MAGIC, TEXT_IS_REMOTE};
-use super::{Head, Operation};
+use super::{Head, Operation, Snapshot, VerificationKey};
 use crate::TextHash;
 
 /// A document to be written.
@@ -109,6 +109,38 @@ impl SnapshotSource {
             section.extend_from_slice(&number.to_le_bytes());
         }
         section
+    }
+}
+
+impl Snapshot {
+    /// The bytes of this snapshot with other verification keys, and everything
+    /// else as it is. `None` where that changes nothing: the keys are the same, or
+    /// nothing is verified here.
+    ///
+    /// # Errors
+    /// [`TooLarge`] where the head grows beyond what a snapshot holds.
+    pub fn with_keys(&self, keys: &[VerificationKey]) -> Result<Option<Vec<u8>>, TooLarge> {
+        let mut head = self.head.clone();
+        match &mut head.step_up {
+            Some(step_up) if step_up.keys != keys => keys.clone_into(&mut step_up.keys),
+            _ => return Ok(None),
+        }
+        let head = serde_json::to_vec(&head).map_err(|_| TooLarge {
+            what: "the head",
+            limit: u32::MAX,
+        })?;
+        let of = |section: super::layout::Section| section.of(&self.bytes);
+        let sections = &self.sections;
+        join(&[
+            &head,
+            of(sections.program),
+            of(sections.documents),
+            of(sections.aliases),
+            of(sections.operation_offsets),
+            of(sections.operations),
+            of(sections.texts),
+        ])
+        .map(Some)
     }
 }
 

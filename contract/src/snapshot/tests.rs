@@ -152,6 +152,49 @@ fn round_trip() {
     );
 }
 
+fn keys(names: &[&str]) -> Vec<VerificationKey> {
+    let key = |name: &&str| VerificationKey {
+        kid: (*name).into(),
+        x: format!("{name}-point"),
+    };
+    names.iter().map(key).collect()
+}
+
+/// Other keys are another head, and nothing else.
+#[test]
+fn keys_change_the_head_only() {
+    let mut source = source();
+    let without = Snapshot::decode(source.encode().unwrap()).unwrap();
+    assert_eq!(without.with_keys(&keys(&["a"])), Ok(None));
+    source.head.step_up = Some(StepUp {
+        issuer: "https://ig.example".into(),
+        keys: keys(&["a"]),
+        single_use: ["case:*".to_owned()].into(),
+        max_age_seconds: 60,
+        acr: crate::step_up::Acr::Hardware,
+    });
+    let before = source.encode().unwrap();
+    let snapshot = Snapshot::decode(before.clone()).unwrap();
+    assert_eq!(snapshot.with_keys(&keys(&["a"])), Ok(None));
+    for next in [&["a", "b"][..], &["b"], &[]] {
+        let bytes = snapshot.with_keys(&keys(next)).unwrap().unwrap();
+        let rekeyed = Snapshot::decode(bytes.clone()).unwrap();
+        assert_ne!(rekeyed.revision(), snapshot.revision());
+        // As if it had been compiled with them.
+        source.head.step_up.as_mut().unwrap().keys = keys(next);
+        assert_eq!(rekeyed.head(), &source.head);
+        assert_eq!(bytes, source.encode().unwrap());
+        let behind = |snapshot: &Snapshot, bytes: &[u8]| {
+            let head = snapshot.sections.head.of(&snapshot.bytes).len();
+            (bytes[12..36].to_vec(), bytes[36 + head..].to_vec())
+        };
+        assert_eq!(behind(&rekeyed, &bytes), behind(&snapshot, &before));
+        // And back.
+        let back = rekeyed.with_keys(&keys(&["a"])).unwrap();
+        assert_eq!(back.as_ref(), Some(&before));
+    }
+}
+
 /// The bytes of version 1, as the first release wrote them. If this fails, the
 /// format changed: raise `FORMAT_VERSION` and add a golden file beside it.
 #[test]

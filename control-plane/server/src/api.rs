@@ -20,8 +20,8 @@ use crate::auth::tokens;
 use crate::error::{ApiError, Problem};
 use crate::extract::Json;
 use crate::{
-    audit, catalogue, decisions, graphs, metrics, policies, proxies, schemas, scim, snapshots,
-    step_up, tenants, webauthn,
+    audit, break_glass, catalogue, decisions, graphs, metrics, policies, proxies, schemas, scim,
+    snapshots, step_up, tenants, webauthn,
 };
 
 /// Largest body: a catalogue or SDL of a large graph.
@@ -70,7 +70,7 @@ const REFUSALS: [(&str, &str); 9] = [
     ("422", "What was sent is not valid"),
     (
         "429",
-        "Too many calls without a valid token from this address",
+        "Too many calls without a valid token from this address, or too many wrong codes",
     ),
     (
         "503",
@@ -146,6 +146,15 @@ fn router() -> OpenApiRouter<App> {
             tenants::identity::put_identity,
             tenants::identity::get_identity
         ))
+        .routes(routes!(
+            break_glass::declaration::put,
+            break_glass::declaration::get,
+            break_glass::declaration::delete
+        ))
+        .routes(routes!(break_glass::enrolment::register))
+        .routes(routes!(break_glass::enrolment::activate))
+        .routes(routes!(break_glass::enrolment::remove))
+        .routes(routes!(break_glass::verification::verify))
         .routes(routes!(snapshots::publish, snapshots::list))
         .routes(routes!(snapshots::roll_back, snapshots::get))
         .routes(routes!(proxies::list))
@@ -161,6 +170,7 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(webauthn::passkeys::remove))
         .routes(routes!(step_up::end_own))
         .routes(routes!(step_up::keys::jwks))
+        .routes(routes!(step_up::rotation::rotate, step_up::rotation::list))
 }
 
 /// The OpenAPI 3.1 document of the API.

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 use webauthn_rs::prelude::Webauthn;
 
 use crate::auth::{Failures, Logins, Oidc};
+use crate::break_glass;
 use crate::decisions::Queue;
 use crate::directory::Directory;
 use crate::metrics::Metrics;
@@ -38,6 +39,8 @@ pub(crate) struct App {
     pub(crate) searches: Arc<Turns>,
     /// What cursors are sealed with.
     pub(crate) secret: Arc<Secret>,
+    /// What one-time passwords are kept with.
+    pub(crate) break_glass: Arc<break_glass::Keys>,
     /// Verifies what authenticators answer.
     pub(crate) webauthn: Arc<Webauthn>,
     /// `iss` of step-up tokens.

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::break_glass;
 use crate::webauthn::Refusal;
 
 /// Why a request did not succeed.
@@ -47,6 +48,12 @@ pub(crate) enum ApiError {
     /// A proof of presence does not count.
     #[error("{}", .0.detail())]
     Presence(Refusal),
+    /// A one-time password does not count.
+    #[error("{}", .0.detail())]
+    BreakGlass(break_glass::Refusal),
+    /// Too many wrong codes of a user; come back after so many seconds.
+    #[error("too many wrong codes; wait {0} s")]
+    TooManyCodes(u64),
     /// A proof of presence for this action is needed (RFC 9470).
     #[error("{detail}")]
     StepUp {
@@ -109,13 +116,13 @@ impl ApiError {
             Self::Unauthenticated | Self::StepUp { .. } | Self::StaleLogin(_) => {
                 StatusCode::UNAUTHORIZED
             }
-            Self::Forbidden(_) | Self::Presence(_) => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::Presence(_) | Self::BreakGlass(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
-            Self::Locked(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Locked(_) | Self::TooManyCodes(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unreadable(status, _) => *status,
             Self::Store(_) | Self::Task(_) | Self::Issuer => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -127,6 +134,8 @@ impl ApiError {
     fn reason(&self) -> Option<String> {
         match self {
             Self::Presence(refusal) => Some(refusal.reason().to_owned()),
+            Self::BreakGlass(refusal) => Some(refusal.reason().to_owned()),
+            Self::TooManyCodes(_) => Some("code-locked".to_owned()),
             Self::StepUp { reason, .. } => Some(reason.clone()),
             Self::StaleLogin(_) => Some("stale-login".to_owned()),
             _ => None,
@@ -157,7 +166,7 @@ impl ApiError {
     /// Seconds after which to come back, where that may help.
     pub(crate) fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::Locked(seconds) => Some(*seconds),
+            Self::Locked(seconds) | Self::TooManyCodes(seconds) => Some(*seconds),
             _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => Some(2),
             _ => None,
         }

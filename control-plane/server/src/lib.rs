@@ -8,6 +8,7 @@ mod api;
 mod app;
 mod audit;
 mod auth;
+mod break_glass;
 mod catalogue;
 mod config;
 mod decisions;

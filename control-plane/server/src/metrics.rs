@@ -56,6 +56,8 @@ pub(crate) struct Metrics {
     pub(crate) streams: Gauge,
     pub(crate) refusals: Counter<u64, AtomicU64>,
     pub(crate) failed_logins: Counter,
+    pub(crate) break_glass_uses: Counter,
+    pub(crate) break_glass_failures: Counter,
     scim: Family<ScimLabels, Histogram>,
 }
 
@@ -71,6 +73,8 @@ impl Metrics {
             streams: Gauge::default(),
             refusals: Counter::default(),
             failed_logins: Counter::default(),
+            break_glass_uses: Counter::default(),
+            break_glass_failures: Counter::default(),
             scim: Family::new_with_constructor(|| Histogram::new(SCIM_BUCKETS)),
             registry: Registry::default(),
         };
@@ -105,6 +109,16 @@ impl Metrics {
             "failed_logins",
             "Calls with a token that is not valid",
             this.failed_logins.clone(),
+        );
+        registry.register(
+            "break_glass_uses",
+            "Step-up tokens given for a one-time password or recovery code",
+            this.break_glass_uses.clone(),
+        );
+        registry.register(
+            "break_glass_failures",
+            "One-time passwords and recovery codes that were wrong",
+            this.break_glass_failures.clone(),
         );
         registry.register_with_unit(
             "scim_duration",

@@ -18,11 +18,11 @@ use crate::decisions::{AccessLog, Writer};
 use crate::directory::{self, Directory};
 use crate::metrics::Metrics;
 use crate::proxies::{self, Proxies};
-use crate::snapshots::Publications;
+use crate::snapshots::{Publications, Rekeying};
 use crate::store::Store;
 use crate::tls::{Peer, TlsListener};
 use crate::xds::Ecds;
-use crate::{Config, api, auth, step_up, webauthn};
+use crate::{Config, api, auth, break_glass, step_up, webauthn};
 
 /// Why the server does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,8 @@ pub enum CannotServe {
 
 /// How often a replica looks for what others published, beside being told.
 const POLL: Duration = Duration::from_millis(500);
+/// How often it is looked whether keys have begun or ended.
+const REKEY: Duration = Duration::from_secs(1);
 /// How often old changes of users and groups are forgotten.
 const PRUNE: Duration = Duration::from_secs(600);
 /// How long requests may take to end once the server is to end.
@@ -111,6 +113,9 @@ impl Server {
         step_up::prepare(&store)
             .await
             .map_err(CannotServe::Directory)?;
+        let break_glass = break_glass::Keys::prepare(&store, &config.webauthn.rp_name)
+            .await
+            .map_err(CannotServe::Directory)?;
         let webauthn = webauthn::verifier(&config.webauthn).map_err(CannotServe::Webauthn)?;
         let issuer = config.public_url.clone();
         let issuer = issuer.or_else(|| config.webauthn.origins.first().cloned());
@@ -130,6 +135,7 @@ impl Server {
                 directory: Arc::new(directory),
                 searches: Arc::default(),
                 secret: Arc::new(secret),
+                break_glass: Arc::new(break_glass),
                 webauthn,
                 issuer: issuer.unwrap_or_default().into(),
                 public_url: config.public_url.as_deref().map(Into::into),
@@ -170,6 +176,7 @@ impl Server {
         let store = self.app.store.clone();
         let follower = tokio::spawn(follow(self.app.clone()));
         let teller = tokio::spawn(tell(self.app.clone()));
+        let rekeyer = tokio::spawn(rekey(self.app.clone()));
         let writer = tokio::spawn(self.writer.run());
         let http = serve_http(self.http, self.config.tls, self.app.clone());
         let grpc = serve_grpc(self.grpc, self.config.grpc_tls, self.app);
@@ -185,6 +192,7 @@ impl Server {
         };
         follower.abort();
         teller.abort();
+        rekeyer.abort();
         // Its queue ends with the last handle of the application.
         let _ = tokio::time::timeout(GRACE, writer).await;
         store.close().await;
@@ -274,6 +282,9 @@ async fn follow(app: App) {
             if let Err(error) = step_up::prune(&app.store).await {
                 tracing::warn!(%error, "old step-up tokens are not forgotten");
             }
+            if let Err(error) = break_glass::prune(&app.store).await {
+                tracing::warn!(%error, "what is over of break-glass is not forgotten");
+            }
         }
         if listener.is_none() {
             listener = app.store.listen().await.unwrap_or_else(|error| {
@@ -298,6 +309,20 @@ async fn follow(app: App) {
         if let Ok(Err(error)) = tokio::time::timeout(POLL, told).await {
             tracing::warn!(%error, "no messages of other replicas");
             listener = None;
+        }
+    }
+}
+
+/// Gives what is published new keys when they begin or end.
+async fn rekey(app: App) {
+    let mut rekeying = Rekeying::default();
+    let mut ticks = tokio::time::interval(REKEY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = rekeying.look(&app).await {
+            error.log();
+            tracing::warn!(%error, "what is published may have keys of before");
         }
     }
 }

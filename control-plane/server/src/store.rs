@@ -7,6 +7,7 @@ use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::postgres::PgListener;
 use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Transaction};
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 /// A database, migrated.
 #[derive(Clone)]
@@ -17,11 +18,11 @@ pub(crate) struct Store {
 }
 
 /// A key. It shows itself to whoever asks for it only.
-pub(crate) struct Secret([u8; 32]);
+pub(crate) struct Secret(Zeroizing<[u8; 32]>);
 
 impl Secret {
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0
+        &*self.0
     }
 }
 
@@ -167,19 +168,20 @@ impl Store {
     /// # Errors
     /// When it can neither be read nor made.
     pub(crate) async fn secret(&self, name: &str) -> Result<Secret, sqlx::Error> {
-        let mut made = [0; 32];
-        getrandom::fill(&mut made).map_err(|error| sqlx::Error::Protocol(error.to_string()))?;
+        let mut made = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *made).map_err(|error| sqlx::Error::Protocol(error.to_string()))?;
         sqlx::query("INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING")
             .bind(name)
-            .bind(hex::encode(made))
+            .bind(hex::encode(made.as_slice()))
             .execute(&self.pool)
             .await?;
         let value: String = sqlx::query_scalar("SELECT value FROM secrets WHERE name = $1")
             .bind(name)
             .fetch_one(&self.pool)
             .await?;
-        let mut bytes = [0; 32];
-        hex::decode_to_slice(value, &mut bytes)
+        let value = Zeroizing::new(value);
+        let mut bytes = Zeroizing::new([0; 32]);
+        hex::decode_to_slice(&*value, &mut *bytes)
             .map_err(|error| sqlx::Error::Protocol(error.to_string()))?;
         Ok(Secret(bytes))
     }
@@ -288,6 +290,10 @@ mod tests {
             (
                 include_str!("../migrations/sqlite/0004_step_up.sql"),
                 include_str!("../migrations/postgres/0004_step_up.sql"),
+            ),
+            (
+                include_str!("../migrations/sqlite/0006_break_glass.sql"),
+                include_str!("../migrations/postgres/0006_break_glass.sql"),
             ),
         ];
         for (sqlite, postgres) in files {

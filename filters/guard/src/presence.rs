@@ -108,6 +108,7 @@ impl Exchange {
             actions: &selected.operation.actions,
             resource,
             now: self.now,
+            is_asked: self.may_spend(guard),
         })?;
         match self.spending {
             _ if !proof.is_single_use => Ok(proof),
@@ -116,6 +117,11 @@ impl Exchange {
             Spending::Answered(Spent::Over) => Err(OVER),
             Spending::Unanswered => Err(UNAVAILABLE),
         }
+    }
+
+    /// Whether anybody is asked before a token is used: in shadow nothing is used.
+    fn may_spend(&self, guard: &Guard) -> bool {
+        guard.directory().is_some() && self.mode(By::StepUp) == Mode::Enforce
     }
 
     /// The token that is about to be used, where it counts once and nobody was

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use ig_contract::snapshot::{self, Action};
-use ig_contract::step_up::{Claims, LEEWAY_SECONDS, MAX_ACTIONS, MAX_LIFE_SECONDS};
+use ig_contract::step_up::{
+    Acr, Claims, LEEWAY_SECONDS, MAX_ACTIONS, MAX_LIFE_SECONDS, MAX_OTP_LIFE_SECONDS,
+};
 use ig_contract::{Deny, DenyCode};
 
 use crate::token::{InvalidKey, Keys};
@@ -39,6 +41,9 @@ pub struct Question<'a> {
     pub resource: &'a dyn Fn() -> String,
     /// Seconds since the epoch; `None` where the time is not known.
     pub now: Option<u64>,
+    /// Whether the control plane is asked before a token is used. Only it knows
+    /// whether one-time passwords count now, so none counts without.
+    pub is_asked: bool,
 }
 
 /// A token that counts.
@@ -139,7 +144,13 @@ impl StepUp {
         if claims.iat < question.from {
             return Err(ENDED);
         }
-        if claims.acr < self.settings.acr {
+        // An emergency is for the control plane to declare: there it is asked,
+        // always, and here it is the exact request.
+        let is_emergency = claims.acr == Acr::Otp;
+        if is_emergency && !question.is_asked {
+            return Err(WEAK);
+        }
+        if !is_emergency && claims.acr < self.settings.acr {
             return Err(WEAK);
         }
         let mut actions = question.actions.iter();
@@ -148,15 +159,15 @@ impl StepUp {
         if !is_covered {
             return Err(ACTION);
         }
-        if claims
-            .resource
-            .as_ref()
-            .is_some_and(|resource| *resource != (question.resource)())
-        {
+        let is_this = match &claims.resource {
+            Some(resource) => *resource == (question.resource)(),
+            None => !is_emergency,
+        };
+        if !is_this {
             return Err(RESOURCE);
         }
         Ok(Proof {
-            is_single_use: self.is_single_use(question.actions),
+            is_single_use: is_emergency || self.is_single_use(question.actions),
             claims,
         })
     }
@@ -194,7 +205,11 @@ impl StepUp {
         // Whoever signs does not make tokens for longer; a signature by mistake
         // is bounded here.
         let life = claims.exp.checked_sub(claims.iat).ok_or(INVALID)?;
-        if life > MAX_LIFE_SECONDS || claims.nbf > claims.exp || claims.auth_time > claims.exp {
+        let most = match claims.acr {
+            Acr::Otp => MAX_OTP_LIFE_SECONDS,
+            Acr::PhishingResistant | Acr::Hardware => MAX_LIFE_SECONDS,
+        };
+        if life > most || claims.nbf > claims.exp || claims.auth_time > claims.exp {
             return Err(INVALID);
         }
         let soon = now.saturating_add(LEEWAY_SECONDS);

@@ -77,7 +77,18 @@ fn ask(guard: &StepUp, token: Option<&str>, names: &[&str]) -> Result<Proof, Den
 }
 
 fn at(guard: &StepUp, token: Option<&str>, names: &[&str], now: u64) -> Result<Proof, Deny> {
+    asked(guard, token, names, now, false)
+}
+
+fn asked(
+    guard: &StepUp,
+    token: Option<&str>,
+    names: &[&str],
+    now: u64,
+    is_asked: bool,
+) -> Result<Proof, Deny> {
     guard.check(Question {
+        is_asked,
         token,
         issuer: "https://login.example",
         subject: "ada",
@@ -120,6 +131,48 @@ fn exports_count_once() {
     }
 }
 
+/// One-time passwords count where the control plane is asked, once, for the exact
+/// request and a shorter time.
+#[test]
+fn a_one_time_password_is_asked_about() {
+    let guard = guard();
+    let otp = |more: &[(&str, Value)]| {
+        let mut claims = with("acr", "otp");
+        claims["amr"] = json!(["otp"]);
+        claims["exp"] = json!(NOW + 59);
+        claims["resource"] = json!("r");
+        for (name, value) in more {
+            claims[*name] = value.clone();
+        }
+        token(&claims)
+    };
+    let names = &["case:close"];
+    let ask = |token: &str, is_asked| asked(&guard, Some(token), names, NOW, is_asked);
+    let proof = ask(&otp(&[]), true).unwrap();
+    assert!(proof.is_single_use, "whatever the action");
+    assert_eq!(rule(ask(&otp(&[]), false)), "step-up-weak");
+    for (name, value, expected) in [
+        ("resource", json!(null), "step-up-resource"),
+        ("resource", json!("other"), "step-up-resource"),
+        ("exp", json!(NOW + 60), "step-up-invalid"),
+        ("actions", json!(["case:open"]), "step-up-action"),
+        ("sub", json!("eve"), "step-up-subject"),
+        ("iat", json!(NOW - 11), "step-up-invalid"),
+    ] {
+        let token = otp(&[(name, value.clone())]);
+        assert_eq!(rule(ask(&token, true)), expected, "{name}: {value}");
+    }
+    // However strong a proof is asked for otherwise: who declares an emergency
+    // says what it is for.
+    let mut strict = settings();
+    strict.acr = Acr::Hardware;
+    let strict = StepUp::new(&strict, "demo").unwrap();
+    assert!(asked(&strict, Some(&otp(&[])), names, NOW, true).is_ok());
+    let weaker = token(&claims());
+    let denied = asked(&strict, Some(&weaker), names, NOW, true);
+    assert_eq!(rule(denied), "step-up-weak");
+}
+
 #[test]
 fn each_claim_has_its_reason() {
     let guard = guard();
@@ -136,7 +189,8 @@ fn each_claim_has_its_reason() {
         ),
         (with("resource", "other"), "step-up-resource"),
         (with("resource", "r"), "passes"),
-        (with("acr", "otp"), "step-up-weak"),
+        // Such a token is never good for as long.
+        (with("acr", "otp"), "step-up-invalid"),
         (with("acr", "phrh"), "passes"),
         (with("acr", "none"), "step-up-invalid"),
         (with("extra", 1), "step-up-invalid"),
@@ -179,6 +233,7 @@ fn time_goes_on_for_remembered_tokens_too() {
         assert_eq!(found, expected, "{now}");
     }
     let unknown = guard.check(Question {
+        is_asked: false,
         token: Some(&token),
         issuer: "https://login.example",
         subject: "ada",

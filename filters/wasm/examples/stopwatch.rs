@@ -85,6 +85,7 @@ fn measure(work: &Work) -> Option<String> {
             actions: &work.actions,
             resource: &String::new,
             now: Some(work.now),
+            is_asked: false,
         };
         guard.check(question).ok().map(drop)
     };

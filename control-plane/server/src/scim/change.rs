@@ -15,7 +15,7 @@ use super::members::{self, Changed, Members, refuse_privileged};
 use super::render::{location, render};
 use super::rows::{self, Stored};
 use crate::app::App;
-use crate::{audit, auth, directory, step_up, tenants, webauthn};
+use crate::{audit, auth, break_glass, directory, step_up, tenants, webauthn};
 
 /// Members of a group that is still answered with all of them; a larger one is
 /// answered 204, as Entra ID asks for.
@@ -350,6 +350,7 @@ async fn end_proofs(
     }
     if after.is_none() {
         webauthn::forget(transaction, tenant, &before.id).await?;
+        break_glass::forget(transaction, tenant, &before.id).await?;
     }
     Ok(())
 }

@@ -3,14 +3,18 @@
 mod compile;
 mod publish;
 mod published;
+mod rekey;
 
 use axum::extract::State;
 use serde::Serialize;
 use sqlx::FromRow;
 use utoipa::ToSchema;
 
-pub(crate) use publish::*;
+pub(crate) use publish::{
+    __path_preview, __path_publish, __path_roll_back, preview, publish, roll_back,
+};
 pub(crate) use published::{Publication, Publications};
+pub(crate) use rekey::{Rekeying, rekey};
 
 use crate::app::App;
 use crate::auth::{Principal, Role};

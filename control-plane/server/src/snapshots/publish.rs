@@ -5,12 +5,13 @@ use serde::Serialize;
 use sqlx::{Any, Transaction};
 use utoipa::ToSchema;
 
-use super::compile;
+use super::{compile, rekey};
 use crate::app::App;
 use crate::audit::{self, Change};
 use crate::auth::{Principal, Role};
 use crate::error::{ApiError, Problem};
 use crate::extract::{Json, Path};
+use crate::step_up;
 use crate::store::now;
 
 /// What proxies are to run now.
@@ -62,16 +63,7 @@ pub(crate) async fn publish(
         let before = last.map(|last| last.revision);
         let changed = before.as_deref() != Some(revision.as_str());
         if changed {
-            sqlx::query(
-                "INSERT INTO snapshots (revision, graph, bytes, created_at) \
-                 VALUES ($1, $2, $3, $4) ON CONFLICT (revision) DO NOTHING",
-            )
-            .bind(revision.as_str())
-            .bind(graph.as_str())
-            .bind(compiled.bytes.clone())
-            .bind(now())
-            .execute(&mut *transaction)
-            .await?;
+            store(&mut transaction, &graph, &revision, compiled.bytes.clone()).await?;
             let one = One {
                 graph: &graph,
                 revision: &revision,
@@ -96,7 +88,9 @@ pub(crate) async fn publish(
 
 /// Publish a snapshot from before again: a roll-back.
 ///
-/// What is stored does not change; the next publication compiles it.
+/// What is stored does not change; the next publication compiles it. Keys of
+/// step-up tokens are those of now, not of then: with them it is another revision,
+/// which the answer names.
 #[utoipa::path(post, path = "/snapshots/{graph}/{revision}", tag = "snapshots",
     security(("bearer" = ["publisher"])),
     params(("graph" = String, Path), ("revision" = String, Path)),
@@ -109,19 +103,18 @@ pub(crate) async fn roll_back(
     by.require(Role::Publisher)?;
     let mut transaction = app.store.begin().await?;
     app.store.lock(&mut transaction, &graph).await?;
-    let bytes: Option<Vec<u8>> =
-        sqlx::query_scalar("SELECT bytes FROM snapshots WHERE graph = $1 AND revision = $2")
-            .bind(graph.as_str())
-            .bind(revision.as_str())
-            .fetch_optional(&mut *transaction)
-            .await?;
+    let bytes = rekey::stored(&mut transaction, &graph, &revision).await?;
     let bytes = bytes.ok_or_else(|| ApiError::NotFound(format!("the snapshot {revision}")))?;
-    let size = bytes.len();
-    let snapshot = ig_contract::Snapshot::decode(bytes).map_err(|error| ApiError::chain(&error))?;
+    // Or keys would come back that have ended, one that was stolen among them.
+    let keys = step_up::keys::public(&mut transaction).await?;
+    let keyed = rekey::keyed(bytes, keys).await?;
+    let revision = keyed.snapshot.revision().to_string();
     let last = last(&mut transaction, &graph).await?;
     let before = last.map(|last| last.revision);
     let changed = before.as_deref() != Some(revision.as_str());
+    let size = keyed.bytes.len();
     if changed {
+        store(&mut transaction, &graph, &revision, keyed.bytes).await?;
         let state = audit::last(&mut transaction).await?;
         let one = One {
             graph: &graph,
@@ -134,8 +127,8 @@ pub(crate) async fn roll_back(
     Ok(Json(Published {
         revision,
         before,
-        operations: snapshot.operation_count(),
-        documents: snapshot.document_count(),
+        operations: keyed.snapshot.operation_count(),
+        documents: keyed.snapshot.document_count(),
         bytes: size,
         changed,
     }))
@@ -159,12 +152,12 @@ pub(crate) async fn preview(
 }
 
 #[derive(sqlx::FromRow)]
-struct Last {
-    revision: String,
+pub(super) struct Last {
+    pub(super) revision: String,
     state: i64,
 }
 
-async fn last(
+pub(super) async fn last(
     transaction: &mut Transaction<'static, Any>,
     graph: &str,
 ) -> Result<Option<Last>, sqlx::Error> {
@@ -176,14 +169,34 @@ async fn last(
     .await
 }
 
-struct One<'a> {
-    graph: &'a str,
-    revision: &'a str,
-    before: Option<&'a str>,
-    state: i64,
+/// Keeps a snapshot; the same bytes are kept once.
+pub(super) async fn store(
+    transaction: &mut Transaction<'static, Any>,
+    graph: &str,
+    revision: &str,
+    bytes: Vec<u8>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO snapshots (revision, graph, bytes, created_at) \
+         VALUES ($1, $2, $3, $4) ON CONFLICT (revision) DO NOTHING",
+    )
+    .bind(revision)
+    .bind(graph)
+    .bind(bytes)
+    .bind(now())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
 }
 
-async fn insert(
+pub(super) struct One<'a> {
+    pub(super) graph: &'a str,
+    pub(super) revision: &'a str,
+    pub(super) before: Option<&'a str>,
+    pub(super) state: i64,
+}
+
+pub(super) async fn insert(
     app: &App,
     mut transaction: Transaction<'static, Any>,
     by: &Principal,

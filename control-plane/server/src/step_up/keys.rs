@@ -10,13 +10,17 @@ use ig_contract::snapshot::VerificationKey;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use sqlx::AnyConnection;
+use sqlx::{Any, AnyConnection, Transaction};
 use utoipa::ToSchema;
+use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::Json;
 use crate::store::{Store, now};
+
+/// What a key is made of, in hex; it is wiped where it was.
+type Seed = Zeroizing<String>;
 
 /// A key that signs. It shows itself to nobody.
 pub(crate) struct Signer {
@@ -25,10 +29,10 @@ pub(crate) struct Signer {
 }
 
 impl Signer {
-    fn of_seed(seed: &str) -> Option<Self> {
-        let mut bytes = [0; 32];
-        hex::decode_to_slice(seed, &mut bytes).ok()?;
-        let pair = Ed25519KeyPair::from_seed_unchecked(&bytes).ok()?;
+    fn of_seed(seed: &Seed) -> Option<Self> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        hex::decode_to_slice(&**seed, &mut *bytes).ok()?;
+        let pair = Ed25519KeyPair::from_seed_unchecked(&*bytes).ok()?;
         let kid = thumbprint(&x(&pair));
         Some(Self { kid, pair })
     }
@@ -59,37 +63,50 @@ pub(crate) async fn prepare(store: &Store) -> Result<(), sqlx::Error> {
         .fetch_one(&mut *transaction)
         .await?;
     if count == 0 {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|error| sqlx::Error::Protocol(error.to_string()))?;
-        let seed = hex::encode(seed);
-        let signer = Signer::of_seed(&seed);
-        let signer = signer.ok_or_else(|| sqlx::Error::Protocol("no key".into()))?;
-        sqlx::query(
-            "INSERT INTO step_up_keys (kid, seed, made_at, signs_from) VALUES ($1, $2, $3, $3)",
-        )
-        .bind(signer.kid.as_str())
-        .bind(seed)
-        .bind(now())
-        .execute(&mut *transaction)
-        .await?;
+        let at = now();
+        insert(&mut transaction, at, at).await?;
     }
     transaction.commit().await
 }
 
-/// The key that signs now.
+/// Makes a key that signs from a time on, and returns its `kid`.
+pub(super) async fn insert(
+    transaction: &mut Transaction<'static, Any>,
+    made_at: i64,
+    signs_from: i64,
+) -> Result<String, sqlx::Error> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *bytes).map_err(|error| sqlx::Error::Protocol(error.to_string()))?;
+    let seed = Seed::new(hex::encode(bytes.as_slice()));
+    let signer = Signer::of_seed(&seed);
+    let signer = signer.ok_or_else(|| sqlx::Error::Protocol("no key".into()))?;
+    sqlx::query(
+        "INSERT INTO step_up_keys (kid, seed, made_at, signs_from) VALUES ($1, $2, $3, $4)",
+    )
+    .bind(signer.kid.as_str())
+    .bind(seed.as_str())
+    .bind(made_at)
+    .bind(signs_from)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(signer.kid)
+}
+
+/// The key that signs now: the last that began to.
 pub(super) async fn signer(connection: &mut AnyConnection) -> Result<Signer, sqlx::Error> {
     let seed: String = sqlx::query_scalar(
-        "SELECT seed FROM step_up_keys WHERE signs_from <= $1 AND ends_at IS NULL \
+        "SELECT seed FROM step_up_keys WHERE signs_from <= $1 AND (ends_at IS NULL OR ends_at > $1) \
          ORDER BY signs_from DESC, kid LIMIT 1",
     )
     .bind(now())
     .fetch_one(connection)
     .await?;
-    Signer::of_seed(&seed).ok_or_else(|| sqlx::Error::Protocol("a key is not readable".into()))
+    Signer::of_seed(&Seed::new(seed))
+        .ok_or_else(|| sqlx::Error::Protocol("a key is not readable".into()))
 }
 
 /// The keys that proxies have to know.
-pub(super) async fn public(
+pub(crate) async fn public(
     connection: &mut AnyConnection,
 ) -> Result<Vec<VerificationKey>, sqlx::Error> {
     let seeds: Vec<String> = sqlx::query_scalar(
@@ -98,7 +115,8 @@ pub(super) async fn public(
     .bind(now())
     .fetch_all(connection)
     .await?;
-    let keys = seeds.iter().filter_map(|seed| Signer::of_seed(seed));
+    let keys = seeds.into_iter().map(Seed::new);
+    let keys = keys.filter_map(|seed| Signer::of_seed(&seed));
     Ok(keys
         .map(|signer| VerificationKey {
             x: x(&signer.pair),
@@ -168,7 +186,7 @@ mod tests {
     #[test]
     fn keys_have_the_thumbprints_of_the_rfc() {
         let seed = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
-        let signer = Signer::of_seed(seed).unwrap();
+        let signer = Signer::of_seed(&Seed::new(seed.to_owned())).unwrap();
         assert_eq!(signer.kid, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
         assert_eq!(
             x(&signer.pair),

@@ -1,6 +1,7 @@
 //! Step-up tokens: keys, making, using, ending.
 
 pub(crate) mod keys;
+pub(crate) mod rotation;
 mod spend;
 mod token;
 
@@ -83,6 +84,10 @@ pub(crate) async fn prune(store: &Store) -> Result<(), sqlx::Error> {
         .await?;
     sqlx::query("DELETE FROM step_up_tokens WHERE ends_at < $1")
         .bind(before / 1000)
+        .execute(store.pool())
+        .await?;
+    sqlx::query("DELETE FROM step_up_keys WHERE ends_at < $1")
+        .bind(before)
         .execute(store.pool())
         .await?;
     Ok(())

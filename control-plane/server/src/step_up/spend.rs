@@ -9,6 +9,7 @@ use sqlx::{Any, Transaction};
 use super::{keys, seconds, tokens_from};
 use crate::app::App;
 use crate::auth::Person;
+use crate::break_glass;
 use crate::error::ApiError;
 
 /// Answers a proxy.
@@ -20,10 +21,14 @@ pub(crate) async fn answer_spend(app: &App, request: &SpendRequest) -> Result<Sp
         token,
     } = request;
     let spent = spend(&mut transaction, graph, tenant, token).await?;
-    transaction.commit().await?;
+    // A token that may not be used now has not been used.
+    if spent == Spent::First {
+        transaction.commit().await?;
+    }
     Ok(spent)
 }
 
+/// Whoever gets another answer than the first ends the transaction without it.
 async fn spend(
     transaction: &mut Transaction<'static, Any>,
     audience: &str,
@@ -34,7 +39,7 @@ async fn spend(
     let leeway = i64::try_from(LEEWAY_SECONDS).unwrap_or_default();
     // Whose user was suspended, is gone, or has logged out since does not count,
     // whatever the proxy knows by now.
-    let spent = sqlx::query(
+    let spent: Option<Option<String>> = sqlx::query_scalar(
         "UPDATE step_up_tokens SET spent_at = $1 WHERE token = $2 AND graph = $3 AND tenant = $4 \
          AND spent_at IS NULL AND ends_at + $5 > $1 \
          AND EXISTS (SELECT 1 FROM scim_resources WHERE scim_resources.tenant = $4 \
@@ -42,17 +47,27 @@ async fn spend(
            AND active <> 0 AND deleted_at IS NULL) \
          AND NOT EXISTS (SELECT 1 FROM step_up_ends WHERE step_up_ends.tenant = $4 \
            AND step_up_ends.user_id = step_up_tokens.user_id \
-           AND tokens_from > step_up_tokens.made_at)",
+           AND tokens_from > step_up_tokens.made_at) RETURNING otp_actions",
     )
     .bind(now)
     .bind(token)
     .bind(audience)
     .bind(tenant)
     .bind(leeway)
-    .execute(&mut **transaction)
+    .fetch_optional(&mut **transaction)
     .await?;
-    if spent.rows_affected() == 1 {
-        return Ok(Spent::First);
+    match spent {
+        Some(None) => return Ok(Spent::First),
+        // A one-time password counts while its tenant's owner says so.
+        Some(Some(actions)) => {
+            let is_declared = break_glass::is_declared(transaction, tenant, &actions).await?;
+            return Ok(if is_declared {
+                Spent::First
+            } else {
+                Spent::Over
+            });
+        }
+        None => {}
     }
     let spent: Option<Option<i64>> = sqlx::query_scalar(
         "SELECT spent_at FROM step_up_tokens WHERE token = $1 AND graph = $2 AND tenant = $3",
@@ -122,6 +137,8 @@ fn check_own(
         actions: &actions,
         resource: &String::new,
         now: Some(seconds()),
+        // One-time passwords are for graphs: they change no factor of anybody.
+        is_asked: false,
     });
     let proof = proof.map_err(|deny| ApiError::StepUp {
         reason: deny.rule.into_owned(),

@@ -2,7 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ig_contract::step_up::{ALGORITHM, Acr, Claims, Header, MAX_LIFE_SECONDS, TYPE};
+use ig_contract::step_up::{
+    ALGORITHM, Acr, Claims, Header, MAX_LIFE_SECONDS, MAX_OTP_LIFE_SECONDS, TYPE,
+};
 use serde::Serialize;
 use sqlx::{Any, Transaction};
 use utoipa::ToSchema;
@@ -50,6 +52,15 @@ pub(crate) async fn make(
     let from = tokens_from(transaction, &person.tenant, &person.user).await?;
     // In the second of a logout: a moment from then on.
     let at = seconds().max(from);
+    // What it was given for is asked again when it is used: an emergency may be
+    // over by then.
+    let (life, otp_actions) = match proof.acr {
+        Acr::Otp => (
+            MAX_OTP_LIFE_SECONDS,
+            Some(serde_json::to_string(&proof.actions).map_err(ApiError::invalid)?),
+        ),
+        Acr::PhishingResistant | Acr::Hardware => (MAX_LIFE_SECONDS, None),
+    };
     let claims = Claims {
         iss: app.issuer.to_string(),
         aud: proof.audience,
@@ -63,7 +74,7 @@ pub(crate) async fn make(
         auth_time: at,
         iat: at,
         nbf: at,
-        exp: at + MAX_LIFE_SECONDS,
+        exp: at + life,
         jti: number()?,
     };
     let signer = keys::signer(transaction).await?;
@@ -75,8 +86,8 @@ pub(crate) async fn make(
     let signed = format!("{}.{}", part(&header)?, part(&claims)?);
     let token = format!("{signed}.{}", signer.sign(&signed));
     sqlx::query(
-        "INSERT INTO step_up_tokens (token, graph, tenant, user_id, made_at, ends_at) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO step_up_tokens (token, graph, tenant, user_id, made_at, ends_at, otp_actions) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(claims.jti.as_str())
     .bind(claims.aud.as_str())
@@ -84,6 +95,7 @@ pub(crate) async fn make(
     .bind(person.user.as_str())
     .bind(i64::try_from(claims.iat).unwrap_or(i64::MAX))
     .bind(i64::try_from(claims.exp).unwrap_or(i64::MAX))
+    .bind(otp_actions)
     .execute(&mut **transaction)
     .await?;
     Ok(Granted {

@@ -198,6 +198,10 @@ async fn forget(
         "ceremonies",
         "step_up_tokens",
         "step_up_ends",
+        "break_glass",
+        "otp_secrets",
+        "otp_recovery_codes",
+        "otp_failures",
     ] {
         let sql = format!("DELETE FROM {table} WHERE tenant = $1");
         sqlx::query(sqlx::AssertSqlSafe(sql))

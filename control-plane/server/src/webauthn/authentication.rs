@@ -20,7 +20,7 @@ use crate::step_up::{self, Granted, Proof};
 use crate::xds;
 
 /// Longest name of an action, in bytes.
-const MAX_ACTION_BYTES: usize = 128;
+pub(crate) const MAX_ACTION_BYTES: usize = 128;
 
 /// What a proof is to be given for: what the challenge of a denied request
 /// names.
@@ -29,13 +29,13 @@ const MAX_ACTION_BYTES: usize = 128;
 pub(crate) struct Intent {
     /// The graph; without one, the control plane itself.
     #[serde(default)]
-    graph: Option<String>,
+    pub(crate) graph: Option<String>,
     /// The actions.
-    actions: Vec<String>,
+    pub(crate) actions: Vec<String>,
     /// The challenge's `resource`, for a token that is good for this request
     /// only.
     #[serde(default)]
-    resource: Option<String>,
+    pub(crate) resource: Option<String>,
 }
 
 /// What the browser is to be asked for.
@@ -101,7 +101,7 @@ pub(crate) async fn authentication_options(
     }))
 }
 
-fn check(app: &App, intent: &Intent) -> Result<(), ApiError> {
+pub(crate) fn check(app: &App, intent: &Intent) -> Result<(), ApiError> {
     let count = intent.actions.len();
     let is_action = |name: &String| {
         (1..=MAX_ACTION_BYTES).contains(&name.len())

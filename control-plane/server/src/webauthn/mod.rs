@@ -42,7 +42,7 @@ pub(crate) fn verifier(config: &WebauthnConfig) -> Result<Arc<Webauthn>, Webauth
 }
 
 /// The caller's step-up token.
-fn step_up_token(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn step_up_token(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(headers::STEP_UP).iter();
     match (values.next(), values.next()) {
         (Some(value), None) => value.to_str().ok(),

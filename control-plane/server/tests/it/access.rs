@@ -83,6 +83,13 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("delete", "/tenants/{tenant}", Needs::Owner),
     ("put", "/tenants/{tenant}/identity", Needs::Owner),
     ("get", "/tenants/{tenant}/identity", Needs::Tenant("viewer")),
+    ("put", "/tenants/{tenant}/break-glass", Needs::Owner),
+    (
+        "get",
+        "/tenants/{tenant}/break-glass",
+        Needs::Tenant("viewer"),
+    ),
+    ("delete", "/tenants/{tenant}/break-glass", Needs::Owner),
     ("post", "/snapshots/{graph}", Needs::Publisher),
     ("get", "/snapshots/{graph}", Needs::Viewer),
     ("post", "/snapshots/{graph}/{revision}", Needs::Publisher),
@@ -101,6 +108,12 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("delete", "/webauthn/passkeys/{id}", Needs::User),
     ("post", "/step-up/end", Needs::User),
     ("get", "/.well-known/jwks.json", Needs::Nothing),
+    ("post", "/step-up/keys", Needs::Owner),
+    ("get", "/step-up/keys", Needs::Viewer),
+    ("post", "/otp/registration", Needs::User),
+    ("post", "/otp/registration/verify", Needs::User),
+    ("delete", "/otp", Needs::User),
+    ("post", "/otp/verify", Needs::User),
 ];
 
 fn documented() -> Vec<(String, String)> {
@@ -131,6 +144,7 @@ fn body(method: &str, route: &str) -> Value {
     match (method, route) {
         ("put", "/graphs/{graph}") => json!({"settings": "", "schemaTag": "x", "bundle": "x"}),
         // A name that is not valid, so that nothing is made.
+        ("put", "/tenants/{tenant}/break-glass") => json!({"until": 1, "actions": []}),
         ("post", "/tokens") => json!({"name": ".", "role": "viewer"}),
         _ => json!({}),
     }
@@ -243,7 +257,8 @@ fn every_route_asks_for_its_role() {
             let tenant = if deletes { "none" } else { "alpha" };
             // A tenant's admin is told of no other tenant.
             if matches!(who, As::Alpha) && route.contains("{tenant}") {
-                let is_owners = *method == "put" && route.ends_with("/identity");
+                let is_owners = (*method == "put" && route.ends_with("/identity"))
+                    || (*method != "get" && route.ends_with("/break-glass"));
                 for other in ["bravo", "none"] {
                     let status = call(&control, Some(&token), method, route, other);
                     let expected = if is_owners { 403 } else { 404 };

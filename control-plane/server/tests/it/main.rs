@@ -8,6 +8,7 @@
 
 mod access;
 mod bad_input;
+mod break_glass;
 mod catalogue;
 mod contract;
 mod databases;
@@ -20,4 +21,5 @@ mod publish;
 mod scim;
 mod start;
 mod step_up;
+mod step_up_keys;
 mod tls;

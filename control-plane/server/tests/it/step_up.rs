@@ -17,7 +17,7 @@ use crate::oidc::WellKnown;
 const AUDIENCE: &str = "console";
 const ORIGIN: &str = "http://localhost:8080";
 
-fn seconds() -> u64 {
+pub(crate) fn seconds() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap()
@@ -25,9 +25,9 @@ fn seconds() -> u64 {
 }
 
 /// A tenant with people, and a graph that is published.
-struct Bench {
-    control: ControlPlane,
-    scim: Scim,
+pub(crate) struct Bench {
+    pub(crate) control: ControlPlane,
+    pub(crate) scim: Scim,
     issuer: Issuer,
     url: String,
     runtime: Runtime,
@@ -35,17 +35,17 @@ struct Bench {
 }
 
 /// Somebody who is logged in.
-struct Person<'a> {
+pub(crate) struct Person<'a> {
     bench: &'a Bench,
-    id: String,
-    header: String,
+    pub(crate) id: String,
+    pub(crate) header: String,
 }
 
 /// An answer of the API.
-type Answer = (u16, Value);
+pub(crate) type Answer = (u16, Value);
 
 impl Bench {
-    fn start(database: &Database) -> Self {
+    pub(crate) fn start(database: &Database) -> Self {
         let issuer = Issuer::new(7).unwrap();
         let well_known = WellKnown::start(json!({"keys": [issuer.jwk()]}));
         let control = database.start();
@@ -72,7 +72,7 @@ impl Bench {
         bench
     }
 
-    fn put_identity(&self, more: Value) {
+    pub(crate) fn put_identity(&self, more: Value) {
         for (tenant, audience) in [("alpha", AUDIENCE), ("bravo", "other")] {
             let mut identity = json!({"logins": [{"issuer": self.url, "audience": audience}]});
             if tenant == "alpha" {
@@ -87,7 +87,7 @@ impl Bench {
         }
     }
 
-    fn user(&self, scim: &Scim, name: &str) -> String {
+    pub(crate) fn user(&self, scim: &Scim, name: &str) -> String {
         let schema = "urn:ietf:params:scim:schemas:core:2.0:User";
         let user = json!({"schemas": [schema], "userName": name, "externalId": name});
         let made = scim.post("/Users", &user);
@@ -95,7 +95,7 @@ impl Bench {
         made.id()
     }
 
-    fn person(&self, name: &str) -> Person<'_> {
+    pub(crate) fn person(&self, name: &str) -> Person<'_> {
         let id = self.user(&self.scim, name);
         Person {
             bench: self,
@@ -105,7 +105,7 @@ impl Bench {
     }
 
     /// A token of a login of now.
-    fn login(&self, name: &str, more: &Value) -> String {
+    pub(crate) fn login(&self, name: &str, more: &Value) -> String {
         let mut claims = json!({
             "iss": self.url, "sub": name, "aud": AUDIENCE, "sid": "s1", "auth_time": seconds(),
         });
@@ -116,7 +116,7 @@ impl Bench {
         format!("Bearer {}", self.issuer.token(&TokenClaims(claims)))
     }
 
-    fn spend(&self, token: &str) -> Spent {
+    pub(crate) fn spend(&self, token: &str) -> Spent {
         let request = SpendRequest {
             graph: "demo".into(),
             tenant: "alpha".into(),
@@ -142,7 +142,7 @@ impl Bench {
         serde_json::from_slice(&answer.body).unwrap()
     }
 
-    fn sql(&self, sql: &'static str) {
+    pub(crate) fn sql(&self, sql: &'static str) {
         sqlx::any::install_default_drivers();
         self.runtime.block_on(async {
             let mut connection = sqlx::AnyConnection::connect(&self.database).await.unwrap();
@@ -151,23 +151,43 @@ impl Bench {
         });
     }
 
-    fn audited(&self, action: &str) -> usize {
+    /// A number of the database.
+    pub(crate) fn count(&self, sql: &'static str) -> i64 {
+        self.query(sql).unwrap()
+    }
+
+    /// A value of the database.
+    pub(crate) fn query<T>(&self, sql: &'static str) -> Option<T>
+    where
+        T: Send + Unpin + for<'r> sqlx::Decode<'r, sqlx::Any> + sqlx::Type<sqlx::Any>,
+    {
+        sqlx::any::install_default_drivers();
+        self.runtime.block_on(async {
+            let mut connection = sqlx::AnyConnection::connect(&self.database).await.unwrap();
+            let value = sqlx::query_scalar(sql).fetch_optional(&mut connection);
+            let value = value.await.unwrap();
+            connection.close().await.unwrap();
+            value
+        })
+    }
+
+    pub(crate) fn audited(&self, action: &str) -> usize {
         let (_, audit) = self.control.call("GET", "/audit?limit=1000", "");
         let items = audit["items"].as_array().unwrap();
         items.iter().filter(|one| one["action"] == action).count()
     }
 }
 
-fn key(seed: u8) -> Authenticator {
+pub(crate) fn key(seed: u8) -> Authenticator {
     Authenticator::new(seed, ORIGIN, "localhost")
 }
 
-fn reason(answer: &Answer) -> (u16, &str) {
+pub(crate) fn reason(answer: &Answer) -> (u16, &str) {
     (answer.0, answer.1["reason"].as_str().unwrap_or_default())
 }
 
 impl Person<'_> {
-    fn post(&self, path: &str, body: &Value, token: Option<&str>) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: &Value, token: Option<&str>) -> Answer {
         let control = &self.bench.control;
         let mut headers = vec![("authorization", self.header.as_str())];
         headers.extend(token.map(|token| ("x-ig-step-up", token)));
@@ -183,7 +203,7 @@ impl Person<'_> {
         }
     }
 
-    fn begin_adding(&self, token: Option<&str>) -> Answer {
+    pub(crate) fn begin_adding(&self, token: Option<&str>) -> Answer {
         self.post(
             "/webauthn/registration/options",
             &json!({"name": "key"}),
@@ -197,7 +217,7 @@ impl Person<'_> {
     }
 
     /// Adds the first passkey.
-    fn add(&self, key: &mut Authenticator) {
+    pub(crate) fn add(&self, key: &mut Authenticator) {
         let (status, begun) = self.begin_adding(None);
         assert_eq!(status, 200, "{begun}");
         let (status, added) = self.end_adding(&begun, &key.create(&begun["publicKey"]));
@@ -216,12 +236,12 @@ impl Person<'_> {
     }
 
     /// Proves presence for an intent.
-    fn prove(&self, key: &mut Authenticator, intent: &Value) -> Answer {
+    pub(crate) fn prove(&self, key: &mut Authenticator, intent: &Value) -> Answer {
         let begun = self.begin(intent);
         self.end(&begun, &key.get(&begun["publicKey"]))
     }
 
-    fn token(&self, key: &mut Authenticator, intent: &Value) -> (String, String) {
+    pub(crate) fn token(&self, key: &mut Authenticator, intent: &Value) -> (String, String) {
         let (status, granted) = self.prove(key, intent);
         assert_eq!(status, 200, "{granted}");
         let text = |name: &str| granted[name].as_str().unwrap().to_owned();
@@ -229,7 +249,7 @@ impl Person<'_> {
     }
 }
 
-fn export() -> Value {
+pub(crate) fn export() -> Value {
     json!({"graph": "demo", "actions": ["export:assets"]})
 }
 

@@ -13,7 +13,7 @@ use crate::fixture::{
     ALPHA, BOTH, BRAVO, CREATE, EVERYWHERE, EXPORT, ME, REMOTE, Sent, by_id, guard, header, rule,
 };
 
-fn with_directory(head: &mut Head) {
+pub(crate) fn with_directory(head: &mut Head) {
     let settings = r#"{"cluster":"c","authority":"a","ttlSeconds":100,"maxStaleSeconds":60}"#;
     head.directory = Some(serde_json::from_str(settings).unwrap());
     let alpha = head.tenants.get_mut("alpha").unwrap();
@@ -27,7 +27,7 @@ fn asking() -> Rc<Guard> {
     guard(BOTH, with_directory)
 }
 
-fn facts(position: u64, groups: &[&str]) -> Facts {
+pub(crate) fn facts(position: u64, groups: &[&str]) -> Facts {
     Facts {
         position,
         user: Some("u1".into()),
@@ -42,7 +42,7 @@ fn directory(guard: &Guard) -> &Directory {
 }
 
 /// Answers a poll: somebody of alpha changed, or nobody.
-fn poll(guard: &Guard, position: u64, user: Option<&str>) {
+pub(crate) fn poll(guard: &Guard, position: u64, user: Option<&str>) {
     let change = user.map(|user| Change {
         tenant: "alpha".into(),
         user: Some(user.into()),

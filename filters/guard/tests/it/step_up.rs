@@ -9,6 +9,7 @@ use ig_guard::{Exchange, Guard, Reply, Step};
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
 
+use crate::directory::{facts, poll, with_directory};
 use crate::fixture::{BOTH, EVERYWHERE, EXPORT, ME, NOW, Sent, by_id, guard, rule};
 
 /// RFC 8037, A.1.
@@ -237,4 +238,88 @@ fn a_watching_policy_lets_nobody_past_without_a_proof() {
     let nobody = export(Some(&token)).of_nobody();
     assert_eq!(nobody.denied(&guard).status, 401);
     assert_eq!(Sent::post(by_id(ME, "")).of_nobody().verdict(&guard).0, 200);
+}
+
+/// One-time passwords count where the control plane says so each time, and never
+/// where nobody can be asked.
+#[test]
+fn a_one_time_password_is_the_control_planes_to_judge() {
+    let with = |shadow: bool, is_directory: bool| {
+        guard(BOTH, move |head| {
+            with_step_up(head);
+            if let Some(step_up) = &mut head.step_up {
+                // Not even what counts many times otherwise.
+                step_up.single_use.clear();
+            }
+            if shadow {
+                head.modes.step_up = Mode::Shadow;
+            }
+            if is_directory {
+                with_directory(head);
+            }
+        })
+    };
+    let reply = export(None).denied(&with(false, false));
+    let body: Value = serde_json::from_slice(&reply.body).unwrap();
+    let resource = body["errors"][0]["extensions"]["stepUp"]["resource"].clone();
+    let otp = |more: Value| {
+        let mut claims = json!({
+            "acr": "otp", "amr": ["otp"], "exp": NOW + 60, "resource": resource,
+        });
+        let object = claims.as_object_mut().unwrap();
+        object.extend(more.as_object().unwrap().clone());
+        export(Some(&token(claims)))
+    };
+    let decide = |guard: &Rc<Guard>, sent: &Sent| {
+        poll(guard, 1, None);
+        let (mut exchange, step) = sent.begin(Some(guard));
+        let step = match step {
+            Step::FetchFacts(_) => match exchange.on_facts(Some(facts(1, &["analysts"]))) {
+                Step::AwaitBody => exchange.on_body(sent.body.clone()),
+                step => step,
+            },
+            step => step,
+        };
+        (exchange, step)
+    };
+    let denied = |step: Step| match step {
+        Step::Reply(reply) => (reply.status, rule(&reply)),
+        step => panic!("not denied: {step:?}"),
+    };
+    for (spent, expected) in [
+        (Some(Spent::First), None),
+        (Some(Spent::Again), Some((401, "step-up-used"))),
+        (Some(Spent::Over), Some((401, "step-up-ended"))),
+        (None, Some((503, "step-up-unavailable"))),
+    ] {
+        let guard = with(false, true);
+        let (mut exchange, step) = decide(&guard, &otp(json!({})));
+        assert!(matches!(step, Step::SpendToken(_)), "{step:?}");
+        let step = exchange.on_spent(spent);
+        match expected {
+            None => assert!(matches!(step, Step::Forward(_)), "{step:?}"),
+            Some((status, name)) => assert_eq!(denied(step), (status, name.to_owned())),
+        }
+    }
+    for (more, expected) in [
+        (json!({"resource": null}), "step-up-resource"),
+        (json!({"resource": "0".repeat(64)}), "step-up-resource"),
+        (json!({"exp": NOW + 61}), "step-up-invalid"),
+    ] {
+        let (_, step) = decide(&with(false, true), &otp(more));
+        assert_eq!(denied(step), (401, expected.to_owned()));
+    }
+    // Nobody to ask.
+    let reply = otp(json!({})).denied(&with(false, false));
+    assert_eq!(rule(&reply), "step-up-weak");
+    // In shadow nothing is used: it is said that it would be denied.
+    let (_, step) = decide(&with(true, true), &otp(json!({})));
+    let Step::Forward(forward) = step else {
+        panic!("{step:?}");
+    };
+    assert!(
+        forward.records.contains("step-up-weak"),
+        "{}",
+        forward.records
+    );
 }

@@ -42,6 +42,7 @@ fn ask(token: &str) -> Option<Proof> {
         actions: &actions,
         resource: &|| "r".to_owned(),
         now: Some(NOW),
+        is_asked: false,
     };
     let first = guard.check(question);
     // What is remembered changes nothing.

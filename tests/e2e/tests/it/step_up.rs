@@ -1,9 +1,12 @@
 //! Proofs of presence through the real Envoy: the control plane that gives
 //! tokens, the module that asks for them, and two gateways at once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ig_e2e::{Authenticator, ControlPlane, RawRequest, Scim, TokenClaims, http1, module};
 use serde_json::{Value, json};
 
@@ -14,6 +17,13 @@ use crate::skip;
 const AUDIENCE: &str = "ig";
 const ISSUER: &str = "https://issuer.test";
 const ACTION: &str = "export:assets";
+
+fn seconds() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
+}
 
 /// A control plane that knows the gateways' people, and two gateways.
 struct Bench {
@@ -96,10 +106,7 @@ impl Bench {
             let add = json!([{"op": "add", "path": "members", "value": [{"value": user}]}]);
             assert!(self.scim.patch(&path, &add).status < 300);
         }
-        let at = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap()
-            .as_secs();
+        let at = seconds();
         let claims = TokenClaims::alpha()
             .with("sub", name.into())
             .with("aud", AUDIENCE.into())
@@ -116,12 +123,20 @@ impl Bench {
     }
 
     fn call(&self, person: &Person, path: &str, body: &Value) -> Value {
+        self.post(person, &format!("/webauthn/{path}"), body, None)
+    }
+
+    fn post(&self, person: &Person, path: &str, body: &Value, step_up: Option<&str>) -> Value {
         let header = format!("Bearer {}", person.token);
-        let path = format!("/webauthn/{path}");
+        let mut headers = vec![("authorization", header.as_str())];
+        headers.extend(step_up.map(|token| ("x-ig-step-up", token)));
         let (status, answer) = self
             .control
-            .call_as(Some(&header), "POST", &path, body.to_string());
-        assert!(matches!(status, 200 | 201), "{path}: {status} {answer}");
+            .call_with(&headers, "POST", path, body.to_string());
+        assert!(
+            matches!(status, 200 | 201 | 204),
+            "{path}: {status} {answer}"
+        );
         answer
     }
 
@@ -354,4 +369,146 @@ async fn one_of_fifty_uses_a_token() {
         .map(|one| one.fixture.recorder.total())
         .sum();
     assert_eq!(reached, 3);
+}
+
+/// Which key signed a token.
+fn kid(token: &str) -> String {
+    let header = token.split('.').next().unwrap();
+    let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+    header["kid"].as_str().unwrap().to_owned()
+}
+
+/// The key changes while exports go on, and no proof that counts is refused. When
+/// it is compromised, what it signed is refused within a moment.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_changes_and_no_proof_is_refused() {
+    if !skip::ready() {
+        return;
+    }
+    let bench = Bench::start().await;
+    let mut ada = bench.person("ada", 3);
+    bench.until_ready(&ada).await;
+    let challenge = bench.challenge(&ada).await;
+    let rotate = |body: Value| {
+        let (status, made) = bench
+            .control
+            .call("POST", "/step-up/keys", body.to_string());
+        assert_eq!(status, 201, "{made}");
+        made["kid"].as_str().unwrap().to_owned()
+    };
+    let early = bench.prove(&mut ada, &challenge, false);
+    let next = rotate(json!({"overlapSeconds": 1}));
+    let begun = Instant::now();
+    let mut signed_by = BTreeSet::new();
+    let mut exports = 0;
+    while begun.elapsed() < Duration::from_secs(3) {
+        for gateway in &bench.gateways {
+            let token = bench.prove(&mut ada, &challenge, false);
+            signed_by.insert(kid(&token));
+            let answer = gateway.send(export(&ada, Some(&token), "a")).await;
+            assert_eq!(answer.verdict(), ALLOWED, "{:?}", answer.rule());
+            exports += 1;
+        }
+    }
+    assert!(exports > 10, "{exports}");
+    assert_eq!(signed_by, BTreeSet::from([kid(&early), next]));
+    // The key of before does not sign any more; what it signed counts.
+    let answer = bench.gateways[1]
+        .send(export(&ada, Some(&early), "a"))
+        .await;
+    assert_eq!(answer.verdict(), ALLOWED, "{:?}", answer.rule());
+
+    let stolen = bench.prove(&mut ada, &challenge, false);
+    rotate(json!({"force": true}));
+    let forced = Instant::now();
+    for gateway in &bench.gateways {
+        loop {
+            let answer = gateway.send(export(&ada, Some(&stolen), "a")).await;
+            assert_ne!(answer.verdict(), ALLOWED);
+            if answer.rule().as_deref() == Some("step-up-invalid") {
+                break;
+            }
+            assert!(
+                forced.elapsed() < Duration::from_secs(5),
+                "{:?}",
+                answer.rule()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    let token = bench.prove(&mut ada, &challenge, false);
+    let answer = bench.gateways[0]
+        .send(export(&ada, Some(&token), "a"))
+        .await;
+    assert_eq!(answer.verdict(), ALLOWED, "{:?}", answer.rule());
+}
+
+/// RFC 6238, as an authenticator app has it.
+fn one_time_password(secret: &str) -> String {
+    use ring::hmac;
+    let secret = data_encoding::BASE32_NOPAD
+        .decode(secret.as_bytes())
+        .unwrap();
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &secret);
+    let tag = hmac::sign(&key, &(seconds() / 30).to_be_bytes());
+    let at = usize::from(tag.as_ref()[19] & 0xf);
+    let four = tag.as_ref()[at..at + 4].try_into().unwrap();
+    format!(
+        "{:06}",
+        (u32::from_be_bytes(four) & 0x7fff_ffff) % 1_000_000
+    )
+}
+
+/// In an emergency a code lets one request through, and when it is over none.
+#[tokio::test(flavor = "multi_thread")]
+async fn break_glass_lets_one_request_through() {
+    if !skip::ready() {
+        return;
+    }
+    let bench = Bench::start().await;
+    let mut ada = bench.person("ada", 3);
+    bench.until_ready(&ada).await;
+    let challenge = bench.challenge(&ada).await;
+    let begun = bench.call(
+        &ada,
+        "authentication/options",
+        &json!({"actions": ["otp:add"]}),
+    );
+    let credential = ada.key.get(&begun["publicKey"]);
+    let answer = json!({"ceremony": begun["ceremony"], "credential": credential});
+    let add = bench.call(&ada, "authentication/verify", &answer);
+    let shown = bench.post(&ada, "/otp/registration", &json!({}), add["token"].as_str());
+    let code = json!({"code": one_time_password(shown["secret"].as_str().unwrap())});
+    bench.post(&ada, "/otp/registration/verify", &code, None);
+
+    let declare = |on: bool| {
+        let until = (seconds() + 3600) * 1000;
+        let body = json!({"until": until, "actions": [ACTION]}).to_string();
+        let method = if on { "PUT" } else { "DELETE" };
+        let path = "/tenants/alpha/break-glass";
+        assert_eq!(bench.control.call(method, path, body).0, 204);
+    };
+    let token = |number: usize| {
+        let asked = json!({
+            "graph": "demo", "actions": challenge["actions"],
+            "resource": challenge["resource"], "recoveryCode": shown["recoveryCodes"][number],
+        });
+        let granted = bench.post(&ada, "/otp/verify", &asked, None);
+        granted["token"].as_str().unwrap().to_owned()
+    };
+    let [first, second] = &bench.gateways;
+    declare(true);
+    let once = token(0);
+    let other = first.send(export(&ada, Some(&once), "b")).await;
+    assert_eq!(other.rule().as_deref(), Some("step-up-resource"));
+    let exported = first.send(export(&ada, Some(&once), "a")).await;
+    assert_eq!(exported.verdict(), ALLOWED, "{:?}", exported.rule());
+    let again = second.send(export(&ada, Some(&once), "a")).await;
+    assert_eq!(again.rule().as_deref(), Some("step-up-used"));
+    // The emergency is over: what was given in it does not count any more.
+    let late = token(1);
+    declare(false);
+    let answer = second.send(export(&ada, Some(&late), "a")).await;
+    assert_eq!(answer.rule().as_deref(), Some("step-up-ended"));
+    assert!(answer.seen.is_empty());
 }
