@@ -79,6 +79,7 @@ pub fn run_test(args: &TestArgs) -> Result<ExitCode> {
     if std::env::var_os("CI").is_some() {
         if runs(&args.tiers, Tier::Interop) {
             extras.push(setup::Extra::Interop);
+            extras.push(setup::Extra::Browser);
         }
         if runs(&args.tiers, Tier::Unit) {
             extras.extend([setup::Extra::Contract, setup::Extra::Scim]);
@@ -202,6 +203,7 @@ pub fn run_ci(_: &CiArgs) -> Result<ExitCode> {
     steps.step("formatting", || cargo(&root, &["fmt", "--all", "--check"]))?;
     let extras = vec![
         setup::Extra::Interop,
+        setup::Extra::Browser,
         setup::Extra::Postgres,
         setup::Extra::Contract,
         setup::Extra::Scim,

@@ -20,8 +20,8 @@ use crate::auth::tokens;
 use crate::error::{ApiError, Problem};
 use crate::extract::Json;
 use crate::{
-    audit, break_glass, catalogue, decisions, graphs, metrics, policies, proxies, schemas, scim,
-    snapshots, step_up, tenants, webauthn,
+    audit, break_glass, catalogue, console, decisions, graphs, metrics, policies, proxies, schemas,
+    scim, snapshots, step_up, tenants, webauthn,
 };
 
 /// Largest body: a catalogue or SDL of a large graph.
@@ -185,6 +185,7 @@ pub(crate) fn routes(app: App) -> Router {
     let (router, _) = router().split_for_parts();
     router
         .merge(scim::routes())
+        .merge(console::routes())
         .fallback(|| async { ApiError::NoRoute })
         .method_not_allowed_fallback(|| async { ApiError::NoMethod })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

@@ -43,6 +43,10 @@ pub(crate) struct App {
     pub(crate) break_glass: Arc<break_glass::Keys>,
     /// Verifies what authenticators answer.
     pub(crate) webauthn: Arc<Webauthn>,
+    /// Where the console's pages are: scheme, host and port of each.
+    pub(crate) origins: Arc<[String]>,
+    /// What the console seals logins with that were begun.
+    pub(crate) login_secret: Arc<Secret>,
     /// `iss` of step-up tokens.
     pub(crate) issuer: Arc<str>,
     /// How clients reach the API, if that is not as they say in `Host`.

@@ -45,6 +45,9 @@ pub(crate) enum ApiError {
     /// Too many calls without a valid token; come back after so many seconds.
     #[error("too many calls without a valid token from this address; wait {0} s")]
     Locked(u64),
+    /// A request with the console's cookie that no page of it has made.
+    #[error("this did not come from a page of the console; reload the page and try again")]
+    Forged(&'static str),
     /// A proof of presence does not count.
     #[error("{}", .0.detail())]
     Presence(Refusal),
@@ -116,7 +119,9 @@ impl ApiError {
             Self::Unauthenticated | Self::StepUp { .. } | Self::StaleLogin(_) => {
                 StatusCode::UNAUTHORIZED
             }
-            Self::Forbidden(_) | Self::Presence(_) | Self::BreakGlass(_) => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::Presence(_) | Self::BreakGlass(_) | Self::Forged(_) => {
+                StatusCode::FORBIDDEN
+            }
             Self::NotFound(_) | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
@@ -137,6 +142,7 @@ impl ApiError {
             Self::BreakGlass(refusal) => Some(refusal.reason().to_owned()),
             Self::TooManyCodes(_) => Some("code-locked".to_owned()),
             Self::StepUp { reason, .. } => Some(reason.clone()),
+            Self::Forged(reason) => Some((*reason).to_owned()),
             Self::StaleLogin(_) => Some("stale-login".to_owned()),
             _ => None,
         }

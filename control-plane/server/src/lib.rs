@@ -11,6 +11,7 @@ mod auth;
 mod break_glass;
 mod catalogue;
 mod config;
+mod console;
 mod decisions;
 mod directory;
 mod error;

@@ -37,9 +37,9 @@ pub(crate) struct ProxyStatus {
 /// Why a proxy refused a revision.
 #[derive(Clone, Serialize, Deserialize, Debug, ToSchema)]
 pub(crate) struct Refusal {
-    revision: String,
-    reason: String,
-    at: i64,
+    pub(crate) revision: String,
+    pub(crate) reason: String,
+    pub(crate) at: i64,
 }
 
 /// The proxy at the other end of a stream.

@@ -22,7 +22,7 @@ use crate::snapshots::{Publications, Rekeying};
 use crate::store::Store;
 use crate::tls::{Peer, TlsListener};
 use crate::xds::Ecds;
-use crate::{Config, api, auth, break_glass, step_up, webauthn};
+use crate::{Config, api, auth, break_glass, console, step_up, webauthn};
 
 /// Why the server does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +110,8 @@ impl Server {
             .map_err(CannotServe::Directory)?;
         let secret = store.secret("cursor").await;
         let secret = secret.map_err(CannotServe::Directory)?;
+        let login_secret = store.secret("console").await;
+        let login_secret = login_secret.map_err(CannotServe::Directory)?;
         step_up::prepare(&store)
             .await
             .map_err(CannotServe::Directory)?;
@@ -119,6 +121,8 @@ impl Server {
         let webauthn = webauthn::verifier(&config.webauthn).map_err(CannotServe::Webauthn)?;
         let issuer = config.public_url.clone();
         let issuer = issuer.or_else(|| config.webauthn.origins.first().cloned());
+        let origins = config.webauthn.origins.iter();
+        let origins = origins.map(|origin| origin.trim_end_matches('/').to_owned());
         let metrics = Arc::new(Metrics::new());
         let (decisions, writer) = Writer::new(store.clone(), metrics.clone(), config.decisions);
         Ok(Self {
@@ -137,6 +141,8 @@ impl Server {
                 secret: Arc::new(secret),
                 break_glass: Arc::new(break_glass),
                 webauthn,
+                origins: origins.collect(),
+                login_secret: Arc::new(login_secret),
                 issuer: issuer.unwrap_or_default().into(),
                 public_url: config.public_url.as_deref().map(Into::into),
                 is_https: config.tls.is_some(),
@@ -284,6 +290,9 @@ async fn follow(app: App) {
             }
             if let Err(error) = break_glass::prune(&app.store).await {
                 tracing::warn!(%error, "what is over of break-glass is not forgotten");
+            }
+            if let Err(error) = console::prune(&app.store).await {
+                tracing::warn!(%error, "old sessions are not forgotten");
             }
         }
         if listener.is_none() {

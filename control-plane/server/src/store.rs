@@ -292,6 +292,10 @@ mod tests {
                 include_str!("../migrations/postgres/0004_step_up.sql"),
             ),
             (
+                include_str!("../migrations/sqlite/0005_console.sql"),
+                include_str!("../migrations/postgres/0005_console.sql"),
+            ),
+            (
                 include_str!("../migrations/sqlite/0006_break_glass.sql"),
                 include_str!("../migrations/postgres/0006_break_glass.sql"),
             ),

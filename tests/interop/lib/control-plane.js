@@ -9,15 +9,23 @@ import { ROOT, tools } from './tools.js';
 
 let serial = 0;
 
-/** Starts one on SQLite. */
-export async function startControlPlane() {
+/**
+ * Starts one on SQLite.
+ *
+ * @param {(http: number) => string} [configuration] Its file, by the port of the API.
+ */
+export async function startControlPlane(configuration) {
   const base = join(folder, `control-${++serial}`);
   for (let attempt = 1; ; attempt++) {
     const [http, grpc] = [await freePort(), await freePort()];
-    const database = `sqlite:${base}-${attempt}.db`;
+    const file = `${base}-${attempt}.db`;
+    const database = `sqlite:${file}`;
+    const settings = `${base}-${attempt}.toml`;
+    if (configuration) writeFileSync(settings, configuration(http));
     const control = start(tools.controlPlane, [
       ...['--listen', `127.0.0.1:${http}`, '--grpc-listen', `127.0.0.1:${grpc}`],
       ...['--database', database, '--module', tools.guard],
+      ...(configuration ? ['--config', settings] : []),
     ]);
     const url = `http://127.0.0.1:${http}`;
     const ready = async () => {
@@ -53,7 +61,7 @@ export async function startControlPlane() {
       if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
       return text ? JSON.parse(text) : null;
     };
-    return { url, http, grpc, token, call, close: () => control.stop() };
+    return { url, http, grpc, token, file, call, close: () => control.stop() };
   }
 }
 

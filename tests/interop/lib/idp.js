@@ -25,8 +25,9 @@ let serial = 0;
  * their own. Whoever logs in is who they say.
  *
  * @param {Record<string, unknown>} claims
+ * @param {import('oidc-provider').ClientMetadata[]} [clients] Others than its own.
  */
-export async function startIdp(claims) {
+export async function startIdp(claims, clients = []) {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -46,6 +47,7 @@ export async function startIdp(claims) {
         response_types: ['code'],
         id_token_signed_response_alg: 'ES256',
       },
+      ...clients,
     ],
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
     extraTokenClaims: () => claims,

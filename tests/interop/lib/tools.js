@@ -82,3 +82,22 @@ function look() {
 }
 
 export const { tools, skip } = look();
+
+/** Debian's Chromium, or another that speaks its protocol. */
+export const chromium = find(
+  'IG_CHROMIUM',
+  (process.env.PATH ?? '')
+    .split(delimiter)
+    .filter(Boolean)
+    .flatMap((folder) => ['chromium', 'chromium-browser'].map((name) => join(folder, name))),
+  isExecutable,
+);
+
+/** Why there are no tests with a browser; an error where `CI` is set. */
+export function skipBrowser() {
+  if (skip || chromium) return skip;
+  const message = 'missing tools:\n  Chromium: cargo xtask setup --with browser, or set IG_CHROMIUM';
+  if (process.env.CI) throw new Error(message);
+  console.error(`SKIPPED: ${message}`);
+  return `SKIPPED: ${message}`;
+}

@@ -13,6 +13,8 @@ use serde::Serialize;
 pub enum Extra {
     /// Node.js and the JavaScript clients of tests/interop
     Interop,
+    /// Chromium, for the tests of the console
+    Browser,
     /// PostgreSQL, on which the control plane's tests run too
     Postgres,
     /// schemathesis, for the contract test of the API

@@ -2,6 +2,7 @@
 
 mod apt;
 mod bench;
+mod browser;
 mod cargo_tools;
 mod contract;
 mod database;
@@ -77,6 +78,12 @@ const ITEMS: &[Item] = &[
         needed_for: "interoperability tests",
         need: Need::With(Extra::Interop),
         run: node::packages,
+    },
+    Item {
+        name: "chromium",
+        needed_for: "browser tests of the console",
+        need: Need::With(Extra::Browser),
+        run: browser::chromium,
     },
     Item {
         name: "postgresql",

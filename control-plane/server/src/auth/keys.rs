@@ -99,19 +99,7 @@ pub(super) fn fetch(trust: &Trust) -> Result<JwkSet, String> {
 }
 
 fn discover(trust: &Trust) -> Result<String, String> {
-    let issuer = trust.issuer.trim_end_matches('/');
-    let well_known = format!("{issuer}/.well-known/openid-configuration");
-    let answer: Value = get(trust, &well_known)?;
-    // OpenID Connect Discovery 1.0, 4.3.
-    if answer["issuer"] != trust.issuer.as_str() {
-        return Err(format!("{well_known} is of another issuer"));
-    }
-    let url = answer["jwks_uri"].as_str();
-    let url = url.ok_or_else(|| format!("{well_known} has no jwks_uri"))?;
-    match may_name(&trust.issuer, url) {
-        true => Ok(url.to_owned()),
-        false => Err(format!("{well_known}: its jwks_uri is not of https")),
-    }
+    named(trust, &configuration(trust)?, "jwks_uri")
 }
 
 /// A file, but no device that never ends.
@@ -132,13 +120,42 @@ fn read(path: &Path) -> Result<JwkSet, String> {
 }
 
 fn get<T: serde::de::DeserializeOwned>(trust: &Trust, url: &str) -> Result<T, String> {
-    let way = way(url).ok_or_else(|| format!("{url}: without TLS keys can be replaced"))?;
+    let agent = agent(&trust.ca, url)?;
+    let answer = agent.get(url).call();
+    read_json(url, answer)
+}
+
+/// What an issuer's configuration says of it (OpenID Connect Discovery 1.0).
+pub(super) fn configuration(trust: &Trust) -> Result<Value, String> {
+    let issuer = trust.issuer.trim_end_matches('/');
+    let well_known = format!("{issuer}/.well-known/openid-configuration");
+    let answer: Value = get(trust, &well_known)?;
+    // OpenID Connect Discovery 1.0, 4.3.
+    match answer["issuer"] == trust.issuer.as_str() {
+        true => Ok(answer),
+        false => Err(format!("{well_known} is of another issuer")),
+    }
+}
+
+/// A URL that an issuer's configuration names.
+pub(super) fn named(trust: &Trust, configuration: &Value, name: &str) -> Result<String, String> {
+    let url = configuration[name].as_str();
+    let url = url.ok_or_else(|| format!("{}: its configuration has no {name}", trust.issuer))?;
+    match may_name(&trust.issuer, url) {
+        true => Ok(url.to_owned()),
+        false => Err(format!("{}: its {name} is not of https", trust.issuer)),
+    }
+}
+
+/// Asks for what is there, and nowhere else.
+pub(super) fn agent(ca: &Path, url: &str) -> Result<ureq::Agent, String> {
+    let way = way(url).ok_or_else(|| format!("{url}: without TLS answers can be replaced"))?;
     let mut builder = ureq::Agent::config_builder().timeout_global(Some(TIMEOUT));
     // Keys come from where they are said to be, or not at all.
     builder = builder.max_redirects(0);
     if way == Way::Tls {
         let authorities =
-            std::fs::read(&trust.ca).map_err(|error| format!("{}: {error}", trust.ca.display()))?;
+            std::fs::read(ca).map_err(|error| format!("{}: {error}", ca.display()))?;
         let authorities: Vec<_> = ureq::tls::parse_pem(&authorities)
             .filter_map(|item| match item {
                 Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(certificate),
@@ -148,8 +165,14 @@ fn get<T: serde::de::DeserializeOwned>(trust: &Trust, url: &str) -> Result<T, St
         let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&authorities));
         builder = builder.tls_config(tls.build());
     }
-    let agent = builder.build().new_agent();
-    let answer = agent.get(url).call();
+    Ok(builder.build().new_agent())
+}
+
+/// An answer, up to a length.
+pub(super) fn read_json<T: serde::de::DeserializeOwned>(
+    url: &str,
+    answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+) -> Result<T, String> {
     let mut answer = answer.map_err(|error| format!("{url}: {error}"))?;
     answer
         .body_mut()

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -24,9 +25,19 @@ use crate::{directory, tenants};
 /// Issuers whose keys are kept.
 const MAX_ISSUERS: usize = 1000;
 
+/// How long it is believed what an issuer says of itself, and how long it is let
+/// be if it says nothing.
+const CONFIGURED: Duration = Duration::from_secs(300);
+const SILENT: Duration = Duration::from_secs(10);
+
+/// What issuers say of themselves, by issuer, and when they were asked; `None`
+/// of those that did not answer.
+type Configurations = HashMap<String, (Instant, Option<Arc<Value>>)>;
+
 /// The issuers of tenants.
 pub(crate) struct Logins {
     issuers: Mutex<Issuers>,
+    configurations: Mutex<Configurations>,
     /// Authorities to trust when asking them.
     ca: PathBuf,
 }
@@ -86,11 +97,36 @@ impl Logins {
     pub(crate) fn new(ca: PathBuf) -> Self {
         Self {
             issuers: Mutex::default(),
+            configurations: Mutex::default(),
             ca,
         }
     }
 
-    fn issuer(&self, trust: Trust) -> Arc<TokenIssuer> {
+    /// What is known of what an issuer says of itself; `Some(None)` if it was asked
+    /// just now, and said nothing.
+    pub(super) fn configuration(&self, issuer: &str) -> Option<Option<Arc<Value>>> {
+        let known = self.configurations.lock();
+        let known = known.unwrap_or_else(PoisonError::into_inner);
+        let (asked, said) = known.get(issuer)?;
+        let life = if said.is_some() { CONFIGURED } else { SILENT };
+        (asked.elapsed() < life).then(|| said.clone())
+    }
+
+    pub(super) fn keep_configuration(&self, issuer: &str, said: Option<Arc<Value>>) {
+        let known = self.configurations.lock();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MAX_ISSUERS {
+            known.clear();
+        }
+        known.insert(issuer.to_owned(), (Instant::now(), said));
+    }
+
+    /// Authorities to trust when asking an issuer.
+    pub(super) fn ca(&self) -> &std::path::Path {
+        &self.ca
+    }
+
+    pub(super) fn issuer(&self, trust: Trust) -> Arc<TokenIssuer> {
         let mut issuers = self.issuers.lock().unwrap_or_else(PoisonError::into_inner);
         issuers.find(trust)
     }
@@ -137,9 +173,29 @@ async fn person(
     token: &str,
 ) -> Result<Principal, ApiError> {
     let subject = claims["sub"].as_str().ok_or(ApiError::Unauthenticated)?;
+    let session = Session {
+        issuer: issuer.to_owned(),
+        subject: subject.to_owned(),
+        id: session_id(claims, token),
+        auth_time: claims["auth_time"].as_u64(),
+    };
+    user(app, tenant, session, claims).await
+}
+
+/// The user whose login this is, as long as it may do anything. Who was seen
+/// before is known without claims.
+///
+/// # Errors
+/// 401 for nobody, and for who is suspended.
+pub(crate) async fn user(
+    app: &App,
+    tenant: String,
+    session: Session,
+    claims: &Value,
+) -> Result<Principal, ApiError> {
     let mut connection = app.store.pool().acquire().await?;
     let settings = tenants::read(&mut connection, &tenant).await?;
-    let rule = settings.and_then(|tenant| tenant.issuers.get(issuer).cloned());
+    let rule = settings.and_then(|tenant| tenant.issuers.get(&session.issuer).cloned());
     let rule = rule.ok_or(ApiError::Unauthenticated)?;
     let identity = tenants::identity(&mut connection, &tenant).await?;
     drop(connection);
@@ -147,14 +203,14 @@ async fn person(
     let request = FactsRequest {
         graph: String::new(),
         tenant,
-        issuer: issuer.to_owned(),
-        subject: subject.to_owned(),
+        issuer: session.issuer.clone(),
+        subject: session.subject.clone(),
         link: link.map(ToOwned::to_owned),
     };
     let name = format!(
         "user:{}/{}",
         request.tenant,
-        subject.chars().take(200).collect::<String>()
+        session.subject.chars().take(200).collect::<String>()
     );
     let by = Principal::of_system(&name);
     let facts = directory::facts(app, &by, &request).await?;
@@ -171,12 +227,6 @@ async fn person(
         .admin_groups
         .iter()
         .any(|group| groups.contains(&group.to_lowercase()));
-    let session = Session {
-        issuer: request.issuer,
-        subject: request.subject,
-        id: session_id(claims, token),
-        auth_time: claims["auth_time"].as_u64(),
-    };
     let tenant = request.tenant;
     Ok(Principal {
         name,

@@ -5,10 +5,12 @@ mod issuer;
 mod keys;
 mod login;
 mod oidc;
+mod relying;
 mod role;
 mod token;
 pub(crate) mod tokens;
 
+use std::future::Future;
 use std::time::Instant;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -17,16 +19,18 @@ use axum::http::request::Parts;
 
 pub(crate) use failures::Failures;
 pub(crate) use keys::is_safe_url;
-pub(crate) use login::Logins;
+pub(crate) use login::{Logins, user};
 pub(crate) use oidc::Oidc;
 pub use oidc::OidcConfig;
 pub(crate) use oidc::system_authorities;
-pub(crate) use role::{Grant, Person, Principal, Provisioning, Role};
+pub(crate) use relying::{Answered, Asked, Client, encoded};
+pub(crate) use role::{Grant, Person, Principal, Provisioning, Role, Session};
 #[expect(unreachable_pub, reason = "a source of the public error")]
 pub use token::CannotBootstrap;
-pub(crate) use token::{bootstrap, check_still};
+pub(crate) use token::{bootstrap, check_still, of_id, read as read_token};
 
 use crate::app::App;
+use crate::console;
 use crate::error::ApiError;
 use crate::tls::Peer;
 
@@ -48,25 +52,38 @@ impl FromRequestParts<App> for Principal {
             .filter(|token| token.len() <= MAX_TOKEN_BYTES)
             .ok_or(ApiError::Unauthenticated)?;
         let address = parts.extensions.get::<ConnectInfo<Peer>>();
-        let address = address.map(|ConnectInfo(peer)| peer.0.ip());
-        if let Some(address) = address {
-            app.failures.check(address, token, Instant::now())?;
-        }
-        let outcome = find(app, token).await;
-        match (&outcome, address) {
-            (Ok(_), _) => app.failures.succeeded(token),
-            (Err(ApiError::Unauthenticated), Some(address)) => {
-                app.failures.failed(address, token, Instant::now());
-                app.metrics.failed_logins.inc();
-            }
-            (Err(_), _) => {}
-        }
-        outcome
+        counted(app, address, token, find(app, token)).await
     }
 }
 
-/// A caller who is a user of a tenant, by an access token of the tenant's own
-/// issuer.
+/// Looks at a token, unless the address has shown too many that are none.
+///
+/// # Errors
+/// Those of `find`, and 429.
+pub(crate) async fn counted<T>(
+    app: &App,
+    address: Option<&ConnectInfo<Peer>>,
+    token: &str,
+    find: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, ApiError> {
+    let address = address.map(|ConnectInfo(peer)| peer.0.ip());
+    if let Some(address) = address {
+        app.failures.check(address, token, Instant::now())?;
+    }
+    let outcome = find.await;
+    match (&outcome, address) {
+        (Ok(_), _) => app.failures.succeeded(token),
+        (Err(ApiError::Unauthenticated), Some(address)) => {
+            app.failures.failed(address, token, Instant::now());
+            app.metrics.failed_logins.inc();
+        }
+        (Err(_), _) => {}
+    }
+    outcome
+}
+
+/// A caller who is a user of a tenant: by an access token of the tenant's own
+/// issuer, or by a session of the console. Of two, the token counts.
 pub(crate) struct User {
     pub(crate) by: Principal,
     pub(crate) person: Person,
@@ -76,7 +93,14 @@ impl FromRequestParts<App> for User {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let by = Principal::from_request_parts(parts, app).await?;
+        let session = match parts.headers.contains_key(AUTHORIZATION) {
+            true => None,
+            false => console::caller(parts, app).await?,
+        };
+        let by = match session {
+            Some(by) => by,
+            None => Principal::from_request_parts(parts, app).await?,
+        };
         let person = by.person().cloned();
         let person = person.ok_or(ApiError::Forbidden("user of a tenant"))?;
         Ok(Self { by, person })

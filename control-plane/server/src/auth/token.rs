@@ -56,20 +56,49 @@ pub(crate) async fn bootstrap(store: &Store) -> Result<Option<String>, CannotBoo
 /// The caller that a token stands for. It is looked up by its hash, so that no
 /// comparison tells how much of a guess was right.
 pub(super) async fn find(store: &Store, token: &str) -> Result<Principal, ApiError> {
-    let row: Option<(String, String, Option<String>, i64)> = sqlx::query_as(
-        "SELECT name, role, tenant, may_confer FROM tokens WHERE hash = $1 AND revoked_at IS NULL \
-         AND (expires_at IS NULL OR expires_at > $2)",
+    Ok(read(store, token).await?.1)
+}
+
+/// A token's id, and the caller that it stands for.
+///
+/// # Errors
+/// 401
+pub(crate) async fn read(store: &Store, token: &str) -> Result<(String, Principal), ApiError> {
+    let row: Option<Row> = sqlx::query_as(
+        "SELECT id, name, role, tenant, may_confer FROM tokens WHERE hash = $1 \
+         AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)",
     )
     .bind(hash(token))
     .bind(now())
     .fetch_optional(store.pool())
     .await?;
-    let (name, role, tenant, may_confer) = row.ok_or(ApiError::Unauthenticated)?;
+    principal(row)
+}
+
+/// The caller that the token of an id stands for, as long as it is good.
+///
+/// # Errors
+/// 401
+pub(crate) async fn of_id(store: &Store, id: &str) -> Result<Principal, ApiError> {
+    let row: Option<Row> = sqlx::query_as(
+        "SELECT id, name, role, tenant, may_confer FROM tokens WHERE id = $1 \
+         AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)",
+    )
+    .bind(id)
+    .bind(now())
+    .fetch_optional(store.pool())
+    .await?;
+    Ok(principal(row)?.1)
+}
+
+/// Id, name, role, tenant, whether it may confer.
+type Row = (String, String, String, Option<String>, i64);
+
+fn principal(row: Option<Row>) -> Result<(String, Principal), ApiError> {
+    let (id, name, role, tenant, may_confer) = row.ok_or(ApiError::Unauthenticated)?;
     let grant = Role::parse(&role).and_then(|role| Grant::new(role, tenant, may_confer != 0));
-    Ok(Principal {
-        name,
-        grant: grant.ok_or(ApiError::Unauthenticated)?,
-    })
+    let grant = grant.ok_or(ApiError::Unauthenticated)?;
+    Ok((id, Principal { name, grant }))
 }
 
 /// Whether a tenant's token, found before, is still good, and its tenant there.

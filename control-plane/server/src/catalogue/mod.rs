@@ -27,7 +27,7 @@ use crate::page::{Page, PageQuery};
 pub(crate) struct Filter {
     /// Retired ones too.
     #[serde(default)]
-    retired: bool,
+    pub(crate) retired: bool,
 }
 
 /// A document.
@@ -35,17 +35,17 @@ pub(crate) struct Filter {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ListedDocument {
     /// SHA-256 of the text, which is an id too.
-    hash: String,
-    ids: Vec<String>,
-    text: String,
+    pub(crate) hash: String,
+    pub(crate) ids: Vec<String>,
+    pub(crate) text: String,
     /// The only clients that may use it; none is every client.
-    clients: Vec<String>,
-    created_at: i64,
-    created_by: String,
-    retired_at: Option<i64>,
+    pub(crate) clients: Vec<String>,
+    pub(crate) created_at: i64,
+    pub(crate) created_by: String,
+    pub(crate) retired_at: Option<i64>,
     /// How often it was let through, as far as access logs came here.
-    uses: i64,
-    last_used_at: Option<i64>,
+    pub(crate) uses: i64,
+    pub(crate) last_used_at: Option<i64>,
 }
 
 #[derive(sqlx::FromRow)]

@@ -4,7 +4,7 @@ mod als;
 mod writer;
 
 use axum::extract::State;
-use ig_contract::decision::Outcome;
+use ig_contract::decision::{DecisionRecord, Outcome};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use utoipa::{IntoParams, ToSchema};
@@ -19,33 +19,33 @@ use crate::extract::{Json, Query};
 use crate::page::{Page, PageQuery};
 
 /// Which decisions to list. All that is given has to hold.
-#[derive(Deserialize, IntoParams)]
+#[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Filter {
     /// The value of `x-ig-decision-id`.
-    decision_id: Option<String>,
-    tenant: Option<String>,
-    graph: Option<String>,
-    rule: Option<String>,
+    pub(crate) decision_id: Option<String>,
+    pub(crate) tenant: Option<String>,
+    pub(crate) graph: Option<String>,
+    pub(crate) rule: Option<String>,
     /// Name of the operation.
-    operation: Option<String>,
+    pub(crate) operation: Option<String>,
     #[param(inline)]
-    outcome: Option<Outcome>,
+    pub(crate) outcome: Option<Outcome>,
 }
 
 /// A decision.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Decision {
-    number: i64,
+    pub(crate) number: i64,
     /// When it arrived, in milliseconds since the epoch.
-    at: i64,
-    graph: String,
+    pub(crate) at: i64,
+    pub(crate) graph: String,
     /// The proxy, as it names itself.
-    node: String,
+    pub(crate) node: String,
     /// As in the access log.
     #[schema(value_type = Object)]
-    record: Box<serde_json::value::RawValue>,
+    pub(crate) record: Box<serde_json::value::RawValue>,
 }
 
 #[derive(FromRow)]
@@ -110,18 +110,46 @@ pub(crate) async fn list(
         query = query.bind(value);
     }
     let rows: Vec<Row> = query.fetch_all(app.store.pool()).await?;
-    let decisions = rows.into_iter().map(|row| {
-        let record = serde_json::value::RawValue::from_string(row.record)
-            .map_err(|_| ApiError::Conflict(format!("decision {} is not readable", row.number)))?;
-        Ok(Decision {
-            number: row.number,
-            at: row.at,
-            graph: row.graph,
-            node: row.node,
-            record,
-        })
-    });
+    let decisions = rows.into_iter().map(shown);
     let decisions: Vec<_> = decisions.collect::<Result<_, ApiError>>()?;
     let number = |one: &Decision| one.number.to_string();
     Ok(Json(Page::new(decisions, limit, number)))
+}
+
+/// Decisions that are looked at for those of one actor.
+const LOOKED_AT: i64 = 1000;
+
+/// The last decisions of one subject of a tenant, of the tenant's last ones.
+pub(crate) async fn of_actor(
+    app: &App,
+    tenant: &str,
+    actor: &str,
+    limit: usize,
+) -> Result<Vec<Decision>, ApiError> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT number, at, graph, node, record FROM decisions WHERE tenant = $1 \
+         ORDER BY number DESC LIMIT $2",
+    )
+    .bind(tenant)
+    .bind(LOOKED_AT)
+    .fetch_all(app.store.pool())
+    .await?;
+    let is_own = |row: &Row| {
+        let record: Result<DecisionRecord<'_>, _> = serde_json::from_str(&row.record);
+        record.is_ok_and(|record| record.actor.as_deref() == Some(actor))
+    };
+    let own = rows.into_iter().filter(is_own).take(limit);
+    own.map(shown).collect()
+}
+
+fn shown(row: Row) -> Result<Decision, ApiError> {
+    let record = serde_json::value::RawValue::from_string(row.record)
+        .map_err(|_| ApiError::Conflict(format!("decision {} is not readable", row.number)))?;
+    Ok(Decision {
+        number: row.number,
+        at: row.at,
+        graph: row.graph,
+        node: row.node,
+        record,
+    })
 }

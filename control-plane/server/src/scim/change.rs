@@ -15,7 +15,7 @@ use super::members::{self, Changed, Members, refuse_privileged};
 use super::render::{location, render};
 use super::rows::{self, Stored};
 use crate::app::App;
-use crate::{audit, auth, break_glass, directory, step_up, tenants, webauthn};
+use crate::{audit, auth, break_glass, console, directory, step_up, tenants, webauthn};
 
 /// Members of a group that is still answered with all of them; a larger one is
 /// answered 204, as Entra ID asks for.
@@ -347,6 +347,7 @@ async fn end_proofs(
     };
     if after.is_none_or(|after| !after.is_active) {
         step_up::end(transaction, tenant, &before.id).await?;
+        console::end_all(transaction, tenant, &before.id).await?;
     }
     if after.is_none() {
         webauthn::forget(transaction, tenant, &before.id).await?;

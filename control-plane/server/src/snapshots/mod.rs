@@ -26,11 +26,11 @@ use crate::page::{Page, PageQuery};
 #[derive(Serialize, FromRow, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ListedPublication {
-    number: i64,
+    pub(crate) number: i64,
     /// SHA-256 of the snapshot.
-    revision: String,
-    published_at: i64,
-    published_by: String,
+    pub(crate) revision: String,
+    pub(crate) published_at: i64,
+    pub(crate) published_by: String,
 }
 
 /// List a graph's publications, the last first.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Any, AnyConnection, Transaction};
 use utoipa::ToSchema;
 
+use super::client::{self, Client};
 use crate::app::App;
 use crate::audit::{self, Change};
 use crate::auth::{Principal, Role, is_safe_url};
@@ -41,12 +42,22 @@ pub(crate) struct TenantIdentity {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Login {
     /// The `iss` of its tokens.
-    issuer: String,
+    pub(crate) issuer: String,
     /// What their `aud` must name.
     audience: String,
     /// Where its keys are, if not where its configuration says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    jwks: Option<String>,
+    pub(crate) jwks: Option<String>,
+    /// As whom the console logs users in here; it does not without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) client: Option<Client>,
+}
+
+impl Login {
+    /// Id of the console's client, where it logs users in here.
+    pub(crate) fn client(&self) -> Option<&str> {
+        self.client.as_ref().map(|client| client.id.as_str())
+    }
 }
 
 /// Put what only owners say of a tenant's identities.
@@ -62,7 +73,7 @@ pub(crate) async fn put_identity(
     State(app): State<App>,
     by: Principal,
     Path(id): Path<String>,
-    Json(identity): Json<TenantIdentity>,
+    Json(mut identity): Json<TenantIdentity>,
 ) -> Result<StatusCode, ApiError> {
     by.require(Role::Owner)?;
     for login in &identity.logins {
@@ -72,11 +83,12 @@ pub(crate) async fn put_identity(
         .attestation
         .authorities()
         .map_err(ApiError::invalid)?;
-    let after = serde_json::to_string(&identity).map_err(ApiError::invalid)?;
     let mut transaction = app.store.begin().await?;
     app.store.lock(&mut transaction, "tenants").await?;
     let before = stored(&mut transaction, &id).await?;
     let before = before.ok_or_else(|| ApiError::NotFound(format!("the tenant {id}")))?;
+    client::put(&mut transaction, &id, &mut identity.logins).await?;
+    let after = serde_json::to_string(&identity).map_err(ApiError::invalid)?;
     sqlx::query("UPDATE tenants SET identity = $1, changed_at = $2 WHERE id = $3")
         .bind(after.as_str())
         .bind(now())
@@ -134,7 +146,7 @@ fn check(login: &Login) -> Result<(), ApiError> {
         }
     }
     match login.audience.is_empty() {
-        false => Ok(()),
+        false => login.client.as_ref().map_or(Ok(()), Client::check),
         true => Err(ApiError::invalid("logins: an audience is missing")),
     }
 }

@@ -15,9 +15,11 @@ use crate::error::{ApiError, Problem};
 use crate::extract::{Json, Path};
 use crate::store::{Store, now};
 
+mod client;
 pub(crate) mod identity;
 
-pub(crate) use identity::{privileged_groups, read as identity};
+pub(crate) use client::{ClientSecret, secret as client_secret};
+pub(crate) use identity::{Login, privileged_groups, read as identity};
 
 /// Put a tenant: its region, purposes and modes.
 ///
@@ -202,6 +204,8 @@ async fn forget(
         "otp_secrets",
         "otp_recovery_codes",
         "otp_failures",
+        "console_clients",
+        "console_sessions",
     ] {
         let sql = format!("DELETE FROM {table} WHERE tenant = $1");
         sqlx::query(sqlx::AssertSqlSafe(sql))

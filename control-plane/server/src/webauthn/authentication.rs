@@ -101,6 +101,7 @@ pub(crate) async fn authentication_options(
     }))
 }
 
+/// Whether a proof may be given for it.
 pub(crate) fn check(app: &App, intent: &Intent) -> Result<(), ApiError> {
     let count = intent.actions.len();
     let is_action = |name: &String| {

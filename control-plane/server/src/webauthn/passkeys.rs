@@ -19,7 +19,7 @@ use crate::step_up;
 use crate::store::now;
 
 /// Passkeys of one user.
-pub(super) const MOST: usize = 16;
+pub(crate) const MOST: usize = 16;
 /// What a proof to remove one is given for.
 pub(crate) const REMOVE: &str = "passkey:remove";
 
@@ -28,15 +28,15 @@ pub(crate) const REMOVE: &str = "passkey:remove";
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Shown {
     /// Its id here.
-    pub(super) id: String,
+    pub(crate) id: String,
     /// What its user calls it.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Whether its maker vouches for it.
-    pub(super) attested: bool,
+    pub(crate) attested: bool,
     /// Milliseconds since the epoch.
-    pub(super) created_at: i64,
+    pub(crate) created_at: i64,
     /// When it was used last, in milliseconds since the epoch.
-    pub(super) used_at: Option<i64>,
+    pub(crate) used_at: Option<i64>,
 }
 
 #[derive(FromRow)]
@@ -50,13 +50,13 @@ struct Row {
 }
 
 /// A passkey of a user.
-pub(super) struct Stored {
-    pub(super) shown: Shown,
+pub(crate) struct Stored {
+    pub(crate) shown: Shown,
     pub(super) passkey: Passkey,
 }
 
 /// Passkeys of a user, the oldest first.
-pub(super) async fn of(
+pub(crate) async fn of(
     connection: &mut AnyConnection,
     person: &Person,
 ) -> Result<Vec<Stored>, ApiError> {

@@ -10,6 +10,7 @@ mod access;
 mod bad_input;
 mod break_glass;
 mod catalogue;
+mod console;
 mod contract;
 mod databases;
 mod directory;
