@@ -74,23 +74,27 @@ impl Cache {
     }
 
     /// Forgets whom a change concerns: the user's subjects, and those that nobody
-    /// was linked to, since one of them may be the user's now.
-    pub(super) fn forget(&mut self, change: &Change) {
-        let Some(users) = self.subjects.get_mut(&change.tenant) else {
+    /// was linked to, since one of them may be the user's now. Facts that are of
+    /// `position`, at which the change is known, or later have it already.
+    pub(super) fn forget(&mut self, change: &Change, position: u64) {
+        let Some(users) = self.subjects.get(&change.tenant) else {
             return;
         };
-        let gone: Vec<_> = match &change.user {
+        let concerned: Vec<_> = match &change.user {
             Some(_) => [change.user.clone(), None]
                 .iter()
-                .filter_map(|user| users.remove(user))
+                .filter_map(|user| users.get(user))
+                .flatten()
                 .collect(),
-            None => users.drain().map(|(_, subjects)| subjects).collect(),
+            None => users.values().flatten().collect(),
         };
-        if users.is_empty() {
-            self.subjects.remove(&change.tenant);
-        }
-        for question in gone.iter().flatten() {
-            self.entries.remove(question);
+        let is_old = |question: &&Rc<FactsRequest>| {
+            let entry = self.entries.get(*question);
+            entry.is_none_or(|entry| entry.facts.position < position)
+        };
+        let gone: Vec<_> = concerned.into_iter().filter(is_old).cloned().collect();
+        for question in gone {
+            self.remove(&question);
         }
     }
 

@@ -312,7 +312,7 @@ impl State {
             self.forget(Recent::since(changes.position));
         } else {
             for change in changes.changes {
-                self.cache.forget(&change);
+                self.cache.forget(&change, changes.position);
                 self.recent.note(changes.position, change);
             }
         }

@@ -170,6 +170,21 @@ fn a_change_drops_whom_it_concerns() {
     }
 }
 
+/// They were asked for after the change, and before the worker was told of it:
+/// without the control plane, who is known stays known.
+#[test]
+fn facts_that_have_a_change_outlive_its_news() {
+    for (position, is_known) in [(10, false), (11, false), (12, true), (13, true)] {
+        for user in [Some("u1"), None] {
+            let known = Known::polled();
+            known.learn("alpha", "s1", facts(position, Some("u1")));
+            known.told(changes(12, &[("alpha", user)]));
+            assert_eq!(known.known("alpha", "s1").is_some(), is_known, "{position}");
+            assert_eq!(known.count(), usize::from(is_known));
+        }
+    }
+}
+
 #[test]
 fn facts_that_a_change_may_have_overtaken_are_asked_for_again() {
     let known = Known::polled();
