@@ -60,7 +60,10 @@ pub struct Facts {
     pub step_up_from: u64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "as serde calls it; it is not everywhere"
+)]
 fn is_zero(seconds: &u64) -> bool {
     *seconds == 0
 }

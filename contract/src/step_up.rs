@@ -74,7 +74,8 @@ pub struct Claims {
     /// The actions it was given for.
     pub actions: Vec<String>,
     /// What exactly, where it was given for one request only: SHA-256, in hex,
-    /// of the document's hash (hex) and the variables as they go on (JSON).
+    /// of the document's hash (hex), the operation's name, and the variables as
+    /// they go on (JSON), with a zero byte between them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
     /// How strong the proof was.

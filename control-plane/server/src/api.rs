@@ -151,10 +151,6 @@ fn router() -> OpenApiRouter<App> {
             break_glass::declaration::get,
             break_glass::declaration::delete
         ))
-        .routes(routes!(break_glass::enrolment::register))
-        .routes(routes!(break_glass::enrolment::activate))
-        .routes(routes!(break_glass::enrolment::remove))
-        .routes(routes!(break_glass::verification::verify))
         .routes(routes!(snapshots::publish, snapshots::list))
         .routes(routes!(snapshots::roll_back, snapshots::get))
         .routes(routes!(proxies::list))
@@ -162,6 +158,21 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(tokens::create, tokens::list))
         .routes(routes!(tokens::revoke))
         .routes(routes!(audit::list))
+        .routes(routes!(step_up::keys::jwks))
+        .routes(routes!(step_up::rotation::rotate, step_up::rotation::list))
+        .merge(of_users())
+}
+
+/// Largest body of a user's request: an authenticator's answer, with certificates.
+const MAX_USER_BODY_BYTES: usize = 64 << 10;
+
+/// What any user of a tenant may call: their bodies are small.
+fn of_users() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(break_glass::enrolment::register))
+        .routes(routes!(break_glass::enrolment::activate))
+        .routes(routes!(break_glass::enrolment::remove))
+        .routes(routes!(break_glass::verification::verify))
         .routes(routes!(webauthn::registration::registration_options))
         .routes(routes!(webauthn::registration::registration_verify))
         .routes(routes!(webauthn::authentication::authentication_options))
@@ -169,8 +180,7 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(webauthn::passkeys::list))
         .routes(routes!(webauthn::passkeys::remove))
         .routes(routes!(step_up::end_own))
-        .routes(routes!(step_up::keys::jwks))
-        .routes(routes!(step_up::rotation::rotate, step_up::rotation::list))
+        .layer(DefaultBodyLimit::max(MAX_USER_BODY_BYTES))
 }
 
 /// The OpenAPI 3.1 document of the API.

@@ -249,19 +249,18 @@ impl Exchange {
             .map(|item| self.rule(guard, method, is_batch, item))
             .collect();
         let mut forward = Forward::default();
-        if !self.is_denied(&rulings) {
-            if self.rewrites(guard) {
-                match self.rewrite(guard, method, is_batch, items, &rulings) {
-                    Ok(Rewrite::Done(anew)) => forward = anew,
-                    Ok(Rewrite::Needs(hashes)) => return Step::FetchTexts(hashes),
-                    Err(deny) => return self.finish(Some(guard), &[self.shape_deny(deny)]),
-                }
+        let goes_on = !self.is_denied(&rulings);
+        if goes_on && self.rewrites(guard) {
+            match self.rewrite(guard, method, is_batch, items, &rulings) {
+                Ok(Rewrite::Done(anew)) => forward = anew,
+                Ok(Rewrite::Needs(hashes)) => return Step::FetchTexts(hashes),
+                Err(deny) => return self.finish(Some(guard), &[self.shape_deny(deny)]),
             }
-            // Last of all: what does not go on has not used its token.
-            #[cfg(feature = "policy")]
-            if let Some(token) = self.to_spend(guard, &rulings) {
-                return Step::SpendToken(token);
-            }
+        }
+        // Last of all: what does not go on has not used its token.
+        #[cfg(feature = "policy")]
+        if goes_on && let Some(token) = self.to_spend(guard, &rulings) {
+            return Step::SpendToken(token);
         }
         self.finish_as(Some(guard), &rulings, is_batch, forward)
     }
@@ -415,9 +414,10 @@ impl Exchange {
 
     fn annotate(&self, rulings: &[Ruling], records: String, mut forward: Forward) -> Forward {
         forward.remove = self.head.strip().to_vec();
-        // An instance behind this one may have to read who asks.
+        // An instance behind this one may have to read who asks, with which proof.
         if !self.decides_who() {
-            forward.remove.retain(|name| name != headers::JWT_PAYLOAD);
+            let is_read = |name: &str| [headers::JWT_PAYLOAD, headers::STEP_UP].contains(&name);
+            forward.remove.retain(|name| !is_read(name));
         }
         forward.records = records;
         forward

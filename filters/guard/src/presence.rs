@@ -162,9 +162,11 @@ fn challenge(guard: &Guard, selected: &Selected, resource: String) -> Challenge 
     }
 }
 
-/// Hash of what is to be run: the document, and the variables as they go on.
+/// Hash of what is to be run: the document, the operation's name, and the
+/// variables as they go on.
 fn resource(request: &Request<'_>, selected: &Selected) -> String {
     let variables = canonical_variables(&selected.operation, request);
-    let text = format!("{}{variables}", selected.document.hash);
+    let (document, name) = (selected.document.hash, &selected.operation.name);
+    let text = format!("{document}\0{name}\0{variables}");
     TextHash::of(text.as_bytes()).to_string()
 }

@@ -51,6 +51,7 @@ CREATE TABLE step_up_tokens (
 );
 
 CREATE INDEX step_up_tokens_by_end ON step_up_tokens (ends_at);
+CREATE INDEX step_up_tokens_by_user ON step_up_tokens (tenant, user_id, made_at);
 
 -- Tokens of a user that were made before this do not count.
 CREATE TABLE step_up_ends (

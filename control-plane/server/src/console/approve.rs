@@ -29,7 +29,7 @@ pub(super) async fn page(
     let json = serde_json::to_string(&intent).map_err(ApiError::invalid)?;
     let content = html! {
         p { "You are asked to approve this with a passkey. Look at what it is: whoever has the token \
-            can do it in your name, once. If no client of yours asked for it, close this page." }
+            can do it in your name for two minutes. If no client of yours asked for it, close this page." }
         (shown(&intent))
         @if known.is_empty() {
             div class="message bad" role="alert" {

@@ -345,7 +345,7 @@ async fn end_proofs(
     let Some(before) = before else {
         return Ok(());
     };
-    if after.is_none_or(|after| !after.is_active) {
+    if before.is_active && after.is_none_or(|after| !after.is_active) {
         step_up::end(transaction, tenant, &before.id).await?;
         console::end_all(transaction, tenant, &before.id).await?;
     }

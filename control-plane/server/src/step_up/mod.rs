@@ -31,21 +31,29 @@ pub(crate) fn seconds() -> u64 {
 }
 
 /// Ends all step-up tokens of a user: those that were made until now, this
-/// second included, and those that an end just before this dated to the next.
+/// second included, and those of a replica whose clock is ahead of ours.
 pub(crate) async fn end(
     transaction: &mut Transaction<'static, Any>,
     tenant: &str,
     user: &str,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO step_up_ends (tenant, user_id, tokens_from) VALUES ($1, $2, $3) \
-         ON CONFLICT (tenant, user_id) DO UPDATE SET tokens_from = CASE \
-           WHEN step_up_ends.tokens_from >= EXCLUDED.tokens_from \
-           THEN step_up_ends.tokens_from + 1 ELSE EXCLUDED.tokens_from END",
+    let last: Option<i64> = sqlx::query_scalar(
+        "SELECT MAX(made_at) FROM step_up_tokens WHERE tenant = $1 AND user_id = $2",
     )
     .bind(tenant)
     .bind(user)
-    .bind(now() / 1000 + 1)
+    .fetch_one(&mut **transaction)
+    .await?;
+    let from = last.unwrap_or_default().max(now() / 1000) + 1;
+    sqlx::query(
+        "INSERT INTO step_up_ends (tenant, user_id, tokens_from) VALUES ($1, $2, $3) \
+         ON CONFLICT (tenant, user_id) DO UPDATE SET tokens_from = CASE \
+           WHEN step_up_ends.tokens_from > EXCLUDED.tokens_from \
+           THEN step_up_ends.tokens_from ELSE EXCLUDED.tokens_from END",
+    )
+    .bind(tenant)
+    .bind(user)
+    .bind(from)
     .execute(&mut **transaction)
     .await?;
     sqlx::query("DELETE FROM ceremonies WHERE tenant = $1 AND user_id = $2")

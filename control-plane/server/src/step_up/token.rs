@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ig_contract::step_up::{
-    ALGORITHM, Acr, Claims, Header, MAX_LIFE_SECONDS, MAX_OTP_LIFE_SECONDS, TYPE,
+    ALGORITHM, Acr, Claims, Header, LEEWAY_SECONDS, MAX_LIFE_SECONDS, MAX_OTP_LIFE_SECONDS, TYPE,
 };
 use serde::Serialize;
 use sqlx::{Any, Transaction};
@@ -50,8 +50,14 @@ pub(crate) async fn make(
     proof: Proof,
 ) -> Result<Granted, ApiError> {
     let from = tokens_from(transaction, &person.tenant, &person.user).await?;
-    // In the second of a logout: a moment from then on.
-    let at = seconds().max(from);
+    // In the second of a logout: a moment from then on, within what clocks may
+    // differ by. Never further: the proof is of now.
+    let now = seconds();
+    if from > now + LEEWAY_SECONDS {
+        let detail = "this session has just ended its tokens; wait a moment, and begin again";
+        return Err(ApiError::Conflict(detail.into()));
+    }
+    let at = now.max(from);
     // What it was given for is asked again when it is used: an emergency may be
     // over by then.
     let (life, otp_actions) = match proof.acr {
@@ -71,7 +77,7 @@ pub(crate) async fn make(
         resource: proof.resource,
         acr: proof.acr,
         amr: proof.amr,
-        auth_time: at,
+        auth_time: now,
         iat: at,
         nbf: at,
         exp: at + life,

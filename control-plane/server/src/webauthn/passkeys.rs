@@ -13,6 +13,7 @@ use super::step_up_token;
 use crate::app::App;
 use crate::audit::{self, Change};
 use crate::auth::{Person, User};
+use crate::directory::{self, Whose};
 use crate::error::{ApiError, Problem};
 use crate::extract::{Json, Path};
 use crate::step_up;
@@ -134,7 +135,11 @@ pub(crate) async fn remove(
         after: None,
     };
     audit::record(&mut transaction, &by, change).await?;
+    let users = Whose::Users(vec![person.user.clone()]);
+    directory::record(&mut transaction, &person.tenant, &users).await?;
+    app.store.notify(&mut transaction).await?;
     transaction.commit().await?;
+    directory::tell(&app).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

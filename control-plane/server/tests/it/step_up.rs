@@ -650,3 +650,62 @@ fn intents_are_checked() {
     }
     bench.control.stop().unwrap();
 }
+
+/// Whoever ends a session again and again does not date the next proof into the
+/// future.
+#[test]
+fn a_proof_is_of_now_however_often_tokens_ended() {
+    for database in Database::each() {
+        let bench = Bench::start(&database);
+        let ada = bench.person("ada");
+        let mut own = key(3);
+        ada.add(&mut own);
+        for _ in 0..20 {
+            assert_eq!(ada.post("/step-up/end", &json!({}), None).0, 204);
+        }
+        let (status, granted) = ada.prove(&mut own, &export());
+        assert_eq!(status, 200, "{granted}");
+        assert!(granted["expiresAt"].as_u64().unwrap() <= seconds() + 121);
+        assert_eq!(bench.spend(granted["id"].as_str().unwrap()), Spent::First);
+        bench.control.stop().unwrap();
+    }
+}
+
+/// A replica whose clock is ahead dates tokens ahead; they end all the same.
+#[test]
+fn tokens_of_a_clock_that_is_ahead_end_too() {
+    for database in Database::each() {
+        let bench = Bench::start(&database);
+        let ada = bench.person("ada");
+        let mut own = key(3);
+        ada.add(&mut own);
+        let (_, id) = ada.token(&mut own, &export());
+        bench.sql("UPDATE step_up_tokens SET made_at = made_at + 4, ends_at = ends_at + 4");
+        assert_eq!(ada.post("/step-up/end", &json!({}), None).0, 204);
+        assert_eq!(bench.spend(&id), Spent::Over);
+        // The next one is of after that.
+        let (_, id) = ada.token(&mut own, &export());
+        assert_eq!(bench.spend(&id), Spent::First);
+        bench.control.stop().unwrap();
+    }
+}
+
+/// What any user may send is small.
+#[test]
+fn large_bodies_of_users_are_refused() {
+    let database = Database::sqlite();
+    let bench = Bench::start(&database);
+    let ada = bench.person("ada");
+    let long = json!({"ceremony": "x", "credential": vec![0; 64 << 10]});
+    for path in [
+        "/webauthn/registration/options",
+        "/webauthn/registration/verify",
+        "/webauthn/authentication/options",
+        "/webauthn/authentication/verify",
+        "/otp/registration/verify",
+        "/otp/verify",
+    ] {
+        assert_eq!(ada.post(path, &long, None).0, 413, "{path}");
+    }
+    bench.control.stop().unwrap();
+}

@@ -110,15 +110,20 @@ fn an_instance_runs_its_guards_and_no_other() {
         |_| (),
     );
     let anonymous = Sent::post(by_id(ME, "")).without("x-ig-purpose");
+    let anonymous = anonymous.with(headers::STEP_UP, "token");
     let forward = anonymous.forwarded(&allow_list);
-    // The one behind needs the payload.
-    assert!(!forward.remove.contains(&headers::JWT_PAYLOAD.to_owned()));
+    // The one behind needs both.
+    for name in [headers::JWT_PAYLOAD, headers::STEP_UP] {
+        assert!(!forward.remove.contains(&name.to_owned()), "{name}");
+    }
     let body = forward.body.unwrap();
     // What the first made is what the second takes.
-    let second = Sent::post(body.clone());
+    let second = Sent::post(body.clone()).with(headers::STEP_UP, "token");
     let forward = second.forwarded(&policy);
     assert_eq!(forward.body, None, "policy changes no body");
-    assert!(forward.remove.contains(&headers::JWT_PAYLOAD.to_owned()));
+    for name in [headers::JWT_PAYLOAD, headers::STEP_UP] {
+        assert!(forward.remove.contains(&name.to_owned()), "{name}");
+    }
     let spoilt = String::from_utf8(body).unwrap().replace("me", "secret");
     assert_eq!(Sent::post(spoilt).verdict(&policy).0, 404);
 }
