@@ -209,15 +209,7 @@ pub(crate) async fn remove(
     }
     recovery::forget(&mut transaction, person).await?;
     // What they were used for does not count any more.
-    step_up::end(&mut transaction, &person.tenant, &person.user).await?;
-    let change = Change {
-        action: "otp.remove",
-        target: &person.user,
-        before: None,
-        after: None,
-    };
-    audit::record(&mut transaction, &by, change).await?;
-    transaction.commit().await?;
+    step_up::end_with(&app, transaction, &by, person, "otp.remove", None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

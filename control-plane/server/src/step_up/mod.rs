@@ -17,7 +17,7 @@ pub(crate) use token::{Granted, Proof, make};
 
 use crate::app::App;
 use crate::audit::{self, Change};
-use crate::auth::User;
+use crate::auth::{Person, Principal, User};
 use crate::directory::{self, Whose};
 use crate::error::{ApiError, Problem};
 use crate::store::{Store, now};
@@ -101,6 +101,32 @@ pub(crate) async fn prune(store: &Store) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
+/// Ends all step-up tokens of a user with a change of theirs, and commits: guards
+/// remember tokens that count more than once, so they are told.
+pub(crate) async fn end_with(
+    app: &App,
+    mut transaction: Transaction<'static, Any>,
+    by: &Principal,
+    person: &Person,
+    action: &'static str,
+    before: Option<&str>,
+) -> Result<(), ApiError> {
+    end(&mut transaction, &person.tenant, &person.user).await?;
+    let change = Change {
+        action,
+        target: &person.user,
+        before,
+        after: None,
+    };
+    audit::record(&mut transaction, by, change).await?;
+    let users = Whose::Users(vec![person.user.clone()]);
+    directory::record(&mut transaction, &person.tenant, &users).await?;
+    app.store.notify(&mut transaction).await?;
+    transaction.commit().await?;
+    directory::tell(app).await;
+    Ok(())
+}
+
 /// End all step-up tokens of the caller, as at a logout.
 #[utoipa::path(post, path = "/step-up/end", tag = "step-up",
     security(("bearer" = ["user"])),
@@ -109,19 +135,7 @@ pub(crate) async fn end_own(
     State(app): State<App>,
     User { by, person }: User,
 ) -> Result<StatusCode, ApiError> {
-    let mut transaction = app.store.begin().await?;
-    end(&mut transaction, &person.tenant, &person.user).await?;
-    let change = Change {
-        action: "step-up.end",
-        target: &person.user,
-        before: None,
-        after: None,
-    };
-    audit::record(&mut transaction, &by, change).await?;
-    let users = Whose::Users(vec![person.user.clone()]);
-    directory::record(&mut transaction, &person.tenant, &users).await?;
-    app.store.notify(&mut transaction).await?;
-    transaction.commit().await?;
-    directory::tell(&app).await;
+    let transaction = app.store.begin().await?;
+    end_with(&app, transaction, &by, &person, "step-up.end", None).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -21,8 +21,9 @@ use crate::store::now;
 const OVERLAP_SECONDS: u32 = 600;
 const MAX_OVERLAP_SECONDS: u32 = 86_400;
 /// How long a key is told after the next one signs, in milliseconds: the life of
-/// a token that it signed in its last moment.
-const TOLD_ON: i64 = 1000 * (MAX_LIFE_SECONDS + LEEWAY_SECONDS).cast_signed();
+/// a token that it signed in its last moment, dated ahead after a logout, by a
+/// replica whose clock is behind, for a guard whose clock is, too.
+const TOLD_ON: i64 = 1000 * (MAX_LIFE_SECONDS + 3 * LEEWAY_SECONDS).cast_signed();
 
 /// Keys that proxies are told of at once.
 const MOST_KEYS: usize = 8;

@@ -11,9 +11,7 @@ use webauthn_rs::prelude::Passkey;
 
 use super::step_up_token;
 use crate::app::App;
-use crate::audit::{self, Change};
 use crate::auth::{Person, User};
-use crate::directory::{self, Whose};
 use crate::error::{ApiError, Problem};
 use crate::extract::{Json, Path};
 use crate::step_up;
@@ -127,19 +125,15 @@ pub(crate) async fn remove(
     let Some(name) = name else {
         return Err(ApiError::NotFound(format!("the passkey {id}")));
     };
-    step_up::end(&mut transaction, &person.tenant, &person.user).await?;
-    let change = Change {
-        action: "passkey.remove",
-        target: &person.user,
-        before: Some(&name),
-        after: None,
-    };
-    audit::record(&mut transaction, &by, change).await?;
-    let users = Whose::Users(vec![person.user.clone()]);
-    directory::record(&mut transaction, &person.tenant, &users).await?;
-    app.store.notify(&mut transaction).await?;
-    transaction.commit().await?;
-    directory::tell(&app).await;
+    step_up::end_with(
+        &app,
+        transaction,
+        &by,
+        person,
+        "passkey.remove",
+        Some(&name),
+    )
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
