@@ -1,0 +1,255 @@
+//! Passkeys, proofs of presence, and the tokens they give.
+
+mod ceremonies;
+mod registration;
+mod tokens;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ig_contract::step_up::{SpendRequest, Spent};
+use ig_e2e::{Authenticator, ControlPlane, Issuer, RawRequest, Scim, TokenClaims, fill, http2};
+use serde_json::{Value, json};
+use sqlx::Connection as _;
+use tokio::runtime::Runtime;
+
+use crate::databases::Database;
+use crate::oidc::WellKnown;
+
+const AUDIENCE: &str = "console";
+const ORIGIN: &str = "http://localhost:8080";
+
+pub(crate) fn seconds() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
+}
+
+/// A tenant with people, and a graph that is published.
+pub(crate) struct Bench {
+    pub(crate) control: ControlPlane,
+    pub(crate) scim: Scim,
+    issuer: Issuer,
+    url: String,
+    runtime: Runtime,
+    database: String,
+}
+
+/// Somebody who is logged in.
+pub(crate) struct Person<'a> {
+    bench: &'a Bench,
+    pub(crate) id: String,
+    pub(crate) header: String,
+}
+
+/// An answer of the API.
+pub(crate) type Answer = (u16, Value);
+
+impl Bench {
+    pub(crate) fn start(database: &Database) -> Self {
+        let issuer = Issuer::new(7).unwrap();
+        let well_known = WellKnown::start(json!({"keys": [issuer.jwk()]}));
+        let control = database.start();
+        fill(|method, path, body| control.call(method, path, body)).unwrap();
+        let scim = control.provisioner("alpha", true).unwrap();
+        let url = well_known.url.clone();
+        for tenant in ["alpha", "bravo"] {
+            let settings = json!({"issuers": {url.as_str(): {"attribute": "externalId"}}});
+            let (status, said) =
+                control.call("PUT", &format!("/tenants/{tenant}"), settings.to_string());
+            assert_eq!(status, 204, "{said}");
+        }
+        let bench = Self {
+            scim,
+            control,
+            issuer,
+            url,
+            runtime: Runtime::new().unwrap(),
+            database: database.url.clone(),
+        };
+        bench.put_identity(json!({}));
+        let (status, said) = bench.control.call("POST", "/snapshots/demo", "");
+        assert_eq!(status, 200, "{said}");
+        bench
+    }
+
+    pub(crate) fn put_identity(&self, more: Value) {
+        for (tenant, audience) in [("alpha", AUDIENCE), ("bravo", "other")] {
+            let mut identity = json!({"logins": [{"issuer": self.url, "audience": audience}]});
+            if tenant == "alpha" {
+                identity
+                    .as_object_mut()
+                    .unwrap()
+                    .extend(more.as_object().unwrap().clone());
+            }
+            let path = format!("/tenants/{tenant}/identity");
+            let (status, said) = self.control.call("PUT", &path, identity.to_string());
+            assert_eq!(status, 204, "{said}");
+        }
+    }
+
+    pub(crate) fn user(&self, scim: &Scim, name: &str) -> String {
+        let schema = "urn:ietf:params:scim:schemas:core:2.0:User";
+        let user = json!({"schemas": [schema], "userName": name, "externalId": name});
+        let made = scim.post("/Users", &user);
+        assert_eq!(made.status, 201, "{}", made.text);
+        made.id()
+    }
+
+    pub(crate) fn person(&self, name: &str) -> Person<'_> {
+        let id = self.user(&self.scim, name);
+        Person {
+            bench: self,
+            id,
+            header: self.login(name, &json!({})),
+        }
+    }
+
+    /// A token of a login of now.
+    pub(crate) fn login(&self, name: &str, more: &Value) -> String {
+        let mut claims = json!({
+            "iss": self.url, "sub": name, "aud": AUDIENCE, "sid": "s1", "auth_time": seconds(),
+        });
+        claims
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        format!("Bearer {}", self.issuer.token(&TokenClaims(claims)))
+    }
+
+    pub(crate) fn spend(&self, token: &str) -> Spent {
+        let request = SpendRequest {
+            graph: "demo".into(),
+            tenant: "alpha".into(),
+            token: token.into(),
+        };
+        let request = RawRequest {
+            method: "POST".into(),
+            target: "/directory/v1/spend".into(),
+            headers: vec![("content-type".into(), b"application/json".to_vec())],
+            chunks: vec![serde_json::to_vec(&request).unwrap()],
+            ..RawRequest::default()
+        };
+        let answer = self
+            .runtime
+            .block_on(http2(self.control.grpc, &request))
+            .unwrap();
+        assert_eq!(
+            answer.status,
+            200,
+            "{:?}",
+            String::from_utf8_lossy(&answer.body)
+        );
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    pub(crate) fn sql(&self, sql: &'static str) {
+        sqlx::any::install_default_drivers();
+        self.runtime.block_on(async {
+            let mut connection = sqlx::AnyConnection::connect(&self.database).await.unwrap();
+            sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        });
+    }
+
+    /// A number of the database.
+    pub(crate) fn count(&self, sql: &'static str) -> i64 {
+        self.query(sql).unwrap()
+    }
+
+    /// A value of the database.
+    pub(crate) fn query<T>(&self, sql: &'static str) -> Option<T>
+    where
+        T: Send + Unpin + for<'r> sqlx::Decode<'r, sqlx::Any> + sqlx::Type<sqlx::Any>,
+    {
+        sqlx::any::install_default_drivers();
+        self.runtime.block_on(async {
+            let mut connection = sqlx::AnyConnection::connect(&self.database).await.unwrap();
+            let value = sqlx::query_scalar(sql).fetch_optional(&mut connection);
+            let value = value.await.unwrap();
+            connection.close().await.unwrap();
+            value
+        })
+    }
+
+    pub(crate) fn audited(&self, action: &str) -> usize {
+        let (_, audit) = self.control.call("GET", "/audit?limit=1000", "");
+        let items = audit["items"].as_array().unwrap();
+        items.iter().filter(|one| one["action"] == action).count()
+    }
+}
+
+pub(crate) fn key(seed: u8) -> Authenticator {
+    Authenticator::new(seed, ORIGIN, "localhost")
+}
+
+pub(crate) fn reason(answer: &Answer) -> (u16, &str) {
+    (answer.0, answer.1["reason"].as_str().unwrap_or_default())
+}
+
+impl Person<'_> {
+    pub(crate) fn post(&self, path: &str, body: &Value, token: Option<&str>) -> Answer {
+        let control = &self.bench.control;
+        let mut headers = vec![("authorization", self.header.as_str())];
+        headers.extend(token.map(|token| ("x-ig-step-up", token)));
+        control.call_with(&headers, "POST", path, body.to_string())
+    }
+
+    /// The same user, with another token.
+    fn with(&self, more: &Value, name: &str) -> Self {
+        Self {
+            bench: self.bench,
+            id: self.id.clone(),
+            header: self.bench.login(name, more),
+        }
+    }
+
+    pub(crate) fn begin_adding(&self, token: Option<&str>) -> Answer {
+        self.post(
+            "/webauthn/registration/options",
+            &json!({"name": "key"}),
+            token,
+        )
+    }
+
+    fn end_adding(&self, begun: &Value, credential: &Value) -> Answer {
+        let body = json!({"ceremony": begun["ceremony"], "credential": credential});
+        self.post("/webauthn/registration/verify", &body, None)
+    }
+
+    /// Adds the first passkey.
+    pub(crate) fn add(&self, key: &mut Authenticator) {
+        let (status, begun) = self.begin_adding(None);
+        assert_eq!(status, 200, "{begun}");
+        let (status, added) = self.end_adding(&begun, &key.create(&begun["publicKey"]));
+        assert_eq!(status, 201, "{added}");
+    }
+
+    fn begin(&self, intent: &Value) -> Value {
+        let (status, begun) = self.post("/webauthn/authentication/options", intent, None);
+        assert_eq!(status, 200, "{begun}");
+        begun
+    }
+
+    fn end(&self, begun: &Value, credential: &Value) -> Answer {
+        let body = json!({"ceremony": begun["ceremony"], "credential": credential});
+        self.post("/webauthn/authentication/verify", &body, None)
+    }
+
+    /// Proves presence for an intent.
+    pub(crate) fn prove(&self, key: &mut Authenticator, intent: &Value) -> Answer {
+        let begun = self.begin(intent);
+        self.end(&begun, &key.get(&begun["publicKey"]))
+    }
+
+    pub(crate) fn token(&self, key: &mut Authenticator, intent: &Value) -> (String, String) {
+        let (status, granted) = self.prove(key, intent);
+        assert_eq!(status, 200, "{granted}");
+        let text = |name: &str| granted[name].as_str().unwrap().to_owned();
+        (text("token"), text("id"))
+    }
+}
+
+pub(crate) fn export() -> Value {
+    json!({"graph": "demo", "actions": ["export:assets"]})
+}
