@@ -27,5 +27,16 @@ pub const TENANT: &str = "x-ig-tenant";
 pub const DECISION_ID: &str = "x-ig-decision-id";
 /// Name of the operation, or the names of a batch, comma-separated.
 pub const OPERATION: &str = "x-ig-operation";
-/// Region of the tenant.
+/// Region of the tenant; of the gateway, where a request is served in another.
 pub const REGION: &str = "x-ig-region";
+/// Hosts of the region that the request goes to: `primary` or `replica`.
+pub const ROUTE: &str = "x-ig-route";
+/// Priority of the tenant, where it is not `default`.
+pub const PRIORITY: &str = "x-ig-priority";
+/// Class of the request's operations: the one that the most cost is of.
+pub const CLASS: &str = "x-ig-class";
+/// Cost of the request, by the operations' records and its variables.
+pub const COST: &str = "x-ig-cost";
+/// Region of the gateway that forwarded the request. A client that sends it is
+/// denied what would have been forwarded, and nothing else comes of it.
+pub const FORWARDED_BY: &str = "x-ig-forwarded-by";

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::{RateLimit, Residency};
 use crate::step_up::Acr;
 use crate::{Mode, policy};
 
@@ -43,6 +44,12 @@ pub struct Head {
     /// let through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_up: Option<StepUp>,
+    /// How much callers may ask for. Without it, anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimit>,
+    /// Where tenants' data lives. Without it, every gateway serves everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub residency: Option<Residency>,
 }
 
 /// Limits on what a client sends.
@@ -116,9 +123,15 @@ pub struct Modes {
     /// Proofs of presence.
     #[serde(skip_serializing_if = "is_enforced")]
     pub step_up: Mode,
+    /// Token buckets. In `shadow` they are emptied, and nobody is denied.
+    #[serde(skip_serializing_if = "is_enforced")]
+    pub rate_limit: Mode,
+    /// Regions. In `shadow` every gateway serves everybody.
+    #[serde(skip_serializing_if = "is_enforced")]
+    pub residency: Mode,
 }
 
-/// Heads of releases before step-up have no such mode.
+/// Heads of earlier releases have no such mode.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 fn is_enforced(mode: &Mode) -> bool {
     *mode == Mode::Enforce
@@ -145,6 +158,41 @@ pub struct Tenant {
     /// Modes of this tenant, instead of the general ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub modes: Option<Modes>,
+    /// What it and each of its subjects may ask for, in percent of the limits of
+    /// a class; 100 where it is not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_percent: Option<u32>,
+    /// Whose circuit breakers count for its requests.
+    #[serde(skip_serializing_if = "Priority::is_default")]
+    pub priority: Priority,
+}
+
+/// A class of tenants: each has its own circuit breakers at every upstream, so
+/// that what one uses up the other still has.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// Everybody who is not told apart.
+    #[default]
+    Default,
+    /// Few, for whom room is kept.
+    High,
+}
+
+impl Priority {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    fn is_default(&self) -> bool {
+        *self == Self::Default
+    }
+
+    /// As [`PRIORITY`](crate::headers::PRIORITY) has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::High => "high",
+        }
+    }
 }
 
 /// How a token's subject is linked to a user of the tenant: the value of a claim

@@ -8,19 +8,23 @@ mod encode;
 mod head;
 mod layout;
 mod operation;
+mod rate_limit;
+mod residency;
 
 use sha2::{Digest, Sha256};
 
 pub use encode::{DocumentSource, SnapshotSource, TooLarge};
 pub use head::{
-    Directory, Head, Identity, Limits, Link, LinkAttribute, Modes, StepUp, Tenant, TextStore,
-    VerificationKey,
+    Directory, Head, Identity, Limits, Link, LinkAttribute, Modes, Priority, StepUp, Tenant,
+    TextStore, VerificationKey,
 };
 pub use layout::FORMAT_VERSION;
 use layout::{ALIAS_BYTES, DOCUMENT_BYTES, Sections, TEXT_IS_REMOTE, Table, u32_at};
 pub use operation::{
     Action, Fact, FactSource, Operation, OperationKind, PathStep, Resource, VariablePath,
 };
+pub use rate_limit::{ClassLimits, MAX_RATES, OperationClass, Rate, RateLimit};
+pub use residency::{Foreign, Region, Residency, Route};
 
 use crate::{DocumentId, Revision, TextHash};
 

@@ -71,6 +71,8 @@ fn head() -> Head {
         }),
         directory: None,
         step_up: None,
+        rate_limit: None,
+        residency: None,
     }
 }
 

@@ -81,6 +81,8 @@ pub(crate) fn head() -> Head {
         texts: None,
         directory: None,
         step_up: None,
+        rate_limit: None,
+        residency: None,
     }
 }
 

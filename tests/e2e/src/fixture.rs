@@ -262,6 +262,8 @@ fn head() -> Head {
         }),
         directory: None,
         step_up: None,
+        rate_limit: None,
+        residency: None,
     }
 }
 

@@ -47,6 +47,8 @@ fn snapshot(region: &str, program: &[u8], texts: &[(&str, &str, u32)]) -> Snapsh
             texts: None,
             directory: None,
             step_up: None,
+            rate_limit: None,
+            residency: None,
         },
         program: program.to_vec(),
         documents: documents.collect(),

@@ -93,6 +93,8 @@ pub(crate) fn head() -> Head {
         }),
         directory: None,
         step_up: None,
+        rate_limit: None,
+        residency: None,
     }
 }
 

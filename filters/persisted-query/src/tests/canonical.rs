@@ -123,6 +123,8 @@ fn catalogue() -> Snapshot {
             texts: None,
             directory: None,
             step_up: None,
+            rate_limit: None,
+            residency: None,
         },
         program: Vec::new(),
         documents: documents

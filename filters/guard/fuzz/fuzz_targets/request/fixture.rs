@@ -162,6 +162,8 @@ fn source(modes: Modes, program: &[u8]) -> SnapshotSource {
         }),
         directory: None,
         step_up: None,
+        rate_limit: None,
+        residency: None,
     };
     let documents = CATALOGUE.iter().map(|(names, kind, text, embed)| {
         let operations = names.iter().map(|name| operation(name, *kind)).collect();

@@ -1,0 +1,145 @@
+//! Keeps requests in the region of their tenant, and says when an answer came
+//! from elsewhere.
+//!
+//! Pure: the caller brings the gateway's region, and what the host says of the
+//! upstream that answered.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::string_slice))]
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use ig_contract::snapshot::{Foreign, Residency as Settings};
+use ig_contract::{Deny, DenyCode};
+
+/// The regions, seen from one of them.
+#[derive(Debug)]
+pub struct Residency {
+    here: Option<String>,
+    settings: Settings,
+    /// Regions by address of a host, as Envoy spells it.
+    hosts: HashMap<String, String>,
+}
+
+/// Where a request is to be served.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place<'a> {
+    /// Here, in this region.
+    Here(&'a str),
+    /// By the gateway of this region.
+    Forward(&'a str),
+}
+
+impl<'a> Place<'a> {
+    /// The region.
+    pub fn region(self) -> &'a str {
+        match self {
+            Self::Here(region) | Self::Forward(region) => region,
+        }
+    }
+}
+
+const NOWHERE: Deny = Deny::new(
+    DenyCode::GuardUnavailable,
+    "region-of-gateway",
+    "The gateway does not know its region, so it can serve nobody.",
+);
+const UNTAGGED: Deny = Deny::new(
+    DenyCode::RegionMisdirected,
+    "region-untagged",
+    "Your tenant has no region, so no gateway may serve it.",
+);
+const UNKNOWN: Deny = Deny::new(
+    DenyCode::RegionUnavailable,
+    "region-unknown",
+    "Your tenant's region is not one that is served.",
+);
+const FOREIGN: Deny = Deny::new(
+    DenyCode::RegionMisdirected,
+    "region-foreign",
+    "Your tenant lives in another region; use that region's gateway.",
+);
+const LOOP: Deny = Deny::new(
+    DenyCode::RegionMisdirected,
+    "region-loop",
+    "The request was forwarded here, and your tenant lives in another region still.",
+);
+const NO_GATEWAY: Deny = Deny::new(
+    DenyCode::RegionUnavailable,
+    "region-gateway",
+    "Your tenant's region has no gateway that requests could be forwarded to.",
+);
+
+/// An answer came from another region than the request was for.
+pub const BREACH: Deny = Deny::new(
+    DenyCode::RegionUnavailable,
+    "region-breach",
+    "The answer came from a host outside your tenant's region, and was withheld.",
+);
+
+impl Residency {
+    /// Regions, seen from `here`: what the gateway says of itself.
+    pub fn new(settings: &Settings, here: Option<&str>) -> Self {
+        let mut hosts = HashMap::new();
+        for (name, region) in &settings.regions {
+            let all = [&region.gateways, &region.primary, &region.replicas];
+            for address in all.into_iter().flatten() {
+                if let Ok(address) = address.parse::<SocketAddr>() {
+                    hosts.insert(address.to_string(), name.clone());
+                }
+            }
+        }
+        Self {
+            here: here.filter(|here| !here.is_empty()).map(Into::into),
+            settings: settings.clone(),
+            hosts,
+        }
+    }
+
+    /// Where a request of a tenant is to be served.
+    ///
+    /// # Errors
+    /// A deny, where it may not be served by this gateway, nor forwarded.
+    pub fn place<'a>(
+        &'a self,
+        tenant: Option<&'a str>,
+        is_forwarded: bool,
+    ) -> Result<Place<'a>, Deny> {
+        let here = self.here.as_deref().ok_or(NOWHERE)?;
+        let default = self.settings.default_region.as_deref();
+        let region = tenant.or(default).ok_or(UNTAGGED)?;
+        let hosts = self.settings.regions.get(region).ok_or(UNKNOWN)?;
+        match self.settings.foreign {
+            _ if region == here => Ok(Place::Here(region)),
+            Foreign::Reject => Err(FOREIGN),
+            Foreign::Forward if is_forwarded => Err(LOOP),
+            Foreign::Forward if hosts.gateways.is_empty() => Err(NO_GATEWAY),
+            Foreign::Forward => Ok(Place::Forward(region)),
+        }
+    }
+
+    /// The gateway's own region.
+    pub fn here(&self) -> Option<&str> {
+        self.here.as_deref()
+    }
+
+    /// Whether a host of `region` answered. `address` is the host's, as Envoy
+    /// spells it; `locality` is the region that Envoy's endpoint has, asked for
+    /// where the address is not known.
+    pub fn is_of(
+        &self,
+        region: &str,
+        address: &[u8],
+        locality: impl FnOnce() -> Option<Vec<u8>>,
+    ) -> bool {
+        let known = std::str::from_utf8(address).ok();
+        match known.and_then(|address| self.hosts.get(address)) {
+            Some(known) => known == region,
+            None => locality().is_some_and(|locality| locality == region.as_bytes()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
