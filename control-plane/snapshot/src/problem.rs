@@ -64,4 +64,10 @@ impl Problems {
             self.add(path, message);
         }
     }
+
+    /// Checks a number's bounds, both included.
+    pub(crate) fn range(&mut self, path: impl Into<String>, number: u32, least: u32, most: u32) {
+        let message = format!("{number} is not between {least} and {most}");
+        self.check((least..=most).contains(&number), path, message);
+    }
 }

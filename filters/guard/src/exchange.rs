@@ -1,19 +1,29 @@
 //! One request on its way through the guards: identify, operation, decide,
 //! rewrite.
 
+#[cfg(feature = "policy")]
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+#[cfg(feature = "policy")]
+use std::time::Duration;
 
 use ig_contract::snapshot::{Document, Operation, OperationIndex};
-use ig_contract::{Deny, DenyCode, Mode, TextHash, headers};
+use ig_contract::{Deny, DenyCode, Mode, TextHash};
 #[cfg(feature = "policy")]
 use ig_persisted_query::Request;
 use ig_persisted_query::{Item, Method, RequestParts, decode, select, select_by_text};
+#[cfg(feature = "policy")]
+use ig_rate_limit::Refusal;
 
 #[cfg(feature = "policy")]
 use crate::caller::Asker;
+#[cfg(feature = "policy")]
+use crate::charge::Charged;
 use crate::effect::{Forward, Step};
 use crate::head::is_ours;
+#[cfg(feature = "policy")]
+use crate::placement::Placement;
 #[cfg(feature = "policy")]
 use crate::presence::Spending;
 use crate::record::{Ruling, records};
@@ -30,11 +40,15 @@ pub struct Exchange {
     /// The whole body, once it is here.
     body: Option<Vec<u8>>,
     pub(crate) texts: BTreeMap<TextHash, Option<String>>,
-    /// Seconds since the epoch, where somebody has to know.
+    /// Since the epoch, where somebody has to know.
     #[cfg(feature = "policy")]
-    pub(crate) now: Option<u64>,
+    pub(crate) now: Option<Duration>,
     #[cfg(feature = "policy")]
     pub(crate) spending: Spending,
+    #[cfg(feature = "policy")]
+    pub(crate) charged: OnceCell<Charged>,
+    #[cfg(feature = "policy")]
+    pub(crate) placement: OnceCell<Placement>,
 }
 
 /// The guards, in the words of a decision.
@@ -45,6 +59,10 @@ pub(crate) enum By {
     Policy,
     #[cfg(feature = "policy")]
     StepUp,
+    #[cfg(feature = "policy")]
+    RateLimit,
+    #[cfg(feature = "policy")]
+    Residency,
 }
 
 /// An operation of the catalogue that a request names.
@@ -93,6 +111,10 @@ impl Exchange {
             now: None,
             #[cfg(feature = "policy")]
             spending: Spending::default(),
+            #[cfg(feature = "policy")]
+            charged: OnceCell::new(),
+            #[cfg(feature = "policy")]
+            placement: OnceCell::new(),
         }
     }
 
@@ -134,7 +156,7 @@ impl Exchange {
             self.body = Some(Vec::new());
         }
         #[cfg(feature = "policy")]
-        if let Some(step) = self.find_actor() {
+        if let Some(step) = self.leave(&guard).or_else(|| self.find_actor()) {
             return step;
         }
         self.go_on()
@@ -244,10 +266,7 @@ impl Exchange {
         is_batch: bool,
         items: &[Item<'_>],
     ) -> Step {
-        let rulings: Vec<_> = items
-            .iter()
-            .map(|item| self.rule(guard, method, is_batch, item))
-            .collect();
+        let rulings = self.rule_all(guard, method, is_batch, items);
         let mut forward = Forward::default();
         let goes_on = !self.is_denied(&rulings);
         if goes_on && self.rewrites(guard) {
@@ -265,9 +284,45 @@ impl Exchange {
         self.finish_as(Some(guard), &rulings, is_batch, forward)
     }
 
+    fn rule_all(
+        &self,
+        guard: &Guard,
+        method: Method,
+        is_batch: bool,
+        items: &[Item<'_>],
+    ) -> Vec<Ruling> {
+        let selected = items.iter().map(|item| self.select(guard, method, item));
+        let selected: Vec<_> = selected.collect();
+        #[cfg(feature = "policy")]
+        let refusal = match guard.guards.policy {
+            true => self.charge(guard, items, &selected),
+            false => None,
+        };
+        #[cfg(feature = "policy")]
+        if let (Some(refusal), true) = (refusal, self.is_refused()) {
+            let all = selected.into_iter();
+            return all.map(|one| Ruling::refused(refusal, one.ok())).collect();
+        }
+        let rulings = items.iter().zip(selected).map(|(item, selected)| {
+            let ruling = self.rule(guard, is_batch, item, selected);
+            #[cfg(feature = "policy")]
+            let ruling = ruling
+                .watched(By::RateLimit, refusal.map(Refusal::deny))
+                .watched(By::Residency, self.misplaced(guard));
+            ruling
+        });
+        rulings.collect()
+    }
+
     /// Rules on one operation.
-    fn rule(&self, guard: &Guard, method: Method, is_batch: bool, item: &Item<'_>) -> Ruling {
-        let selected = match self.select(guard, method, item) {
+    fn rule(
+        &self,
+        guard: &Guard,
+        is_batch: bool,
+        item: &Item<'_>,
+        selected: Result<Selected, Deny>,
+    ) -> Ruling {
+        let selected = match selected {
             Ok(selected) => selected,
             Err(deny) => return self.shape_deny(deny),
         };
@@ -276,7 +331,7 @@ impl Exchange {
             return self.ask_policy(guard, is_batch, request, selected);
         }
         #[cfg(not(feature = "policy"))]
-        let _ = is_batch;
+        let _ = (is_batch, item);
         Ruling::allow_listed(selected)
     }
 
@@ -376,6 +431,10 @@ impl Exchange {
             By::Policy => modes.policy,
             #[cfg(feature = "policy")]
             By::StepUp => modes.step_up,
+            #[cfg(feature = "policy")]
+            By::RateLimit => modes.rate_limit,
+            #[cfg(feature = "policy")]
+            By::Residency => modes.residency,
         }
     }
 
@@ -412,36 +471,7 @@ impl Exchange {
         ))
     }
 
-    fn annotate(&self, rulings: &[Ruling], records: String, mut forward: Forward) -> Forward {
-        forward.remove = self.head.strip().to_vec();
-        // An instance behind this one may have to read who asks, with which proof.
-        if !self.decides_who() {
-            let is_read = |name: &str| [headers::JWT_PAYLOAD, headers::STEP_UP].contains(&name);
-            forward.remove.retain(|name| !is_read(name));
-        }
-        forward.records = records;
-        forward
-            .set
-            .push((headers::DECISION_ID, self.decision_id.clone()));
-        let names: Option<Vec<_>> = rulings
-            .iter()
-            .map(|ruling| Some(ruling.selected.as_ref()?.operation.name.as_str()))
-            .collect();
-        if let Some(names) = names {
-            forward.set.push((headers::OPERATION, names.join(",")));
-        }
-        #[cfg(feature = "policy")]
-        if let Some(caller) = self.asker.caller() {
-            forward.set.push((headers::ACTOR, caller.subject.clone()));
-            forward.set.push((headers::TENANT, caller.tenant.clone()));
-            if let Some(region) = &caller.region {
-                forward.set.push((headers::REGION, region.clone()));
-            }
-        }
-        forward
-    }
-
-    fn decides_who(&self) -> bool {
+    pub(crate) fn decides_who(&self) -> bool {
         #[cfg(feature = "policy")]
         return self.guard.as_ref().is_some_and(|guard| guard.guards.policy);
         #[cfg(not(feature = "policy"))]

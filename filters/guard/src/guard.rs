@@ -8,6 +8,10 @@ use ig_persisted_query::Prepared;
 #[cfg(feature = "policy")]
 use ig_policy::{InvalidProgram, Policy};
 #[cfg(feature = "policy")]
+use ig_rate_limit::{Limiter, Slots};
+#[cfg(feature = "policy")]
+use ig_residency::Residency;
+#[cfg(feature = "policy")]
 use ig_step_up::{InvalidKey, StepUp};
 
 #[cfg(feature = "policy")]
@@ -21,7 +25,7 @@ use crate::operations::Operations;
 pub struct Guards {
     /// The allow-list and canonical re-emission.
     pub persisted_query: bool,
-    /// Identity, purpose, Rego and proofs of presence.
+    /// Identity, purpose, Rego, proofs of presence, regions and token buckets.
     #[cfg(feature = "policy")]
     pub policy: bool,
 }
@@ -51,6 +55,10 @@ pub struct Guard {
     pub(crate) policy: Policy,
     #[cfg(feature = "policy")]
     pub(crate) step_up: Option<StepUp>,
+    #[cfg(feature = "policy")]
+    pub(crate) residency: Option<Residency>,
+    #[cfg(feature = "policy")]
+    pub(crate) limiter: Option<(Limiter, Rc<dyn Slots>)>,
     #[cfg(feature = "policy")]
     pub(crate) identities: Identities,
     #[cfg(feature = "policy")]
@@ -82,6 +90,13 @@ impl Guard {
                 Some(settings) => Some(StepUp::new(settings, &head.graph)?),
                 None => None,
             },
+            #[cfg(feature = "policy")]
+            residency: match &head.residency {
+                Some(settings) if guards.policy => Some(Residency::new(settings, None)),
+                _ => None,
+            },
+            #[cfg(feature = "policy")]
+            limiter: None,
             #[cfg(feature = "policy")]
             identities: Identities::default(),
             #[cfg(feature = "policy")]
@@ -133,6 +148,39 @@ impl Guard {
             known.adopt(settings);
             *own = known;
         }
+    }
+
+    /// Says in which region the gateway is. Without this it serves nobody, where
+    /// there are regions.
+    #[cfg(feature = "policy")]
+    pub fn set_region(&mut self, region: Option<&str>) {
+        if let Some(residency) = &mut self.residency
+            && let Some(settings) = &self.snapshot.head().residency
+        {
+            *residency = Residency::new(settings, region);
+        }
+    }
+
+    /// Gives buckets their table, and the seed that all have who share it.
+    /// Without this nobody passes, where there are limits.
+    #[cfg(feature = "policy")]
+    pub fn set_slots(&mut self, slots: Rc<dyn Slots>, seed: [u8; 16]) {
+        let head = self.snapshot.head();
+        if let (true, Some(settings)) = (self.guards.policy, &head.rate_limit) {
+            self.limiter = Some((Limiter::new(settings, &head.graph, seed), slots));
+        }
+    }
+
+    /// Whether there are regions.
+    #[cfg(feature = "policy")]
+    pub fn has_regions(&self) -> bool {
+        self.residency.is_some()
+    }
+
+    /// Whether there are limits.
+    #[cfg(feature = "policy")]
+    pub fn is_limited(&self) -> bool {
+        self.guards.policy && self.snapshot.head().rate_limit.is_some()
     }
 
     /// The prepared text of an operation, if it is here. `fetched` is a text

@@ -18,6 +18,7 @@ pub struct RequestHead {
     authority: One,
     step_up: One,
     jwt_payload: One,
+    is_forwarded: bool,
     /// Headers that must not reach the upstream.
     strip: Vec<String>,
 }
@@ -132,6 +133,10 @@ impl RequestHead {
                 self.jwt_payload.put(value, is_ascii);
                 self.strip.push(headers::JWT_PAYLOAD.into());
             }
+            Ok(headers::FORWARDED_BY) => {
+                self.is_forwarded = true;
+                self.strip.push(headers::FORWARDED_BY.into());
+            }
             Ok(other) => self.strip.push(other.into()),
             // Not a name that HTTP allows, so none that an upstream reads.
             Err(_) => {}
@@ -168,6 +173,12 @@ impl RequestHead {
     #[cfg(feature = "policy")]
     pub(crate) fn step_up(&self) -> Option<&str> {
         self.step_up.get()
+    }
+
+    /// Whether another gateway has forwarded the request, or a client says so.
+    #[cfg(feature = "policy")]
+    pub(crate) fn is_forwarded(&self) -> bool {
+        self.is_forwarded
     }
 
     /// Headers that must not reach the upstream.

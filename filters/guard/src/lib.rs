@@ -7,8 +7,11 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::string_slice))]
 
+mod annotate;
 #[cfg(feature = "policy")]
 mod caller;
+#[cfg(feature = "policy")]
+mod charge;
 #[cfg(feature = "policy")]
 pub mod directory;
 mod effect;
@@ -18,6 +21,8 @@ mod head;
 #[cfg(feature = "policy")]
 mod identity;
 mod operations;
+#[cfg(feature = "policy")]
+mod placement;
 #[cfg(feature = "policy")]
 mod presence;
 mod record;
@@ -32,3 +37,7 @@ pub use guard::{Guard, Guards, InvalidConfiguration};
 pub use head::RequestHead;
 #[cfg(feature = "policy")]
 pub use identity::VerifiedToken;
+#[cfg(feature = "policy")]
+pub use ig_rate_limit::{Slots, Unavailable};
+#[cfg(feature = "policy")]
+pub use placement::Breach;

@@ -1,6 +1,9 @@
 //! Proofs of presence: which operations need one, and what is asked of clients
 //! that have none.
 
+use std::rc::Rc;
+use std::time::Duration;
+
 use ig_contract::step_up::{SpendRequest, Spent};
 use ig_contract::{Deny, DenyCode, Mode, TextHash};
 use ig_persisted_query::{Request, canonical_variables};
@@ -58,12 +61,13 @@ const UNAVAILABLE: Deny = Deny::new(
 impl Exchange {
     /// Whether the time has to be said before a decision.
     pub fn needs_time(&self) -> bool {
-        self.head.step_up().is_some()
+        let is_limited = |guard: &Rc<Guard>| guard.is_limited();
+        self.head.step_up().is_some() || self.guard.as_ref().is_some_and(is_limited)
     }
 
-    /// Says what time it is, in seconds since the epoch. Without it no step-up
-    /// token counts.
-    pub fn set_time(&mut self, now: u64) {
+    /// Says what time it is, since the epoch. Without it no step-up token counts,
+    /// and no bucket gives.
+    pub fn set_time(&mut self, now: Duration) {
         self.now = Some(now);
     }
 
@@ -107,7 +111,7 @@ impl Exchange {
             from: self.asker.step_up_from(),
             actions: &selected.operation.actions,
             resource,
-            now: self.now,
+            now: self.now.map(|now| now.as_secs()),
             is_asked: self.may_spend(guard),
         })?;
         match self.spending {

@@ -20,6 +20,9 @@ pub(crate) struct Ruling {
     /// What the client has to prove its presence for.
     #[cfg(feature = "policy")]
     pub(crate) challenge: Option<Challenge>,
+    /// The bucket that could not give.
+    #[cfg(feature = "policy")]
+    pub(crate) refusal: Option<ig_rate_limit::Refusal>,
     /// The proof that counted.
     #[cfg(feature = "policy")]
     pub(crate) proof: Option<Proof>,
@@ -46,6 +49,8 @@ impl Ruling {
             #[cfg(feature = "policy")]
             challenge: None,
             #[cfg(feature = "policy")]
+            refusal: None,
+            #[cfg(feature = "policy")]
             proof: None,
         }
     }
@@ -67,7 +72,44 @@ impl Ruling {
             #[cfg(feature = "policy")]
             challenge: None,
             #[cfg(feature = "policy")]
+            refusal: None,
+            #[cfg(feature = "policy")]
             proof: None,
+        }
+    }
+
+    /// A request that another gateway decides on.
+    #[cfg(feature = "policy")]
+    pub(crate) fn forwarded() -> Self {
+        let granted = Granted {
+            rule: "region-forward".into(),
+            obligations: Rc::new([]),
+        };
+        Self {
+            grant: Ok(granted),
+            ..Self::deny(By::Residency, ABORTED.clone(), None)
+        }
+    }
+
+    /// By a bucket that could not give.
+    #[cfg(feature = "policy")]
+    pub(crate) fn refused(refusal: &ig_rate_limit::Refusal, selected: Option<Selected>) -> Self {
+        Self {
+            refusal: Some(refusal.clone()),
+            ..Self::deny(By::RateLimit, refusal.deny(), selected)
+        }
+    }
+
+    /// What one guard would deny that only watches, where nothing else does.
+    #[cfg(feature = "policy")]
+    pub(crate) fn watched(self, by: By, deny: Option<Deny>) -> Self {
+        match (&self.grant, deny) {
+            (Ok(_), Some(deny)) => Self {
+                by,
+                grant: Err(deny),
+                ..self
+            },
+            _ => self,
         }
     }
 
@@ -83,6 +125,7 @@ impl Ruling {
             selected: Some(selected),
             grant: Ok(Granted { rule, obligations }),
             challenge: None,
+            refusal: None,
             proof,
         }
     }

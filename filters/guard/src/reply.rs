@@ -136,12 +136,20 @@ pub(crate) fn reply(
         DenyCode::Unauthenticated => Some(("www-authenticate", "Bearer")),
         DenyCode::MutationForbidden => Some(("allow", "POST")),
         DenyCode::MethodNotAllowed => Some(("allow", "GET, POST")),
-        DenyCode::GuardUnavailable => Some(("retry-after", "1")),
+        DenyCode::GuardUnavailable | DenyCode::RegionUnavailable => Some(("retry-after", "1")),
         _ => None,
     };
     headers.extend(more.map(|(name, value)| (name, value.to_owned())));
     #[cfg(feature = "policy")]
     headers.extend(rulings.iter().find_map(challenge));
+    #[cfg(feature = "policy")]
+    if let Some(refusal) = rulings.iter().find_map(|ruling| ruling.refusal.as_ref()) {
+        let retry_after = refusal
+            .retry_after()
+            .filter(|_| code == DenyCode::RateLimited);
+        headers.extend(retry_after.map(|seconds| ("retry-after", seconds.to_string())));
+        headers.extend(refusal.headers().into_iter().flatten());
+    }
     Reply {
         status: code.status(),
         headers,

@@ -55,7 +55,8 @@ const UNKNOWN: Deny = Deny::new(
     "region-unknown",
     "Your tenant's region is not one that is served.",
 );
-const FOREIGN: Deny = Deny::new(
+/// The tenant lives elsewhere.
+pub const FOREIGN: Deny = Deny::new(
     DenyCode::RegionMisdirected,
     "region-foreign",
     "Your tenant lives in another region; use that region's gateway.",

@@ -87,6 +87,26 @@ unsafe extern "C" {
         value_size: usize,
     ) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
+    #[cfg(feature = "policy")]
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+        version: *mut u32,
+    ) -> u32;
+    #[cfg(feature = "policy")]
+    fn proxy_set_shared_data(
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+        version: u32,
+    ) -> u32;
+    #[cfg(feature = "policy")]
+    fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, metric: *mut u32) -> u32;
+    #[cfg(feature = "policy")]
+    fn proxy_increment_metric(metric: u32, by: i64) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -286,6 +306,69 @@ pub(crate) fn property(path: &str) -> Result<Option<Vec<u8>>, HostError> {
 pub(crate) fn set_filter_state(name: &str, value: &str) -> Result<(), HostError> {
     // SAFETY: pointers and lengths are those of live strings.
     done(unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+}
+
+/// Reads a value that the workers of this VM's id share, and its version.
+#[cfg(feature = "policy")]
+pub(crate) fn shared(key: &str) -> Result<Option<(Vec<u8>, u32)>, HostError> {
+    let (mut data, mut size, mut version) = (null_mut(), 0, 0);
+    // SAFETY: pointers and lengths are those of live values.
+    let status = unsafe {
+        proxy_get_shared_data(
+            key.as_ptr(),
+            key.len(),
+            &raw mut data,
+            &raw mut size,
+            &raw mut version,
+        )
+    };
+    if status == NOT_FOUND {
+        return Ok(None);
+    }
+    // SAFETY: as `take` asks.
+    let value = unsafe { take(status, data, size) }?;
+    Ok(Some((value.unwrap_or_default(), version)))
+}
+
+/// Writes a shared value if it has this version still or, without one, if there
+/// is none. Answers whether it did.
+#[cfg(feature = "policy")]
+pub(crate) fn set_shared(key: &str, value: &[u8], version: Option<u32>) -> Result<bool, HostError> {
+    // The host compares versions only with what is there, and takes zero for any;
+    // it counts from one, so this is none of a value's for four billion writes.
+    const NONE: u32 = u32::MAX;
+    const VERSION_MISMATCH: u32 = 8;
+    // SAFETY: pointers and lengths are those of live values.
+    let status = unsafe {
+        proxy_set_shared_data(
+            key.as_ptr(),
+            key.len(),
+            value.as_ptr(),
+            value.len(),
+            version.unwrap_or(NONE),
+        )
+    };
+    match status {
+        VERSION_MISMATCH => Ok(false),
+        status => done(status).map(|()| true),
+    }
+}
+
+/// Defines a counter, or finds the one of this name.
+#[cfg(feature = "policy")]
+pub(crate) fn counter(name: &str) -> Result<u32, HostError> {
+    const COUNTER: u32 = 0;
+    let mut metric = 0;
+    // SAFETY: pointers and lengths are those of live values.
+    done(unsafe { proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &raw mut metric) })?;
+    Ok(metric)
+}
+
+/// Counts one.
+#[cfg(feature = "policy")]
+pub(crate) fn count(metric: u32) -> Result<(), HostError> {
+    // SAFETY: no pointers.
+    done(unsafe { proxy_increment_metric(metric, 1) })
 }
 
 /// Lets a held request go on.

@@ -7,6 +7,8 @@
     reason = "the SDK's `main!` makes an undocumented function"
 )]
 
+#[cfg(feature = "policy")]
+mod buckets;
 mod claims;
 #[cfg(feature = "policy")]
 mod directory;

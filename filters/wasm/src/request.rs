@@ -18,6 +18,9 @@ use crate::directory;
 use crate::host::{self, Buffer, HostError, Level, Map, Pairs, UNREADABLE};
 use crate::root;
 
+#[cfg(feature = "policy")]
+mod answer;
+
 /// Where a request stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -49,6 +52,9 @@ pub(crate) struct HttpRequest {
     /// Whether the whole body is there. It may be before it is awaited.
     #[cfg(feature = "policy")]
     is_whole: bool,
+    /// The counter of answers from other regions.
+    #[cfg(feature = "policy")]
+    breaches: Option<u32>,
 }
 
 /// Answer when even a decision could not be begun.
@@ -66,7 +72,14 @@ impl HttpRequest {
             question: None,
             #[cfg(feature = "policy")]
             is_whole: false,
+            #[cfg(feature = "policy")]
+            breaches: None,
         }
+    }
+
+    #[cfg(feature = "policy")]
+    pub(crate) fn counting(self, breaches: Option<u32>) -> Self {
+        Self { breaches, ..self }
     }
 
     fn begin(&mut self) -> Result<(), HostError> {
@@ -236,7 +249,7 @@ impl HttpRequest {
         let exchange = self.exchange.as_mut().ok_or(HostError(0))?;
         #[cfg(feature = "policy")]
         if exchange.needs_time() {
-            exchange.set_time(host::now_nanos()? / 1_000_000_000);
+            exchange.set_time(Duration::from_nanos(host::now_nanos()?));
         }
         Ok(exchange)
     }
@@ -347,7 +360,11 @@ impl HttpContext for HttpRequest {
     }
 
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
-        if let Some(exchange) = &self.exchange {
+        #[cfg(feature = "policy")]
+        if let Some(action) = self.withhold() {
+            return action;
+        }
+        if let Some(exchange) = self.exchange.as_ref().filter(|one| !is_elsewhere(one)) {
             let id = exchange.decision_id();
             if host::set_header(Map::Response, headers::DECISION_ID, id).is_err() {
                 host::log(
@@ -375,10 +392,21 @@ fn forward_request(forward: &Forward) -> Result<(), HostError> {
 
 fn send(reply: &Reply) -> Result<(), HostError> {
     host::set_filter_state(decision::FILTER_STATE_KEY, &reply.records)?;
-    let headers: Vec<_> = reply
-        .headers
-        .iter()
-        .map(|(name, value)| (*name, &**value))
-        .collect();
-    host::reply(reply.status, &headers, &reply.body)
+    host::reply(reply.status, &as_headers(reply), &reply.body)
+}
+
+fn as_headers(reply: &Reply) -> Vec<(&str, &str)> {
+    let headers = reply.headers.iter();
+    headers.map(|(name, value)| (*name, &**value)).collect()
+}
+
+/// Whether another gateway answered, with its decision's id.
+fn is_elsewhere(exchange: &Exchange) -> bool {
+    #[cfg(feature = "policy")]
+    return exchange.is_elsewhere();
+    #[cfg(not(feature = "policy"))]
+    {
+        let _ = exchange;
+        false
+    }
 }

@@ -7,6 +7,8 @@ use ig_guard::{Guard, Guards};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
+#[cfg(feature = "policy")]
+use crate::buckets::{self, SharedSlots};
 use crate::claims::VerifiedClaims;
 #[cfg(feature = "policy")]
 use crate::directory;
@@ -20,7 +22,13 @@ pub(crate) struct Root {
     verified: Rc<VerifiedClaims>,
     #[cfg(feature = "policy")]
     poller: Option<directory::Poller>,
+    #[cfg(feature = "policy")]
+    breaches: Option<u32>,
 }
+
+/// Answers that came from another region; Envoy puts `wasmcustom.` before it.
+#[cfg(feature = "policy")]
+const BREACHES: &str = "ig_region_breaches";
 
 impl Context for Root {
     #[cfg(feature = "policy")]
@@ -50,7 +58,10 @@ impl RootContext for Root {
         match Guard::new(snapshot, guards) {
             Ok(guard) => {
                 #[cfg(feature = "policy")]
-                let guard = self.with_directory(guard);
+                let guard = match self.equip(guard) {
+                    Ok(guard) => guard,
+                    Err(error) => return refuse(&format!("host call failed: {error:?}")),
+                };
                 announce(&guard, started);
                 self.verified = Rc::new(VerifiedClaims::new(&guard.snapshot().head().identity));
                 self.guard = Some(Rc::new(guard));
@@ -72,10 +83,10 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(HttpRequest::new(
-            self.guard.clone(),
-            self.verified.clone(),
-        )))
+        let request = HttpRequest::new(self.guard.clone(), self.verified.clone());
+        #[cfg(feature = "policy")]
+        let request = request.counting(self.breaches);
+        Some(Box::new(request))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -85,10 +96,23 @@ impl RootContext for Root {
 
 #[cfg(feature = "policy")]
 impl Root {
-    fn with_directory(&mut self, mut guard: Guard) -> Guard {
+    /// Gives a guard what only the host has.
+    fn equip(&mut self, mut guard: Guard) -> Result<Guard, HostError> {
         directory::share(&mut guard);
         self.poller = directory::Poller::start(&guard);
-        guard
+        if guard.has_regions() {
+            let region = host::property("xds\0node\0locality\0region")?;
+            guard.set_region(
+                region
+                    .as_deref()
+                    .and_then(|name| std::str::from_utf8(name).ok()),
+            );
+            self.breaches = Some(host::counter(BREACHES)?);
+        }
+        if guard.is_limited() {
+            guard.set_slots(Rc::new(SharedSlots), buckets::seed()?);
+        }
+        Ok(guard)
     }
 }
 

@@ -99,7 +99,13 @@ fn one_tenant(tenant: &ig_contract::snapshot::Tenant) -> Result<Table, ApiError>
         one.insert("persisted-query".into(), mode(modes.persisted_query)?);
         one.insert("policy".into(), mode(modes.policy)?);
         one.insert("step-up".into(), mode(modes.step_up)?);
+        one.insert("rate-limit".into(), mode(modes.rate_limit)?);
+        one.insert("residency".into(), mode(modes.residency)?);
         table.insert("modes".into(), one.into());
     }
+    if let Some(percent) = tenant.rate_percent {
+        table.insert("rate-percent".into(), i64::from(percent).into());
+    }
+    table.insert("priority".into(), tenant.priority.as_str().into());
     Ok(table)
 }

@@ -57,8 +57,11 @@ pub(crate) async fn put(
                 purposes_by_group: _,
                 modes,
                 issuers,
+                rate_percent,
+                priority,
             } = tenant;
-            (region.clone(), *modes, issuers.clone())
+            let share = (*rate_percent, *priority);
+            (region.clone(), *modes, issuers.clone(), share)
         };
         if fixed(&before) != fixed(&tenant) {
             return Err(ApiError::Forbidden("owner"));

@@ -2,7 +2,7 @@
 
 use ig_contract::snapshot::{Directory, Head, Identity, Limits, StepUp, Tenant, TextStore};
 
-use super::CONFIG_VERSION;
+use super::{CONFIG_VERSION, rate_limit, residency};
 use crate::Problems;
 
 pub(super) fn version(found: i64, problems: &mut Problems) {
@@ -33,6 +33,12 @@ pub(super) fn head(head: &Head, problems: &mut Problems) {
     if let Some(one) = &head.directory {
         directory(one, problems);
     }
+    if let Some(one) = &head.residency {
+        residency::check(head, one, problems);
+    }
+    if let Some(one) = &head.rate_limit {
+        rate_limit::check(one, problems);
+    }
     if let Some(one) = &head.step_up {
         step_up(one, problems);
         problems.check(
@@ -60,12 +66,7 @@ fn limits(limits: &Limits, problems: &mut Problems) {
         ),
     ];
     for (key, value, least, most) in ranges {
-        let message = format!("{value} is not between {least} and {most}");
-        problems.check(
-            (least..=most).contains(&value),
-            format!("limits.{key}"),
-            message,
-        );
+        problems.range(format!("limits.{key}"), value, least, most);
     }
 }
 
@@ -88,6 +89,13 @@ fn tenant(id: &str, tenant: &Tenant, problems: &mut Problems) {
     if let Some(region) = &tenant.region {
         problems.check(is_name(region), format!("{path}.region"), NAME);
     }
+    let percent = tenant.rate_percent.unwrap_or(100);
+    problems.range(
+        format!("{path}.rate-percent"),
+        percent,
+        1,
+        rate_limit::MAX_PERCENT,
+    );
     for purpose in &tenant.purposes {
         let message = format!("`{purpose}` is not a purpose: {PURPOSE}");
         problems.check(is_purpose(purpose), format!("{path}.purposes"), message);
@@ -131,8 +139,7 @@ fn directory(directory: &Directory, problems: &mut Problems) {
         ("cache-entries", directory.cache_entries, 1_000_000),
     ];
     for (key, value, most) in ranges {
-        let message = format!("{value} is not between 1 and {most}");
-        problems.check((1..=most).contains(&value), path(key), message);
+        problems.range(path(key), value, 1, most);
     }
 }
 
@@ -150,13 +157,7 @@ fn step_up(step_up: &StepUp, problems: &mut Problems) {
     if let Err(error) = ig_step_up::StepUp::new(step_up, "") {
         problems.add("step-up.keys", error.to_string());
     }
-    let age = step_up.max_age_seconds;
-    let message = format!("{age} is not between 1 and 3600");
-    problems.check(
-        (1..=3600).contains(&age),
-        "step-up.max-age-seconds",
-        message,
-    );
+    problems.range("step-up.max-age-seconds", step_up.max_age_seconds, 1, 3600);
     for pattern in &step_up.single_use {
         let name = pattern.strip_suffix('*').unwrap_or(pattern);
         problems.check(
@@ -176,15 +177,14 @@ pub(super) fn store(store: &TextStore, problems: &mut Problems) {
         path("path-prefix"),
         "starts with `/` and has visible ASCII characters only; the hash is appended to it",
     );
-    let holds = (1..=60_000).contains(&store.timeout_ms);
-    problems.check(holds, path("timeout-ms"), "is not between 1 and 60000");
+    problems.range(path("timeout-ms"), store.timeout_ms, 1, 60_000);
 }
 
 const AUTHORITY: &str = "is a host, with a port where it is not the default";
 
 const CLAIM: &str = "is empty, or not visible ASCII";
 
-fn is_visible(text: &str) -> bool {
+pub(super) fn is_visible(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
@@ -197,9 +197,9 @@ fn is_url(issuer: &str) -> bool {
 }
 
 /// These names go into headers, metrics and logs.
-const NAME: &str = "a name has 1 to 64 letters, digits, `.`, `_` or `-`";
+pub(super) const NAME: &str = "a name has 1 to 64 letters, digits, `.`, `_` or `-`";
 
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     (1..=64).contains(&name.len()) && name.bytes().all(is_allowed)
 }

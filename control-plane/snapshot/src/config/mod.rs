@@ -2,15 +2,19 @@
 
 mod check;
 mod directory;
+mod rate_limit;
+mod residency;
 mod step_up;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ig_contract::Mode;
-use ig_contract::snapshot::{Head, Identity, Limits, Modes, Tenant, TextStore};
+use ig_contract::snapshot::{Head, Identity, Limits, Modes, Priority, Tenant, TextStore};
 use serde::Deserialize;
 
 use self::directory::{RawDirectory, RawLink};
+use self::rate_limit::RawRateLimit;
+use self::residency::RawResidency;
 use self::step_up::RawStepUp;
 use crate::Problems;
 
@@ -100,6 +104,8 @@ struct Raw {
     tenants: BTreeMap<String, RawTenant>,
     directory: Option<RawDirectory>,
     step_up: Option<RawStepUp>,
+    rate_limit: Option<RawRateLimit>,
+    residency: Option<RawResidency>,
 }
 
 #[derive(Deserialize, Default)]
@@ -157,6 +163,8 @@ struct RawModes {
     persisted_query: Option<Mode>,
     policy: Option<Mode>,
     step_up: Option<Mode>,
+    rate_limit: Option<Mode>,
+    residency: Option<Mode>,
 }
 
 #[derive(Deserialize)]
@@ -170,6 +178,9 @@ struct RawTenant {
     #[serde(default)]
     issuers: BTreeMap<String, RawLink>,
     modes: Option<RawModes>,
+    rate_percent: Option<u32>,
+    #[serde(default)]
+    priority: Priority,
 }
 
 impl Raw {
@@ -195,6 +206,8 @@ impl Raw {
             texts: None,
             directory: self.directory.map(Into::into),
             step_up: self.step_up.map(Into::into),
+            rate_limit: self.rate_limit.map(Into::into),
+            residency: self.residency.map(Into::into),
         };
         check::version(self.version, problems);
         check::head(&head, problems);
@@ -248,6 +261,8 @@ impl RawModes {
             persisted_query: self.persisted_query.unwrap_or(base.persisted_query),
             policy: self.policy.unwrap_or(base.policy),
             step_up: self.step_up.unwrap_or(base.step_up),
+            rate_limit: self.rate_limit.unwrap_or(base.rate_limit),
+            residency: self.residency.unwrap_or(base.residency),
         }
     }
 }
@@ -261,6 +276,8 @@ impl RawTenant {
             purposes_by_group: self.purposes_by_group,
             issuers: directory::links(self.issuers),
             modes: self.modes.map(|own| own.over(modes)),
+            rate_percent: self.rate_percent,
+            priority: self.priority,
         }
     }
 }

@@ -377,6 +377,7 @@ fn in_shadow_nobody_waits_for_more_than_an_answer() {
         persisted_query: Mode::Shadow,
         policy: Mode::Shadow,
         step_up: Mode::Shadow,
+        ..Modes::default()
     };
     let suspended = Facts {
         active: false,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use ig_contract::TextHash;
 use ig_contract::snapshot::{
@@ -245,7 +246,7 @@ impl Sent {
         let head = RequestHead::read(pairs.map(|(name, value)| (&name[..], &value[..])));
         let mut exchange = Exchange::new(guard.cloned(), DECISION_ID.to_owned(), head);
         if exchange.needs_time() {
-            exchange.set_time(NOW);
+            exchange.set_time(Duration::from_secs(NOW));
         }
         exchange.identify(|| self.verified.clone());
         let is_get = self

@@ -13,6 +13,8 @@ mod heads;
 mod identity;
 mod modes;
 mod properties;
+mod rate_limit;
 mod records;
+mod residency;
 mod step_up;
 mod texts;

@@ -11,6 +11,8 @@ const fn modes(persisted_query: Mode, policy: Mode) -> Modes {
         persisted_query,
         policy,
         step_up: Mode::Enforce,
+        rate_limit: Mode::Enforce,
+        residency: Mode::Enforce,
     }
 }
 

@@ -14,7 +14,7 @@ thread_local! {
     /// One for all, as a worker has it.
     static ENFORCING: Rc<Guard> = guard(BOTH, |_| ());
     static WATCHING: Rc<Guard> = guard(BOTH, |head| {
-        head.modes = Modes { persisted_query: Mode::Shadow, policy: Mode::Shadow, step_up: Mode::Shadow };
+        head.modes = Modes { persisted_query: Mode::Shadow, policy: Mode::Shadow, step_up: Mode::Shadow, ..Modes::default() };
     });
 }
 

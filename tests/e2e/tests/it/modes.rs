@@ -12,6 +12,8 @@ const SHADOW: Modes = Modes {
     persisted_query: Mode::Shadow,
     policy: Mode::Shadow,
     step_up: Mode::Shadow,
+    rate_limit: Mode::Shadow,
+    residency: Mode::Shadow,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,6 +85,7 @@ async fn each_guard_has_its_mode_and_each_tenant_may_have_its_own() {
         persisted_query: Mode::Shadow,
         policy: Mode::Enforce,
         step_up: Mode::Enforce,
+        ..Modes::default()
     };
     if let Some(bravo) = fixture.head.tenants.get_mut("bravo") {
         bravo.modes = Some(SHADOW);

@@ -1,0 +1,94 @@
+//! What a request costs, and who pays.
+
+use ig_contract::{Deny, Mode, headers};
+use ig_persisted_query::Item;
+use ig_rate_limit::{Caller, Costs, Reason, Refusal, Scope};
+
+use crate::effect::Forward;
+use crate::exchange::{By, Selected};
+use crate::{Exchange, Guard};
+
+/// What was taken for a request, once.
+pub(crate) struct Charged {
+    costs: Costs,
+    outcome: Result<(), Refusal>,
+}
+
+impl Exchange {
+    /// Takes what a request costs from its caller's buckets, the first time it
+    /// is asked. Answers with the refusal, if there is one.
+    pub(crate) fn charge(
+        &self,
+        guard: &Guard,
+        items: &[Item<'_>],
+        selected: &[Result<Selected, Deny>],
+    ) -> Option<&Refusal> {
+        guard.snapshot().head().rate_limit.as_ref()?;
+        let caller = self.asker.caller()?;
+        let charged = self.charged.get_or_init(|| {
+            let mut costs = Costs::default();
+            for (item, selected) in items.iter().zip(selected) {
+                if let (Ok(_), Ok(Selected { operation, .. })) = (item, selected) {
+                    costs.add(operation.class(), operation.cost);
+                }
+            }
+            let outcome = self.spend(guard, caller, &costs);
+            Charged { costs, outcome }
+        });
+        charged.outcome.as_ref().err()
+    }
+
+    fn spend(
+        &self,
+        guard: &Guard,
+        caller: &ig_policy::Caller,
+        costs: &Costs,
+    ) -> Result<(), Refusal> {
+        let Some((class, _)) = costs.iter().next() else {
+            return Ok(());
+        };
+        let tenant = guard.snapshot().head().tenants.get(&caller.tenant);
+        let percent = tenant.and_then(|tenant| tenant.rate_percent);
+        let caller = Caller {
+            tenant: &caller.tenant,
+            issuer: &caller.issuer,
+            subject: &caller.subject,
+            client: caller.client.as_deref(),
+            percent: percent.unwrap_or(100),
+        };
+        match (&guard.limiter, self.now) {
+            (Some((limiter, slots)), Some(now)) => {
+                let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+                limiter.spend(slots.as_ref(), caller, costs, now)
+            }
+            _ => Err(Refusal {
+                scope: Scope::Subject,
+                class,
+                reason: Reason::Unavailable,
+            }),
+        }
+    }
+
+    /// Whether buckets refuse the request, and that counts.
+    pub(crate) fn is_refused(&self) -> bool {
+        let outcome = self.charged.get().map(|charged| &charged.outcome);
+        matches!(outcome, Some(Err(_))) && self.mode(By::RateLimit) == Mode::Enforce
+    }
+
+    /// Says what a request costs to whoever limits the fleet.
+    pub(crate) fn annotate_cost(&self, guard: &Guard, forward: &mut Forward) {
+        let limits = guard.snapshot().head().rate_limit.as_ref();
+        if !limits.is_some_and(|limits| limits.is_global()) {
+            return;
+        }
+        let Some(Charged { costs, .. }) = self.charged.get() else {
+            return;
+        };
+        if let Some(class) = costs.main() {
+            forward
+                .set
+                .push((headers::CLASS, class.as_str().to_owned()));
+            forward.set.push((headers::COST, costs.total().to_string()));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Which region serves a request, and whether it did.
+
+use std::rc::Rc;
+
+use ig_contract::{Deny, DenyCode, Mode, headers};
+use ig_residency::{BREACH, Place};
+
+use crate::effect::{Forward, Reply, Step};
+use crate::exchange::By;
+use crate::record::{Ruling, records};
+use crate::{Exchange, Guard, reply};
+
+/// Where a request went.
+#[derive(Debug)]
+pub(crate) struct Placement {
+    /// The region whose host has to answer.
+    region: String,
+    /// Whether another gateway decides.
+    is_elsewhere: bool,
+}
+
+/// An answer that came from another region.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Breach {
+    /// Its record.
+    pub record: String,
+    /// What the client gets instead; in shadow, the answer.
+    pub reply: Option<Reply>,
+}
+
+const CHAINED: Deny = Deny::new(
+    DenyCode::RegionMisdirected,
+    "region-chain",
+    "Your tenant lives in another region, and what went through an allow-list in front cannot be \
+     forwarded.",
+);
+
+impl Exchange {
+    /// Where the guard says that the request is to be served; nothing where it
+    /// knows no regions, or nobody.
+    fn place<'a>(&'a self, guard: &'a Guard) -> Option<Result<Place<'a>, Deny>> {
+        let (residency, caller) = (guard.residency.as_ref()?, self.asker.caller()?);
+        let place = residency.place(caller.region.as_deref(), self.head.is_forwarded());
+        Some(place.and_then(|place| match place {
+            Place::Forward(_) if !guard.guards.persisted_query => Err(CHAINED),
+            place => Ok(place),
+        }))
+    }
+
+    /// The step that sends a request away which is not for this region. It is
+    /// for the other gateway to decide, so it goes as it came.
+    pub(crate) fn leave(&self, guard: &Rc<Guard>) -> Option<Step> {
+        if self.mode(By::Residency) == Mode::Shadow {
+            return None;
+        }
+        let region = match self.place(guard)? {
+            Ok(Place::Here(_)) => return None,
+            Ok(Place::Forward(region)) => region.to_owned(),
+            Err(deny) => {
+                return Some(self.finish(Some(guard), &[Ruling::deny(By::Residency, deny, None)]));
+            }
+        };
+        let records = records(self, Some(guard), &[Ruling::forwarded()], false);
+        let here = guard.residency.as_ref().and_then(|one| one.here());
+        let mut forward = Forward {
+            records,
+            ..Forward::default()
+        };
+        // Who asks and with which proof is for the other gateway to read.
+        let all = self.head.strip().iter();
+        forward.remove = all
+            .filter(|name| *name != headers::STEP_UP)
+            .cloned()
+            .collect();
+        forward.set = vec![
+            (headers::REGION, region.clone()),
+            (headers::FORWARDED_BY, here.unwrap_or_default().to_owned()),
+        ];
+        let _ = self.placement.set(Placement {
+            region,
+            is_elsewhere: true,
+        });
+        Some(Step::Forward(forward))
+    }
+
+    /// Why the request would not be served here, where that is only watched.
+    pub(crate) fn misplaced(&self, guard: &Guard) -> Option<Deny> {
+        if self.mode(By::Residency) == Mode::Enforce {
+            return None;
+        }
+        match self.place(guard)? {
+            Ok(Place::Here(_)) => None,
+            Ok(Place::Forward(_)) => Some(ig_residency::FOREIGN),
+            Err(deny) => Some(deny),
+        }
+    }
+
+    /// The gateway's region for a request that is served here, where there are
+    /// regions; notes which region has to answer.
+    pub(crate) fn stay<'a>(&'a self, guard: &'a Guard) -> Option<Option<&'a str>> {
+        let residency = guard.residency.as_ref()?;
+        // In shadow, a tenant of another region is served here; the answer is
+        // none of its region.
+        if let Some(Ok(place)) = self.place(guard) {
+            let _ = self.placement.set(Placement {
+                region: place.region().to_owned(),
+                is_elsewhere: false,
+            });
+        }
+        Some(residency.here())
+    }
+
+    /// Whether it matters which host answers.
+    pub fn is_placed(&self) -> bool {
+        self.placement.get().is_some()
+    }
+
+    /// Whether another gateway decides, whose decision id the answer has.
+    pub fn is_elsewhere(&self) -> bool {
+        let placement = self.placement.get();
+        placement.is_some_and(|placement| placement.is_elsewhere)
+    }
+
+    /// Says which host answers, by its address as Envoy spells it and, where
+    /// that is asked for, the region of its endpoint.
+    pub fn on_answer(
+        &self,
+        address: &[u8],
+        locality: impl FnOnce() -> Option<Vec<u8>>,
+    ) -> Option<Breach> {
+        let (guard, region) = (self.guard.as_ref()?, &self.placement.get()?.region);
+        let residency = guard.residency.as_ref()?;
+        if residency.is_of(region, address, locality) {
+            return None;
+        }
+        let rulings = [Ruling::deny(By::Residency, BREACH, None)];
+        let record = records(self, Some(guard), &rulings, true);
+        let is_enforced = self.mode(By::Residency) == Mode::Enforce;
+        let reply = is_enforced.then(|| {
+            let answer = self.head.answer();
+            reply::reply(&rulings, false, answer, &self.decision_id, record.clone())
+        });
+        Some(Breach { record, reply })
+    }
+}
