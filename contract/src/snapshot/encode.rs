@@ -125,7 +125,15 @@ impl Snapshot {
             Some(step_up) if step_up.keys != keys => keys.clone_into(&mut step_up.keys),
             _ => return Ok(None),
         }
-        let head = serde_json::to_vec(&head).map_err(|_| TooLarge {
+        self.with_head(&head).map(Some)
+    }
+
+    /// The bytes of the same snapshot with another head.
+    ///
+    /// # Errors
+    /// [`TooLarge`].
+    pub fn with_head(&self, head: &Head) -> Result<Vec<u8>, TooLarge> {
+        let head = serde_json::to_vec(head).map_err(|_| TooLarge {
             what: "the head",
             limit: u32::MAX,
         })?;
@@ -140,7 +148,6 @@ impl Snapshot {
             of(sections.operations),
             of(sections.texts),
         ])
-        .map(Some)
     }
 }
 

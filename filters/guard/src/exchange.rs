@@ -331,7 +331,7 @@ impl Exchange {
             return self.ask_policy(guard, is_batch, request, selected);
         }
         #[cfg(not(feature = "policy"))]
-        let _ = (is_batch, item);
+        let _ = (guard, is_batch, item);
         Ruling::allow_listed(selected)
     }
 

@@ -95,6 +95,20 @@ impl Envoy {
         Err(last.unwrap_or_else(|| anyhow::anyhow!("Envoy did not start")))
     }
 
+    /// Starts Envoy where it is known already.
+    ///
+    /// # Errors
+    /// If it is not ready within 30 seconds, with its log.
+    pub async fn start_on(
+        workers: u32,
+        gateway: SocketAddr,
+        admin: SocketAddr,
+        bootstrap: &Value,
+    ) -> Result<Self> {
+        let binary = envoy_binary().map_err(anyhow::Error::msg)?;
+        Self::start_at(&binary, workers, gateway, admin, bootstrap).await
+    }
+
     async fn start_at(
         binary: &Path,
         workers: u32,

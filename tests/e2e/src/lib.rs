@@ -13,6 +13,7 @@ mod fixture;
 mod postgres;
 mod process;
 mod recorder;
+mod regional;
 mod scim;
 
 pub use authenticator::{Authenticator, flags};
@@ -24,4 +25,5 @@ pub use fixture::{Fixture, Issuer, TokenClaims, demo};
 pub use postgres::{Postgres, postgres_binaries};
 pub use process::{ControlPlaneProcess, as_from_a_shell};
 pub use recorder::{Recorded, Recorder};
+pub use regional::{Host, RegionalUpstream, Served, signature};
 pub use scim::{Scim, ScimAnswer, encoded};

@@ -1,11 +1,16 @@
 //! What is compared: one Envoy each, with the demo's configuration but other
 //! filters.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ig_contract::Snapshot;
+use ig_contract::snapshot::{
+    ClassLimits, Foreign, OperationClass, Rate, RateLimit, Region, Residency,
+};
 use serde_json::{Value, json};
 
 use super::load::Request;
@@ -33,11 +38,33 @@ pub(super) enum Filters {
     ExtAuthz,
     /// As rendered: `jwt_authn` and all guards.
     Guard,
+    /// The same with more to look at.
+    GuardWith(More),
     /// Another build of the module.
     Other,
     /// The slim module, without `jwt_authn`.
     AllowList,
 }
+
+/// What a snapshot says beside the demo's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct More {
+    regions: bool,
+    limits: bool,
+}
+
+const REGIONS: Filters = Filters::GuardWith(More {
+    regions: true,
+    limits: false,
+});
+const LIMITS: Filters = Filters::GuardWith(More {
+    regions: false,
+    limits: true,
+});
+const WHOLE: Filters = Filters::GuardWith(More {
+    regions: true,
+    limits: true,
+});
 
 const fn arm(name: &'static str, workers: u32, filters: Filters, request: Request) -> Arm {
     Arm {
@@ -49,7 +76,7 @@ const fn arm(name: &'static str, workers: u32, filters: Filters, request: Reques
 }
 
 /// What is compared with one another.
-pub(super) static ARMS: [Arm; 10] = [
+pub(super) static ARMS: [Arm; 14] = [
     arm("bare Envoy", 1, Filters::None, Request::Read),
     arm("jwt_authn", 1, Filters::Jwt, Request::Read),
     arm("Lua, one header read", 1, Filters::Lua, Request::Read),
@@ -58,8 +85,12 @@ pub(super) static ARMS: [Arm; 10] = [
     arm("allow-list alone", 1, Filters::AllowList, Request::Read),
     arm("guard", 1, Filters::Guard, Request::Read),
     arm("guard, new facts", 1, Filters::Guard, Request::Write),
+    arm("guard, with regions", 1, REGIONS, Request::Read),
+    arm("guard, with limits", 1, LIMITS, Request::Read),
+    arm("guard, with both", 1, WHOLE, Request::Read),
     arm("bare Envoy", 2, Filters::None, Request::Read),
     arm("guard", 2, Filters::Guard, Request::Read),
+    arm("guard, with both", 2, WHOLE, Request::Read),
 ];
 
 /// `--module`
@@ -123,10 +154,14 @@ impl Arm {
         let is = |filter: &Value, name: &str| filter["name"] == name;
         let keep_jwt = matches!(
             self.filters,
-            Filters::Jwt | Filters::JwtProbe(_) | Filters::Guard | Filters::Other
+            Filters::Jwt
+                | Filters::JwtProbe(_)
+                | Filters::Guard
+                | Filters::GuardWith(_)
+                | Filters::Other
         );
         filters.retain(|filter| keep_jwt || !is(filter, "envoy.filters.http.jwt_authn"));
-        if self.filters == Filters::Guard {
+        if matches!(self.filters, Filters::Guard | Filters::GuardWith(_)) {
             return;
         }
         let guard = filters
@@ -140,7 +175,7 @@ impl Arm {
             guard
         };
         let filter = match self.filters {
-            Filters::None | Filters::Jwt | Filters::Guard => return,
+            Filters::None | Filters::Jwt | Filters::Guard | Filters::GuardWith(_) => return,
             Filters::Lua => lua(),
             Filters::ExtAuthz => ext_authz(),
             Filters::Probe(step) | Filters::JwtProbe(step) => {
@@ -163,13 +198,69 @@ impl Arm {
     }
 }
 
-/// Gives the guard another snapshot, and nginx as its directory.
-pub(super) fn with_directory(config: &mut Value, snapshot: &[u8], port: u16) -> Result<()> {
+/// The guard's configuration.
+fn configuration(config: &mut Value) -> Result<&mut Value> {
     let filters = config.pointer_mut(FILTERS).and_then(Value::as_array_mut);
     let mut filters = filters.into_iter().flatten();
     let guard = filters.find(|filter| filter["name"] == "ig.guard");
     let guard = guard.context("the configuration has no guard")?;
-    guard["typed_config"]["config"]["configuration"] = json!({
+    Ok(&mut guard["typed_config"]["config"]["configuration"])
+}
+
+/// Has the guard look at more. Limits are never reached, and the demo's upstream
+/// is in alpha's region.
+pub(super) fn with_more(config: &mut Value, more: More, upstream: SocketAddr) -> Result<()> {
+    let value = &mut configuration(config)?["value"];
+    let bytes = STANDARD.decode(value.as_str().context("the guard has no snapshot")?)?;
+    let snapshot = Snapshot::decode(bytes)?;
+    let mut head = snapshot.head().clone();
+    let region = head
+        .tenants
+        .get("alpha")
+        .and_then(|tenant| tenant.region.clone());
+    let region = region.context("the demo's alpha has no region")?;
+    if more.limits {
+        let rate = Rate {
+            cost: 100_000_000,
+            seconds: 100,
+            burst: 100_000_000,
+        };
+        let limits = ClassLimits {
+            subject: vec![rate],
+            tenant: vec![rate],
+            fleet: vec![],
+        };
+        head.rate_limit = Some(RateLimit {
+            classes: OperationClass::ALL
+                .map(|class| (class, limits.clone()))
+                .into(),
+            clients: [].into(),
+            slots: RateLimit::default_slots(),
+        });
+    }
+    if more.regions {
+        let own = Region {
+            primary: [upstream.to_string()].into(),
+            ..Region::default()
+        };
+        head.residency = Some(Residency {
+            regions: [
+                (region.clone(), own),
+                ("us-east-1".into(), Region::default()),
+            ]
+            .into(),
+            default_region: None,
+            foreign: Foreign::Reject,
+        });
+    }
+    *value = json!(STANDARD.encode(snapshot.with_head(&head)?));
+    config["node"] = json!({"id": "bench", "cluster": "ig", "locality": {"region": region}});
+    Ok(())
+}
+
+/// Gives the guard another snapshot, and nginx as its directory.
+pub(super) fn with_directory(config: &mut Value, snapshot: &[u8], port: u16) -> Result<()> {
+    *configuration(config)? = json!({
         "@type": "type.googleapis.com/google.protobuf.BytesValue",
         "value": STANDARD.encode(snapshot),
     });

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::arms::{self, Arm};
+use super::arms::{self, Arm, Filters};
 use super::load::{Request, Script};
 use super::{GRACE, READY, upstream};
 use crate::background::Background;
@@ -132,6 +132,9 @@ impl Fleet {
             other,
             self.authz,
         );
+        if let Filters::GuardWith(more) = arm.filters {
+            arms::with_more(&mut config, more, self.upstream())?;
+        }
         if let Some(snapshot) = snapshot {
             arms::with_directory(&mut config, &std::fs::read(snapshot)?, self.graphql)?;
         }
@@ -152,12 +155,16 @@ impl Fleet {
             control_plane: None,
             snapshot,
             text_store: snapshot.is_some().then_some(store.as_str()),
-            upstream: SocketAddr::from(([127, 0, 0, 1], self.graphql)),
+            upstream: self.upstream(),
             gateway_port: port,
             admin_port: admin,
             access_log: Path::new("/dev/null"),
         };
         self.materials.render(file, &rendered)
+    }
+
+    fn upstream(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.graphql))
     }
 
     fn run(&self, config: &Path, workers: u32, admin: u16, log: &str) -> Result<Background> {
