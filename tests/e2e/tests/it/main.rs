@@ -19,7 +19,6 @@ mod gateway;
 mod identity;
 mod modes;
 mod rate_limit;
-mod regions;
 mod reload;
 mod residency;
 mod skip;
