@@ -1,4 +1,4 @@
-//! Byte layout of a snapshot, version 1. All integers are little-endian.
+//! Byte layout of a snapshot, version 2. All integers are little-endian.
 //!
 //! ```text
 //! 0   "IGSNAP"             magic
@@ -21,7 +21,7 @@ use super::InvalidSnapshot;
 
 pub(super) const MAGIC: [u8; 6] = *b"IGSNAP";
 /// Version of the layout and of the types inside it.
-pub const FORMAT_VERSION: u16 = 1;
+pub const FORMAT_VERSION: u16 = 2;
 pub(super) const SECTIONS: usize = 7;
 pub(super) const PREAMBLE: usize = 8 + 4 * SECTIONS;
 pub(super) const DOCUMENT_BYTES: usize = 48;

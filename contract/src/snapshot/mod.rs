@@ -4,6 +4,7 @@
 //! cannot fail for a reason other than "not in the catalogue". Hostile bytes
 //! give an [`InvalidSnapshot`], never a panic.
 
+mod cost;
 mod encode;
 mod head;
 mod layout;
@@ -13,6 +14,7 @@ mod residency;
 
 use sha2::{Digest, Sha256};
 
+pub use cost::{AskedSize, CostTerm, ListSize};
 pub use encode::{DocumentSource, SnapshotSource, TooLarge};
 pub use head::{
     Directory, Head, Identity, Limits, Link, LinkAttribute, Modes, Priority, StepUp, Tenant,

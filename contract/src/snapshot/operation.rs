@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{CostTerm, ListSize};
+
 /// Kind of an operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -40,8 +42,12 @@ pub struct Operation {
     pub step_up: bool,
     /// Whether it reaches into other tenants.
     pub cross_tenant: bool,
-    /// Static cost.
+    /// Static cost: what it costs where no variable is given.
     pub cost: u32,
+    /// Sizes of lists that variables ask for.
+    pub sizes: Vec<ListSize>,
+    /// What the cost is the sum of; none where no variable changes it.
+    pub terms: Vec<CostTerm>,
     /// Names of the variables it declares, in order.
     pub variables: Vec<String>,
     /// Facts that policies may ask for.

@@ -15,6 +15,17 @@ fn operation(name: &str) -> Operation {
         step_up: false,
         cross_tenant: false,
         cost: 7,
+        sizes: vec![super::ListSize {
+            at_least: 1,
+            asked: vec![super::AskedSize {
+                variables: vec![("n".into(), Some(2))],
+                assumed: 10,
+            }],
+        }],
+        terms: vec![super::CostTerm {
+            weight: 3_500,
+            sizes: vec![0],
+        }],
         variables: vec!["input".into()],
         facts: vec![
             Fact {
@@ -197,16 +208,24 @@ fn keys_change_the_head_only() {
     }
 }
 
-/// The bytes of version 1, as the first release wrote them. If this fails, the
+/// The bytes of version 2. If this fails, the
 /// format changed: raise `FORMAT_VERSION` and add a golden file beside it.
 #[test]
 fn golden_bytes() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/snapshot-v1.igsnap");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/snapshot-v2.igsnap");
     let bytes = source().encode().unwrap();
     if std::env::var_os("IG_BLESS").is_some() {
         std::fs::write(path, &bytes).unwrap();
     }
     assert_eq!(bytes, std::fs::read(path).unwrap());
+}
+
+#[test]
+fn other_versions_are_to_be_compiled_again() {
+    let first = include_bytes!("../../testdata/snapshot-v1.igsnap");
+    let error = Snapshot::decode(first.to_vec()).err().unwrap().to_string();
+    assert!(error.contains("format version 1, but"), "{error}");
+    assert!(error.contains("compile the snapshot"), "{error}");
 }
 
 #[test]
@@ -260,10 +279,10 @@ fn what_the_tables_promise_is_checked() {
         assert!(error.contains(expected), "{error}");
     }
     let mut version = source().encode().unwrap();
-    version[6] = 2;
+    version[6] = 1;
     assert!(matches!(
         Snapshot::decode(version),
-        Err(InvalidSnapshot::Version { found: 2 })
+        Err(InvalidSnapshot::Version { found: 1 })
     ));
 }
 

@@ -19,10 +19,12 @@
 //! - Selections with one response name merge, as they do in execution, so a
 //!   fragment spread twice costs once. `@skip` and `@include` count as taken.
 //!
-//! A variable without a default has no bound known here: what it may ask for
-//! at run time is not part of the static cost.
+//! Where variables ask for sizes, the cost is a sum of terms, weight × sizes,
+//! that a guard evaluates with a request's values ([`crate::growth`]). The static
+//! cost takes no variable as given.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
 
 use apollo_compiler::ast::OperationType;
 use apollo_compiler::collections::IndexMap;
@@ -30,8 +32,11 @@ use apollo_compiler::executable::{Field, Operation, Selection, SelectionSet};
 use apollo_compiler::schema::{Type, Value};
 use apollo_compiler::{ExecutableDocument, Name, Node};
 
-use crate::annotation::{ListSize, ONE, Weight};
+use ig_contract::snapshot::{AskedSize, ListSize};
+
+use crate::annotation::{self, ONE, Weight};
 use crate::fault::{Budget, Fault, FaultKind};
+use crate::growth::{Growth, Sum};
 use crate::index::Index;
 use crate::input::list_depth;
 
@@ -42,7 +47,7 @@ pub const DEFAULT_LIST_SIZE: u64 = 10;
 pub const MUTATION_COST: u64 = 10;
 
 /// Sizes of list fields that `sizedFields` of their parent sets.
-type Sizes = BTreeMap<String, u64>;
+type Sizes = BTreeMap<String, ListSize>;
 
 /// A field and the type it is selected on.
 type Selected<'a> = (&'a Name, &'a Node<Field>);
@@ -54,7 +59,8 @@ pub(crate) struct Cost<'a> {
     operation: &'a Operation,
     /// Costs of merged fields. A field is reached by many ways when fragments
     /// spread fragments; its address tells it from others.
-    known: HashMap<(Vec<usize>, Sizes), Weight>,
+    known: HashMap<(Vec<usize>, Sizes), Rc<Sum>>,
+    growth: Growth,
 }
 
 impl<'a> Cost<'a> {
@@ -68,17 +74,17 @@ impl<'a> Cost<'a> {
             index,
             operation,
             known: HashMap::new(),
+            growth: Growth::default(),
         }
     }
 
-    pub(crate) fn run(mut self, budget: &mut Budget) -> Result<u32, Fault> {
+    pub(crate) fn run(mut self, budget: &mut Budget) -> Result<Growth, Fault> {
         let root = [&self.operation.selection_set];
-        let fields = self.selections(&root, &Sizes::new(), 0, budget)?;
-        let total = match self.operation.operation_type {
-            OperationType::Mutation => fields.saturating_add(MUTATION_COST * ONE),
-            _ => fields,
-        };
-        Ok(u32::try_from(total.div_ceil(ONE)).unwrap_or(u32::MAX))
+        let mut total = self.selections(&root, &Sizes::new(), 0, budget)?;
+        if self.operation.operation_type == OperationType::Mutation {
+            total.add_fixed(MUTATION_COST * ONE);
+        }
+        Ok(self.growth.of(total))
     }
 
     fn selections(
@@ -87,7 +93,7 @@ impl<'a> Cost<'a> {
         sizes: &Sizes,
         depth: usize,
         budget: &mut Budget,
-    ) -> Result<Weight, Fault> {
+    ) -> Result<Sum, Fault> {
         let mut collected = Collected {
             document: self.document,
             fields: IndexMap::default(),
@@ -96,9 +102,10 @@ impl<'a> Cost<'a> {
         for set in sets {
             collected.add(set, depth, budget)?;
         }
-        let mut total: Weight = 0;
+        let mut total = Sum::default();
         for fields in collected.fields.into_values() {
-            total = total.saturating_add(self.merged(&fields, sizes, depth, budget)?);
+            let cost = self.merged(&fields, sizes, depth, budget)?;
+            self.growth.add(&mut total, &cost);
         }
         Ok(total)
     }
@@ -110,7 +117,7 @@ impl<'a> Cost<'a> {
         sizes: &Sizes,
         depth: usize,
         budget: &mut Budget,
-    ) -> Result<Weight, Fault> {
+    ) -> Result<Rc<Sum>, Fault> {
         let mut addresses: Vec<_> = fields
             .iter()
             .map(|(_, field)| std::ptr::from_ref::<Field>(field).addr())
@@ -120,12 +127,15 @@ impl<'a> Cost<'a> {
         own_sizes.retain(|name, _| fields.iter().any(|(_, field)| *field.name == **name));
         let key = (addresses, own_sizes);
         if let Some(known) = self.known.get(&key) {
-            return Ok(*known);
+            return Ok(Rc::clone(known));
         }
-        let (mut size, mut weight, mut arguments): (u64, Weight, Weight) = (0, 0, 0);
+        let (mut weight, mut arguments, mut further): (Weight, Weight, u64) = (0, 0, 1);
+        let mut size = ListSize::fixed(0);
         let mut child_sizes = Sizes::new();
         for (parent, field) in fields {
-            size = size.max(self.size(parent, field, sizes, &mut child_sizes)?);
+            let own = self.size(parent, field, sizes, &mut child_sizes)?;
+            enlarge(&mut size, own);
+            further = further.max(further_dimensions(&field.definition.ty));
             weight = weight.max(self.weight(parent, field));
             arguments = arguments.max(self.arguments(parent, field));
         }
@@ -133,11 +143,13 @@ impl<'a> Cost<'a> {
             .iter()
             .map(|(_, field)| &field.selection_set)
             .collect();
-        let children = self.selections(&sets, &child_sizes, depth + 1, budget)?;
-        let cost = size
-            .saturating_mul(weight.saturating_add(children))
-            .saturating_add(arguments);
-        self.known.insert(key, cost);
+        let mut cost = self.selections(&sets, &child_sizes, depth + 1, budget)?;
+        cost.add_fixed(weight);
+        cost.scale(further);
+        let mut cost = self.growth.times(cost, size);
+        cost.add_fixed(arguments);
+        let cost = Rc::new(cost);
+        self.known.insert(key, Rc::clone(&cost));
         Ok(cost)
     }
 
@@ -167,35 +179,39 @@ impl<'a> Cost<'a> {
         })
     }
 
-    /// How many items `field` is taken to have; notes in `child_sizes` what
-    /// it says of the lists in it.
+    /// How many items `field` has in its first dimension; notes in `child_sizes`
+    /// what it says of the lists in it.
     fn size(
         &self,
         parent: &Name,
         field: &Node<Field>,
         sizes: &Sizes,
         child_sizes: &mut Sizes,
-    ) -> Result<u64, Fault> {
+    ) -> Result<ListSize, Fault> {
         let notes = self.index.of_field(parent, &field.name);
-        let mut own = sizes.get(field.name.as_str()).copied();
+        let mut own = sizes.get(field.name.as_str()).cloned();
         for list_size in notes.into_iter().flat_map(|notes| &notes.list_sizes) {
             self.check_slicing(list_size, field)?;
             let size = self.sliced(list_size, field);
-            if list_size.sized_fields.is_empty() {
-                own = Some(own.unwrap_or(0).max(size));
-            }
             for name in &list_size.sized_fields {
-                let child = child_sizes.entry(name.clone()).or_default();
-                *child = (*child).max(size);
+                let child = child_sizes.entry(name.clone());
+                enlarge(child.or_insert(ListSize::fixed(0)), size.clone());
+            }
+            if list_size.sized_fields.is_empty() {
+                enlarge(own.get_or_insert(ListSize::fixed(0)), size);
             }
         }
-        Ok(dimensions(
-            &field.definition.ty,
-            own.unwrap_or(DEFAULT_LIST_SIZE),
-        ))
+        Ok(match list_depth(&field.definition.ty) {
+            0 => ListSize::fixed(1),
+            _ => own.unwrap_or(ListSize::fixed(DEFAULT_LIST_SIZE)),
+        })
     }
 
-    fn check_slicing(&self, list_size: &ListSize, field: &Node<Field>) -> Result<(), Fault> {
+    fn check_slicing(
+        &self,
+        list_size: &annotation::ListSize,
+        field: &Node<Field>,
+    ) -> Result<(), Fault> {
         let given = list_size.slicing.iter().filter(|name| {
             let default = field.definition.argument_by_name(name);
             let default = default.and_then(|argument| argument.default_value.as_ref());
@@ -215,18 +231,31 @@ impl<'a> Cost<'a> {
     }
 
     /// The size that the slicing arguments of `field` ask for.
-    fn sliced(&self, list_size: &ListSize, field: &Field) -> u64 {
-        let unknown = list_size.assumed.unwrap_or(DEFAULT_LIST_SIZE);
-        let asked = list_size.slicing.iter().filter_map(|name| {
+    fn sliced(&self, list_size: &annotation::ListSize, field: &Field) -> ListSize {
+        let mut variables = Vec::new();
+        let mut literal = None;
+        for name in &list_size.slicing {
             let definition = field.definition.argument_by_name(name);
-            let default = definition.and_then(|argument| argument.default_value.as_ref());
-            match field.specified_argument_by_name(name).or(default)?.as_ref() {
-                Value::Null => None,
-                Value::Variable(name) => Some(self.default_of(name).unwrap_or(unknown)),
-                value => integer(value),
+            let default = definition.and_then(|argument| argument.default_value.as_deref());
+            let given = field.specified_argument_by_name(name).map(|value| &**value);
+            match given.or(default) {
+                Some(Value::Variable(name)) => {
+                    variables.push((name.to_string(), self.default_of(name)));
+                }
+                value => literal = literal.max(value.and_then(integer)),
             }
-        });
-        asked.max().unwrap_or(unknown)
+        }
+        let unknown = list_size.assumed.unwrap_or(DEFAULT_LIST_SIZE);
+        let assumed = literal.unwrap_or(unknown);
+        if variables.is_empty() {
+            return ListSize::fixed(assumed);
+        }
+        variables.sort_unstable();
+        variables.dedup();
+        ListSize {
+            at_least: literal.unwrap_or(0),
+            asked: vec![AskedSize { variables, assumed }],
+        }
     }
 
     fn default_of(&self, variable: &Name) -> Option<u64> {
@@ -242,12 +271,17 @@ fn integer(value: &Value) -> Option<u64> {
     Some(u64::try_from(value).unwrap_or(0))
 }
 
-/// Items in all dimensions of `ty`, with `first` in the outermost.
-fn dimensions(ty: &Type, first: u64) -> u64 {
-    match list_depth(ty) {
-        0 => 1,
-        depth => (1..depth).fold(first, |size, _| size.saturating_mul(DEFAULT_LIST_SIZE)),
-    }
+/// Makes `size` the larger of both, whatever the variables are.
+fn enlarge(size: &mut ListSize, other: ListSize) {
+    size.at_least = size.at_least.max(other.at_least);
+    size.asked.extend(other.asked);
+    size.asked.sort_unstable();
+    size.asked.dedup();
+}
+
+/// Items of a list of type `ty` for each item in its first dimension.
+fn further_dimensions(ty: &Type) -> u64 {
+    (1..list_depth(ty)).fold(1, |size: u64, _| size.saturating_mul(DEFAULT_LIST_SIZE))
 }
 
 /// Fields of merged selection sets by response name, in order: GraphQL's

@@ -99,14 +99,16 @@ fn compile_one(
 ) -> Result<Operation, Fault> {
     let mut walk = Walk::new(document, index, operation);
     walk.run(operation, budget)?;
-    let cost = Cost::new(document, index, operation).run(budget)?;
+    let growth = Cost::new(document, index, operation).run(budget)?;
     Ok(Operation {
         name: operation.name.as_deref().unwrap_or_default().to_owned(),
         kind: kind(operation.operation_type),
         actions: walk.actions.into_iter().collect(),
         step_up: walk.step_up,
         cross_tenant: walk.cross_tenant,
-        cost,
+        cost: growth.cost,
+        sizes: growth.sizes,
+        terms: growth.terms,
         variables: operation
             .variables
             .iter()

@@ -27,6 +27,7 @@ mod document;
 mod fact;
 mod faithful;
 mod fault;
+mod growth;
 mod index;
 mod input;
 mod json;

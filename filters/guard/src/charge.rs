@@ -1,7 +1,7 @@
 //! What a request costs, and who pays.
 
 use ig_contract::{Deny, Mode, headers};
-use ig_persisted_query::Item;
+use ig_persisted_query::{Item, Request};
 use ig_rate_limit::{Caller, Costs, Reason, Refusal, Scope};
 
 use crate::effect::Forward;
@@ -28,8 +28,9 @@ impl Exchange {
         let charged = self.charged.get_or_init(|| {
             let mut costs = Costs::default();
             for (item, selected) in items.iter().zip(selected) {
-                if let (Ok(_), Ok(Selected { operation, .. })) = (item, selected) {
-                    costs.add(operation.class(), operation.cost);
+                if let (Ok(request), Ok(Selected { operation, .. })) = (item, selected) {
+                    let cost = operation.cost_with(|name| size(request, name));
+                    costs.add(operation.class(), cost);
                 }
             }
             let outcome = self.spend(guard, caller, &costs);
@@ -91,4 +92,13 @@ impl Exchange {
             forward.set.push((headers::COST, costs.total().to_string()));
         }
     }
+}
+
+/// How many items a variable asks for. What is no integer the upstream refuses;
+/// what is negative asks for nothing.
+fn size(request: &Request<'_>, name: &str) -> Option<u64> {
+    let mut variables = request.variables.iter();
+    let (_, value) = variables.find(|(known, _)| known == name)?;
+    let number: i64 = value.get().parse().ok()?;
+    Some(u64::try_from(number).unwrap_or(0))
 }

@@ -39,6 +39,8 @@ fn operation(name: &str, variables: &[&str]) -> Operation {
         step_up: false,
         cross_tenant: false,
         cost: 1,
+        sizes: Vec::new(),
+        terms: Vec::new(),
         variables: variables.iter().map(|name| (*name).to_owned()).collect(),
         facts: Vec::new(),
         resources: Vec::new(),

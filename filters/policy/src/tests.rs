@@ -47,6 +47,8 @@ pub(crate) fn operation(name: &str) -> Operation {
         step_up: false,
         cross_tenant: false,
         cost: 1,
+        sizes: Vec::new(),
+        terms: Vec::new(),
         variables: Vec::new(),
         facts: Vec::new(),
         resources: Vec::new(),

@@ -75,6 +75,8 @@ fn operation(number: usize) -> Operation {
         step_up: false,
         cross_tenant: false,
         cost: 12,
+        sizes: Vec::new(),
+        terms: Vec::new(),
         variables: vec!["id".into(), "first".into()],
         facts: vec![],
         resources: vec![],

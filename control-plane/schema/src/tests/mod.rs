@@ -5,6 +5,7 @@ mod costs;
 mod documents;
 mod facts;
 mod fuzz;
+mod growth;
 mod property;
 mod schemas;
 

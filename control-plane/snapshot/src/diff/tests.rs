@@ -14,6 +14,8 @@ fn operation(name: &str, cost: u32) -> Operation {
         step_up: false,
         cross_tenant: false,
         cost,
+        sizes: Vec::new(),
+        terms: Vec::new(),
         variables: Vec::new(),
         facts: Vec::new(),
         resources: Vec::new(),

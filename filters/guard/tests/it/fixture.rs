@@ -17,12 +17,18 @@ use ig_snapshot::{Bundle, compile_policy};
 pub(crate) const DECISION_ID: &str = "01a2125f-9b6f-74dd-9869-58ad0d024b3c";
 
 const SDL: &str = r#"
-type Query { me: String  cases(first: Int): String  secret: String }
+type Query {
+  me: String  cases(first: Int): String  secret: String
+  items(first: Int): [Item] @listSize(slicingArguments: ["first"], assumedSize: 2)
+}
+type Item { id: ID }
 type Mutation { create(retention: String @fact(name: "retention")): String }
 "#;
 
 pub(crate) const ME: &str = "query Me { me }";
 pub(crate) const CASES: &str = "query Cases($first: Int) { cases(first: $first) }";
+/// As many of them as are asked for.
+pub(crate) const ITEMS: &str = "query Items($first: Int) { items(first: $first) { id } }";
 pub(crate) const CREATE: &str =
     "mutation Create($retention: String) { create(retention: $retention) }";
 /// For the client `kiosk` only.
@@ -123,6 +129,7 @@ pub(crate) fn snapshot(head: Head) -> Vec<u8> {
         document(ME, &[], true),
         document(CASES, &[], true),
         document(CREATE, &[], true),
+        document(ITEMS, &[], true),
         document(KIOSK, &["kiosk"], true),
         document(EXPORT, &[], true),
         document(EVERYWHERE, &[], true),

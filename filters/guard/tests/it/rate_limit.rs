@@ -9,7 +9,9 @@ use ig_contract::snapshot::{ClassLimits, Head, OperationClass, Rate, RateLimit};
 use ig_guard::{Guard, Step};
 use ig_rate_limit::{Slots, Unavailable};
 
-use crate::fixture::{ALPHA, BOTH, BRAVO, CREATE, ME, REMOTE, Sent, by_id, head, header, snapshot};
+use crate::fixture::{
+    ALPHA, BOTH, BRAVO, CREATE, ITEMS, ME, REMOTE, Sent, by_id, head, header, snapshot,
+};
 
 #[derive(Default)]
 struct Table(RefCell<HashMap<u32, (Vec<u8>, u32)>>);
@@ -123,6 +125,38 @@ fn a_refusal_says_when_to_come_back() {
     let reply = Sent::post(create()).denied(&small);
     assert_eq!(crate::fixture::rule(&reply), "rate-limit-cost");
     assert!(reply.headers.iter().all(|(name, _)| *name != "retry-after"));
+}
+
+#[test]
+fn lists_cost_as_many_items_as_are_asked_for() {
+    // (variables, cost)
+    let table = [
+        ("", 2),
+        (r#","variables":{"first":7}"#, 7),
+        (r#","variables":{"first":0}"#, 1),
+        (r#","variables":{"first":-5}"#, 1),
+        (r#","variables":{"first":null}"#, 2),
+        (r#","variables":{"first":"7"}"#, 2),
+        (r#","variables":{"first":1000}"#, 1000),
+    ];
+    for (variables, cost) in table {
+        let guard = limited(|head| {
+            let limits = head.rate_limit.as_mut().unwrap();
+            let queries = limits.classes.get_mut(&OperationClass::Query).unwrap();
+            queries.subject = vec![];
+            queries.fleet = vec![Rate {
+                cost: 1,
+                seconds: 1,
+                burst: 1,
+            }];
+        });
+        let forward = Sent::post(by_id(ITEMS, variables)).forwarded(&guard);
+        assert_eq!(
+            header(&forward, "x-ig-cost"),
+            Some(&*cost.to_string()),
+            "{variables}"
+        );
+    }
 }
 
 #[test]

@@ -94,6 +94,8 @@ fn operation(name: &str, kind: OperationKind) -> Operation {
         step_up: false,
         cross_tenant: false,
         cost: 1,
+        sizes: Vec::new(),
+        terms: Vec::new(),
         variables: vec![if is_create { "input" } else { "id" }.into()],
         facts: is_create
             .then(|| Fact {
