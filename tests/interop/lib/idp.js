@@ -25,9 +25,10 @@ let serial = 0;
  * their own. Whoever logs in is who they say.
  *
  * @param {Record<string, unknown>} claims
- * @param {import('oidc-provider').ClientMetadata[]} [clients] Others than its own.
+ * @param {(issuer: string) => Promise<import('oidc-provider').ClientMetadata[]>} [clients]
+ *   Others than its own.
  */
-export async function startIdp(claims, clients = []) {
+export async function startIdp(claims, clients = async () => []) {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -47,7 +48,7 @@ export async function startIdp(claims, clients = []) {
         response_types: ['code'],
         id_token_signed_response_alg: 'ES256',
       },
-      ...clients,
+      ...(await clients(issuer)),
     ],
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
     extraTokenClaims: () => claims,

@@ -46,27 +46,31 @@ describe('the console in a browser', { skip }, () => {
       (http) => `version = 1\n[webauthn]\norigins = ["http://localhost:${http}"]\n`,
     );
     site = `http://localhost:${control.http}`;
-    idp = await startIdp({ tenant: 'alpha' }, [
-      {
-        client_id: 'console',
-        client_secret: SECRET,
-        redirect_uris: [`${site}/console/callback`],
-        grant_types: ['authorization_code'],
-        response_types: ['code'],
-        id_token_signed_response_alg: 'ES256',
-      },
-    ]);
-    upstream = await startDemo();
-    await control.call('PUT', '/tenants/alpha', {
-      region: 'eu-west-1',
-      purposes: ['investigation', 'export'],
-      purposesByGroup: { analysts: ['investigation', 'export'] },
-      issuers: { [idp.issuer]: { claim: 'sub', attribute: 'externalId' } },
+    // The console says what to register.
+    idp = await startIdp({ tenant: 'alpha' }, async (issuer) => {
+      await control.call('PUT', '/tenants/alpha', {
+        region: 'eu-west-1',
+        purposes: ['investigation', 'export'],
+        purposesByGroup: { analysts: ['investigation', 'export'] },
+        issuers: { [issuer]: { claim: 'sub', attribute: 'externalId' } },
+      });
+      const client = { id: 'console', secret: SECRET };
+      const login = { issuer, audience: AUDIENCE, client };
+      const identity = { logins: [login], adminGroups: ['admins'] };
+      await control.call('PUT', '/tenants/alpha/identity', identity);
+      const known = await control.call('GET', '/tenants/alpha/identity');
+      return [
+        {
+          client_id: 'console',
+          client_secret: SECRET,
+          redirect_uris: known.logins[0].client.redirectUris,
+          grant_types: ['authorization_code'],
+          response_types: ['code'],
+          id_token_signed_response_alg: 'ES256',
+        },
+      ];
     });
-    const client = { id: 'console', secret: SECRET };
-    const login = { issuer: idp.issuer, audience: AUDIENCE, client };
-    const identity = { logins: [login], adminGroups: ['admins'] };
-    await control.call('PUT', '/tenants/alpha/identity', identity);
+    upstream = await startDemo();
     const token = { name: 'idp', role: 'provisioner', tenant: 'alpha', mayConfer: true };
     provisioner = (await control.call('POST', '/tokens', token)).token;
     await publishDemo(control);

@@ -44,14 +44,21 @@ impl Failures {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a token is to be looked at.
+    /// Whether a token is to be looked at; or, without one, a guess of something
+    /// else, which was never good before.
     ///
     /// # Errors
     /// 429 after too many failures.
-    pub(super) fn check(&self, address: IpAddr, token: &str, now: Instant) -> Result<(), ApiError> {
+    pub(super) fn check(
+        &self,
+        address: IpAddr,
+        token: Option<&str>,
+        now: Instant,
+    ) -> Result<(), ApiError> {
         let kept = self.kept();
         let left = self.left(&kept, network(address), now);
-        if left >= 1.0 || kept.good.contains(&hash(token)) {
+        let was_good = token.is_some_and(|token| kept.good.contains(&hash(token)));
+        if left >= 1.0 || was_good {
             return Ok(());
         }
         let seconds = ((1.0 - left) * 60.0 / self.per_minute).ceil();
@@ -67,7 +74,7 @@ impl Failures {
     }
 
     /// Counts one.
-    pub(super) fn failed(&self, address: IpAddr, token: &str, now: Instant) {
+    pub(super) fn failed(&self, address: IpAddr, token: Option<&str>, now: Instant) {
         let mut kept = self.kept();
         let address = network(address);
         let left = self.left(&kept, address, now);
@@ -75,7 +82,9 @@ impl Failures {
             kept.left.clear();
         }
         kept.left.insert(address, (left - 1.0, now));
-        kept.good.remove(&hash(token));
+        if let Some(token) = token {
+            kept.good.remove(&hash(token));
+        }
     }
 
     /// Remembers that a token is good.
@@ -116,20 +125,21 @@ mod tests {
         let [one, other]: [IpAddr; 2] = ["192.0.2.1", "192.0.2.2"].map(|ip| ip.parse().unwrap());
         failures.succeeded("good");
         for _ in 0..60 {
-            assert!(failures.check(one, "bad", start).is_ok());
-            failures.failed(one, "bad", start);
+            assert!(failures.check(one, Some("bad"), start).is_ok());
+            failures.failed(one, Some("bad"), start);
         }
         assert!(matches!(
-            failures.check(one, "bad", start),
+            failures.check(one, Some("bad"), start),
             Err(ApiError::Locked(1))
         ));
-        assert!(failures.check(one, "good", start).is_ok());
-        assert!(failures.check(other, "bad", start).is_ok());
+        assert!(failures.check(one, Some("good"), start).is_ok());
+        assert!(failures.check(other, Some("bad"), start).is_ok());
+        assert!(failures.check(one, None, start).is_err());
         // A token that is revoked is no better than another.
-        failures.failed(one, "good", start);
-        assert!(failures.check(one, "good", start).is_err());
+        failures.failed(one, Some("good"), start);
+        assert!(failures.check(one, Some("good"), start).is_err());
         let later = start + Duration::from_secs(3);
-        assert!(failures.check(one, "bad", later).is_ok());
+        assert!(failures.check(one, Some("bad"), later).is_ok());
     }
 
     #[test]

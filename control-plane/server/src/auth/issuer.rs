@@ -48,6 +48,8 @@ pub(super) struct Trust {
     pub(super) keys: KeySource,
     /// Authorities to trust when asking it.
     pub(super) ca: PathBuf,
+    /// Whether it may be at an address of a private network.
+    pub(super) is_private: bool,
 }
 
 /// An issuer.
@@ -210,6 +212,7 @@ mod tests {
             audience: "ig".to_owned(),
             keys: KeySource::Url(url),
             ca: PathBuf::new(),
+            is_private: false,
         });
         let set = r#"{"keys": [{"kty": "oct", "k": "eA", "kid": "known"}]}"#;
         *issuer.keys() = Keys {

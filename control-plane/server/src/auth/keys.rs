@@ -12,8 +12,10 @@ use axum::http::Uri;
 use jsonwebtoken::jwk::JwkSet;
 use serde_json::Value;
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 
 use super::issuer::Trust;
+use super::public::PublicOnly;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest document with keys, wherever it is from.
@@ -120,7 +122,7 @@ fn read(path: &Path) -> Result<JwkSet, String> {
 }
 
 fn get<T: serde::de::DeserializeOwned>(trust: &Trust, url: &str) -> Result<T, String> {
-    let agent = agent(&trust.ca, url)?;
+    let agent = agent(trust, url)?;
     let answer = agent.get(url).call();
     read_json(url, answer)
 }
@@ -148,12 +150,13 @@ pub(super) fn named(trust: &Trust, configuration: &Value, name: &str) -> Result<
 }
 
 /// Asks for what is there, and nowhere else.
-pub(super) fn agent(ca: &Path, url: &str) -> Result<ureq::Agent, String> {
+pub(super) fn agent(trust: &Trust, url: &str) -> Result<ureq::Agent, String> {
     let way = way(url).ok_or_else(|| format!("{url}: without TLS answers can be replaced"))?;
     let mut builder = ureq::Agent::config_builder().timeout_global(Some(TIMEOUT));
     // Keys come from where they are said to be, or not at all.
     builder = builder.max_redirects(0);
     if way == Way::Tls {
+        let ca = &trust.ca;
         let authorities =
             std::fs::read(ca).map_err(|error| format!("{}: {error}", ca.display()))?;
         let authorities: Vec<_> = ureq::tls::parse_pem(&authorities)
@@ -165,7 +168,11 @@ pub(super) fn agent(ca: &Path, url: &str) -> Result<ureq::Agent, String> {
         let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&authorities));
         builder = builder.tls_config(tls.build());
     }
-    Ok(builder.build().new_agent())
+    let config = builder.build();
+    Ok(match way == Way::Tls && !trust.is_private {
+        true => ureq::Agent::with_parts(config, DefaultConnector::default(), PublicOnly::default()),
+        false => config.new_agent(),
+    })
 }
 
 /// An answer, up to a length.

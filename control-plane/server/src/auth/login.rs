@@ -6,16 +6,17 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ig_contract::directory::FactsRequest;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
 
 use super::issuer::{TokenIssuer, Trust};
 use super::keys::KeySource;
+use super::provider::Provider;
 use super::role::Session;
 use super::{Grant, Person, Principal};
 use crate::app::App;
@@ -24,20 +25,15 @@ use crate::{directory, tenants};
 
 /// Issuers whose keys are kept.
 const MAX_ISSUERS: usize = 1000;
-
-/// How long it is believed what an issuer says of itself, and how long it is let
-/// be if it says nothing.
-const CONFIGURED: Duration = Duration::from_secs(300);
-const SILENT: Duration = Duration::from_secs(10);
-
-/// What issuers say of themselves, by issuer, and when they were asked; `None`
-/// of those that did not answer.
-type Configurations = HashMap<String, (Instant, Option<Arc<Value>>)>;
+/// Calls of the console to issuers at once, of all tenants.
+const MAX_CALLS: usize = 32;
 
 /// The issuers of tenants.
 pub(crate) struct Logins {
     issuers: Mutex<Issuers>,
-    configurations: Mutex<Configurations>,
+    providers: Mutex<HashMap<(String, bool), Arc<Provider>>>,
+    /// Calls to issuers at once.
+    turns: Arc<Semaphore>,
     /// Authorities to trust when asking them.
     ca: PathBuf,
 }
@@ -97,28 +93,24 @@ impl Logins {
     pub(crate) fn new(ca: PathBuf) -> Self {
         Self {
             issuers: Mutex::default(),
-            configurations: Mutex::default(),
+            providers: Mutex::default(),
+            turns: Arc::new(Semaphore::new(MAX_CALLS)),
             ca,
         }
     }
 
-    /// What is known of what an issuer says of itself; `Some(None)` if it was asked
-    /// just now, and said nothing.
-    pub(super) fn configuration(&self, issuer: &str) -> Option<Option<Arc<Value>>> {
-        let known = self.configurations.lock();
-        let known = known.unwrap_or_else(PoisonError::into_inner);
-        let (asked, said) = known.get(issuer)?;
-        let life = if said.is_some() { CONFIGURED } else { SILENT };
-        (asked.elapsed() < life).then(|| said.clone())
-    }
-
-    pub(super) fn keep_configuration(&self, issuer: &str, said: Option<Arc<Value>>) {
-        let known = self.configurations.lock();
-        let mut known = known.unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MAX_ISSUERS {
-            known.clear();
+    /// An issuer, as the console's login pages need it.
+    pub(super) fn provider(&self, trust: &Trust) -> Arc<Provider> {
+        let mut providers = self
+            .providers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if providers.len() >= MAX_ISSUERS {
+            providers.clear();
         }
-        known.insert(issuer.to_owned(), (Instant::now(), said));
+        let key = (trust.issuer.clone(), trust.is_private);
+        let made = || Arc::new(Provider::new(self.turns.clone()));
+        providers.entry(key).or_insert_with(made).clone()
     }
 
     /// Authorities to trust when asking an issuer.
@@ -143,14 +135,14 @@ pub(super) async fn verify(
     claimed: &Claimed,
 ) -> Result<Principal, ApiError> {
     for audience in &claimed.audiences {
-        let row: Option<(String, Option<String>)> = sqlx::query_as(
-            "SELECT tenant, jwks FROM tenant_logins WHERE issuer = $1 AND audience = $2",
+        let row: Option<(String, Option<String>, i64)> = sqlx::query_as(
+            "SELECT tenant, jwks, is_private FROM tenant_logins WHERE issuer = $1 AND audience = $2",
         )
         .bind(claimed.issuer.as_str())
         .bind(audience.as_str())
         .fetch_optional(app.store.pool())
         .await?;
-        let Some((tenant, jwks)) = row else {
+        let Some((tenant, jwks, is_private)) = row else {
             continue;
         };
         let issuer = app.logins.issuer(Trust {
@@ -158,6 +150,7 @@ pub(super) async fn verify(
             audience: audience.clone(),
             keys: KeySource::of_tenant(jwks.as_deref()),
             ca: app.logins.ca.clone(),
+            is_private: is_private != 0,
         });
         let claims = issuer.verify(token).await?;
         return person(app, tenant, &claimed.issuer, &claims, token).await;
@@ -261,6 +254,7 @@ mod tests {
             audience: "ig".to_owned(),
             keys: KeySource::Discovered,
             ca: PathBuf::new(),
+            is_private: false,
         };
         let busy = issuers.find(trust(0));
         let idle = issuers.find(trust(1));

@@ -5,6 +5,8 @@ mod issuer;
 mod keys;
 mod login;
 mod oidc;
+mod provider;
+mod public;
 mod relying;
 mod role;
 mod token;
@@ -52,18 +54,19 @@ impl FromRequestParts<App> for Principal {
             .filter(|token| token.len() <= MAX_TOKEN_BYTES)
             .ok_or(ApiError::Unauthenticated)?;
         let address = parts.extensions.get::<ConnectInfo<Peer>>();
-        counted(app, address, token, find(app, token)).await
+        counted(app, address, Some(token), find(app, token)).await
     }
 }
 
-/// Looks at a token, unless the address has shown too many that are none.
+/// Looks at a token, unless the address has shown too many that are none. What is
+/// guessed otherwise has no `token`, and none that was good before passes.
 ///
 /// # Errors
 /// Those of `find`, and 429.
 pub(crate) async fn counted<T>(
     app: &App,
     address: Option<&ConnectInfo<Peer>>,
-    token: &str,
+    token: Option<&str>,
     find: impl Future<Output = Result<T, ApiError>>,
 ) -> Result<T, ApiError> {
     let address = address.map(|ConnectInfo(peer)| peer.0.ip());
@@ -72,7 +75,11 @@ pub(crate) async fn counted<T>(
     }
     let outcome = find.await;
     match (&outcome, address) {
-        (Ok(_), _) => app.failures.succeeded(token),
+        (Ok(_), _) => {
+            if let Some(token) = token {
+                app.failures.succeeded(token);
+            }
+        }
         (Err(ApiError::Unauthenticated), Some(address)) => {
             app.failures.failed(address, token, Instant::now());
             app.metrics.failed_logins.inc();

@@ -81,6 +81,8 @@ impl Oidc {
             audience: config.audience.clone(),
             keys: KeySource::of_operator(config.jwks.as_deref()),
             ca: config.ca.clone(),
+            // The operator knows where it is.
+            is_private: true,
         });
         Self {
             config,

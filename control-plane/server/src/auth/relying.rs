@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::issuer::Trust;
 use super::keys::{self, KeySource};
+use super::provider::said;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::tenants::ClientSecret;
@@ -22,6 +23,8 @@ pub(crate) struct Client {
     pub(crate) id: String,
     pub(crate) secret: Option<ClientSecret>,
     pub(crate) jwks: Option<String>,
+    /// Whether the issuer may be at an address of a private network.
+    pub(crate) is_private: bool,
 }
 
 /// What a user is sent to the issuer with.
@@ -41,6 +44,8 @@ pub(crate) struct Answered<'a> {
     pub(crate) redirect: &'a str,
     pub(crate) verifier: &'a str,
     pub(crate) nonce: &'a str,
+    /// Who says to have answered (RFC 9207).
+    pub(crate) issuer: Option<&'a str>,
 }
 
 /// What an ID token says, once it is verified.
@@ -64,21 +69,8 @@ impl Client {
             audience: self.id.clone(),
             keys: KeySource::of_tenant(self.jwks.as_deref()),
             ca: app.logins.ca().to_owned(),
+            is_private: self.is_private,
         }
-    }
-
-    /// What the issuer says of itself, asked for once in a while: strangers who
-    /// begin logins must not make us ask for each.
-    async fn configuration(&self, app: &App) -> Result<Arc<Value>, ApiError> {
-        if let Some(known) = app.logins.configuration(&self.issuer) {
-            return known.ok_or(ApiError::Issuer);
-        }
-        let trust = self.trust(app);
-        let asked = in_the_background(move || keys::configuration(&trust)).await;
-        let asked = asked.map(Arc::new);
-        app.logins
-            .keep_configuration(&self.issuer, asked.as_ref().ok().cloned());
-        asked
     }
 
     /// Where to send a user who is to log in.
@@ -86,9 +78,10 @@ impl Client {
     /// # Errors
     /// 503 when the issuer does not say where.
     pub(crate) async fn ask(&self, app: &App, asked: &Asked<'_>) -> Result<String, ApiError> {
-        let configuration = self.configuration(app).await?;
+        let trust = self.trust(app);
+        let configuration = app.logins.provider(&trust).configuration(&trust).await?;
         let endpoint = said(keys::named(
-            &self.trust(app),
+            &trust,
             &configuration,
             "authorization_endpoint",
         ))?;
@@ -139,9 +132,20 @@ impl Client {
             ("redirect_uri", answered.redirect.into()),
             ("code_verifier", answered.verifier.into()),
         ];
-        let configuration = self.configuration(app).await?;
+        let provider = app.logins.provider(&trust);
+        let configuration = provider.configuration(&trust).await?;
+        // Who answers for another issuer mixes them up: one that says that it names
+        // itself always does (RFC 9207, 2.4).
+        let names_itself = &configuration["authorization_response_iss_parameter_supported"];
+        let is_from_it = match answered.issuer {
+            Some(issuer) => issuer == self.issuer,
+            None => names_itself != true,
+        };
+        if !is_from_it {
+            return Err(ApiError::Unauthenticated);
+        }
         let asking = move || token(&trust, &configuration, &id, secret.as_ref(), form);
-        let answer = in_the_background(asking).await?;
+        let answer = provider.call(asking).await?;
         let token = answer["id_token"].as_str();
         let token = token.ok_or(ApiError::Unauthenticated)?;
         let issuer = app.logins.issuer(self.trust(app));
@@ -177,7 +181,7 @@ fn token(
             .is_some_and(|all| all.iter().any(|one| one == method))
     };
     let by_header = is_listed("client_secret_basic") || !is_listed("client_secret_post");
-    let mut request = keys::agent(&trust.ca, &url)?
+    let mut request = keys::agent(trust, &url)?
         .post(&url)
         .header("accept", "application/json");
     match secret {
@@ -200,21 +204,6 @@ fn token(
         }
         answer => keys::read_json(&url, answer),
     }
-}
-
-async fn in_the_background<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, String> + Send + 'static,
-) -> Result<T, ApiError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    said(done.map_err(ApiError::Task)?)
-}
-
-/// Why an issuer cannot be asked is for the log.
-fn said<T>(outcome: Result<T, String>) -> Result<T, ApiError> {
-    outcome.map_err(|error| {
-        tracing::warn!(error, "a tenant's issuer cannot be asked");
-        ApiError::Issuer
-    })
 }
 
 /// As a part of a query.

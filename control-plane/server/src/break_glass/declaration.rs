@@ -55,6 +55,15 @@ impl Row {
     fn actions(&self) -> Vec<String> {
         serde_json::from_str(&self.actions).unwrap_or_default()
     }
+
+    /// As it was declared, in JSON.
+    fn declaration(&self) -> Result<String, ApiError> {
+        let declaration = Declaration {
+            until: self.until_at,
+            actions: self.actions(),
+        };
+        serde_json::to_string(&declaration).map_err(ApiError::invalid)
+    }
 }
 
 /// What is declared in a tenant and not over.
@@ -159,6 +168,11 @@ pub(crate) async fn put(
     if tenants::read(&mut transaction, &id).await?.is_none() {
         return Err(ApiError::NotFound(format!("the tenant {id}")));
     }
+    // Of two at once, the second replaces what the first declared, and says so.
+    let lock = format!("break-glass:{id}");
+    app.store.lock(&mut transaction, &lock).await?;
+    let before = read(&mut transaction, &id).await?;
+    let before = before.as_ref().map(Row::declaration).transpose()?;
     sqlx::query(
         "INSERT INTO break_glass (tenant, until_at, actions, declared_by, declared_at) \
          VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant) DO UPDATE SET \
@@ -175,7 +189,7 @@ pub(crate) async fn put(
     let change = Change {
         action: "break-glass.declare",
         target: &id,
-        before: None,
+        before: before.as_deref(),
         after: Some(&after),
     };
     audit::record(&mut transaction, &by, change).await?;

@@ -11,10 +11,11 @@ use crate::app::App;
 use crate::auth::{Person, encoded};
 use crate::decisions::{self, Decision};
 use crate::error::ApiError;
+use crate::tenants;
 use crate::webauthn::passkeys::{self, Shown};
 
 /// Own decisions that are shown.
-const SHOWN: usize = 20;
+const SHOWN: i64 = 20;
 
 pub(super) async fn page(
     State(app): State<App>,
@@ -34,7 +35,7 @@ pub(super) async fn page(
 async fn of_person(app: &App, person: &Person) -> Result<Markup, ApiError> {
     let stored = passkeys::of(&mut *app.store.pool().acquire().await?, person).await?;
     let keys: Vec<Shown> = stored.into_iter().map(|one| one.shown).collect();
-    let decided = decisions::of_actor(app, &person.tenant, &person.session.subject, SHOWN).await?;
+    let decided = own_decisions(app, person).await?;
     Ok(html! {
         dl class="facts" {
             div { dt { "You" } dd { (person.session.subject) } }
@@ -55,11 +56,30 @@ async fn of_person(app: &App, person: &Person) -> Result<Markup, ApiError> {
         }
         section aria-labelledby="decisions" {
             h2 id="decisions" { "Your recent decisions" }
-            (table("What was decided of your requests",
-                &["Time", "Graph", "Operation", "Outcome", "Rule", "Step-up"],
-                decided.iter().map(decision).collect()))
+            @match decided {
+                Some(decided) => (table("What was decided of your requests",
+                    &["Time", "Graph", "Operation", "Outcome", "Rule", "Step-up"],
+                    decided.iter().map(decision).collect())),
+                None => p { "They are not shown: your tenant has several issuers, and what was \
+                    decided names subjects without theirs, so it cannot be told whose it is." },
+            }
         }
     })
+}
+
+/// None where it cannot be told whose they are: a decision has a subject, and no
+/// issuer.
+async fn own_decisions(app: &App, person: &Person) -> Result<Option<Vec<Decision>>, ApiError> {
+    let mut connection = app.store.pool().acquire().await?;
+    let settings = tenants::read(&mut connection, &person.tenant).await?;
+    drop(connection);
+    if settings.is_none_or(|tenant| tenant.issuers.len() != 1) {
+        return Ok(None);
+    }
+    let subject = &person.session.subject;
+    decisions::of_actor(app, &person.tenant, subject, SHOWN)
+        .await
+        .map(Some)
 }
 
 fn row(key: &Shown) -> Vec<Markup> {

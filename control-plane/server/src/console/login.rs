@@ -1,8 +1,8 @@
 //! Logging in: at the tenant's own issuer, or with a token of the API.
 
 use axum::extract::{ConnectInfo, Extension, Form, Query, State};
-use axum::http::StatusCode;
 use axum::http::header::{HeaderMap, SET_COOKIE};
+use axum::http::{StatusCode, Uri};
 use axum::response::{AppendHeaders, Html, IntoResponse, Redirect, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,7 +14,7 @@ use super::cookie::Cookie;
 use super::layout;
 use super::refusal::Refused;
 use super::sealed::{Begun, PATIENCE_SECONDS};
-use super::session::{self, At, Holder, LoginCookie, Session, is_same};
+use super::session::{self, At, Holder, LoginCookie, Session, SessionCookie, is_same};
 use crate::app::{App, is_name};
 use crate::audit::{self, Change};
 use crate::auth::{self, Answered, Asked, Client, Principal, Role};
@@ -92,15 +92,25 @@ pub(super) struct Wanted {
 pub(super) async fn begin(
     State(app): State<App>,
     At(origin): At,
+    peer: Option<Extension<ConnectInfo<Peer>>>,
+    headers: HeaderMap,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Refused> {
     let next = own(wanted.next.as_deref());
     let Some(tenant) = wanted.tenant.filter(|tenant| !tenant.is_empty()) else {
         return Ok(form(next, None, None).into_response());
     };
-    let Some((tenant, client)) = client_of(&app, &tenant, None).await? else {
-        let page = form(next, Some(&tenant), Some(NO_LOGIN));
-        return Ok((StatusCode::NOT_FOUND, page).into_response());
+    let address = peer.as_ref().map(|Extension(peer)| peer);
+    let found = async {
+        let found = client_of(&app, &tenant, None).await?;
+        found.ok_or(ApiError::Unauthenticated)
+    };
+    let (tenant, client) = match auth::counted(&app, address, None, found).await {
+        Err(ApiError::Unauthenticated) => {
+            let page = form(next, Some(&tenant), Some(NO_LOGIN));
+            return Ok((StatusCode::NOT_FOUND, page).into_response());
+        }
+        found => found?,
     };
     let mut begun = Begun::new(
         tenant,
@@ -108,7 +118,7 @@ pub(super) async fn begin(
         client.id.clone(),
         next.into(),
     )?;
-    begun.redirect = format!("{origin}/console/callback");
+    begun.redirect = format!("{origin}{}", begun.callback());
     begun.fresh_since = wanted.fresh.map(|_| step_up::seconds());
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&begun.verifier));
     let asked = Asked {
@@ -122,10 +132,15 @@ pub(super) async fn begin(
     let sealed = begun.seal(&app.login_secret)?;
     let cookie = Cookie::Login.write(&origin, &sealed, Some(PATIENCE_SECONDS));
     // A page that goes on by itself: browsers hold what a form is redirected to
-    // against `form-action`, which cannot name every tenant's issuer.
-    let head = html! { meta http-equiv="refresh" content=(format!("0;url={url}")); };
+    // against `form-action`, which cannot name every tenant's issuer. It waits where
+    // another site may have sent its user, who might be logged in as somebody else
+    // before they know.
+    let is_asked_for = session::is_from(&headers, &["same-origin", "none"]);
+    let head = html! {
+        @if is_asked_for { meta http-equiv="refresh" content=(format!("0;url={url}")); }
+    };
     let content = html! {
-        p { "You log in at " b { (client.issuer) } "." }
+        p { "You log in to the tenant " b { (begun.tenant) } " at " b { (client.issuer) } "." }
         p { a class="button" href=(url) { "Go on to the login" } }
     };
     let page = layout::framed("Log in", None, head, content);
@@ -158,6 +173,7 @@ async fn client_of(
         id,
         secret,
         jwks: login.jwks,
+        is_private: login.private,
     };
     Ok(Some((tenant.to_owned(), client)))
 }
@@ -176,10 +192,24 @@ pub(super) async fn callback(
     State(app): State<App>,
     At(origin): At,
     LoginCookie(sealed): LoginCookie,
+    SessionCookie(old): SessionCookie,
+    peer: Option<Extension<ConnectInfo<Peer>>>,
+    uri: Uri,
     Query(returned): Query<Returned>,
 ) -> Response {
     let gone = Cookie::Login.write(&origin, "", None);
-    match enter(&app, sealed.as_deref(), &returned).await {
+    let address = peer.as_ref().map(|Extension(peer)| peer);
+    let entered = async {
+        let begun = sealed.and_then(|sealed| Begun::open(&app.login_secret, &sealed));
+        // Who answers at another client's callback mixes them up.
+        let begun = begun.filter(|begun| uri.path() == begun.callback());
+        let begun = begun.ok_or(ApiError::Unauthenticated)?;
+        match enter(&app, begun, &returned, old.as_deref()).await {
+            Err(ApiError::NotFound(_)) => Err(ApiError::Unauthenticated),
+            entered => entered,
+        }
+    };
+    match auth::counted(&app, address, None, entered).await {
         Ok((secret, next)) => {
             let session = Cookie::Session.write(&origin, &secret, None);
             let cookies = AppendHeaders([(SET_COOKIE, gone), (SET_COOKIE, session)]);
@@ -187,9 +217,7 @@ pub(super) async fn callback(
         }
         Err(error) => {
             let refused = match error {
-                ApiError::Unauthenticated | ApiError::NotFound(_) => {
-                    Refused::new(StatusCode::UNAUTHORIZED, FAILED)
-                }
+                ApiError::Unauthenticated => Refused::new(StatusCode::UNAUTHORIZED, FAILED),
                 error => error.into(),
             };
             (AppendHeaders([(SET_COOKIE, gone)]), refused).into_response()
@@ -199,21 +227,16 @@ pub(super) async fn callback(
 
 async fn enter(
     app: &App,
-    sealed: Option<&str>,
+    begun: Begun,
     returned: &Returned,
+    old: Option<&str>,
 ) -> Result<(String, String), ApiError> {
-    let begun = sealed.and_then(|sealed| Begun::open(&app.login_secret, sealed));
-    let begun = begun.ok_or(ApiError::Unauthenticated)?;
     let is_ours = |state: &String| is_same(state, &begun.state);
-    if !returned.state.as_ref().is_some_and(is_ours) || returned.error.is_some() {
+    if !returned.state.as_ref().is_some_and(is_ours) {
         return Err(ApiError::Unauthenticated);
     }
-    // Who answers for another issuer mixes them up (RFC 9207).
-    if returned
-        .iss
-        .as_ref()
-        .is_some_and(|iss| *iss != begun.issuer)
-    {
+    session::consume(&app.store, &begun.state).await?;
+    if returned.error.is_some() {
         return Err(ApiError::Unauthenticated);
     }
     let found = client_of(app, &begun.tenant, Some(&begun.issuer)).await?;
@@ -224,6 +247,7 @@ async fn enter(
         redirect: &begun.redirect,
         verifier: &begun.verifier,
         nonce: &begun.nonce,
+        issuer: returned.iss.as_deref(),
     };
     let id_token = client.exchange(app, &answered).await?;
     let auth_time = id_token.auth_time();
@@ -242,15 +266,20 @@ async fn enter(
     let person = by.person().ok_or(ApiError::Unauthenticated)?;
     let holder = Holder::User {
         person,
-        state: &begun.state,
+        client: &begun.client,
     };
-    let secret = begin_session(app, &by, holder).await?;
+    let secret = begin_session(app, &by, holder, old).await?;
     Ok((secret, begun.next))
 }
 
-async fn begin_session(app: &App, by: &Principal, holder: Holder<'_>) -> Result<String, ApiError> {
+async fn begin_session(
+    app: &App,
+    by: &Principal,
+    holder: Holder<'_>,
+    old: Option<&str>,
+) -> Result<String, ApiError> {
     let mut transaction = app.store.begin().await?;
-    let secret = session::begin(&mut transaction, holder).await?;
+    let secret = session::begin(&mut transaction, holder, old).await?;
     let change = Change {
         action: "console.login",
         target: &by.name,
@@ -275,18 +304,19 @@ pub(super) struct Pasted {
 pub(super) async fn with_token(
     State(app): State<App>,
     At(origin): At,
+    SessionCookie(old): SessionCookie,
     peer: Option<Extension<ConnectInfo<Peer>>>,
     headers: HeaderMap,
     Form(pasted): Form<Pasted>,
 ) -> Result<Response, Refused> {
     const REFUSED: &str = "This is no token that the console takes: it takes tokens of this API \
         with the role viewer or more.";
-    Session::check_origin(&app, &headers)?;
+    Session::require_origin(&app, &headers)?;
     let next = own(pasted.next.as_deref());
     let token = pasted.token.trim();
     let read = auth::read_token(&app.store, token);
     let address = peer.as_ref().map(|Extension(peer)| peer);
-    let found = match auth::counted(&app, address, token, read).await {
+    let found = match auth::counted(&app, address, Some(token), read).await {
         Err(ApiError::Unauthenticated) => None,
         found => Some(found?),
     };
@@ -295,7 +325,7 @@ pub(super) async fn with_token(
         let page = form(next, None, Some(REFUSED));
         return Ok((StatusCode::UNAUTHORIZED, page).into_response());
     };
-    let secret = begin_session(&app, &by, Holder::Token(&id)).await?;
+    let secret = begin_session(&app, &by, Holder::Token(&id), old.as_deref()).await?;
     let cookie = Cookie::Session.write(&origin, &secret, None);
     Ok(([(SET_COOKIE, cookie)], Redirect::to(next)).into_response())
 }

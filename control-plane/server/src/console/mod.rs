@@ -24,7 +24,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post};
 
-pub(crate) use session::{caller, end_all, prune};
+pub(crate) use session::{caller, end_all, end_others, prune};
 
 use crate::app::App;
 use refusal::Refused;
@@ -44,7 +44,7 @@ pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/console", get(home::page))
         .route("/console/login", get(login::begin).post(login::with_token))
-        .route("/console/callback", get(login::callback))
+        .route("/console/callback/{client}", get(login::callback))
         .route("/console/logout", post(logout::logout))
         .route("/console/step-up", get(approve::page))
         .route("/console/proxies", get(admin::proxies))

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
 use crate::store::{Secret, now};
+use crate::tenants;
 
 /// How long a login may take, in seconds.
 pub(super) const PATIENCE_SECONDS: u32 = 600;
@@ -49,6 +50,11 @@ impl Begun {
             fresh_since: None,
             ends_at: now() + i64::from(PATIENCE_SECONDS) * 1000,
         })
+    }
+
+    /// The path that the issuer sends its user back to.
+    pub(super) fn callback(&self) -> String {
+        tenants::callback(&self.tenant, &self.issuer, &self.client)
     }
 
     pub(super) fn seal(&self, secret: &Secret) -> Result<String, ApiError> {

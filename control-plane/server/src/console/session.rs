@@ -11,7 +11,7 @@ use sqlx::{Any, FromRow, Transaction};
 
 use super::cookie::{Cookie, origin};
 use super::refusal::Refused;
-use super::sealed::random;
+use super::sealed::{PATIENCE_SECONDS, random};
 use crate::app::App;
 use crate::auth::{self, Person, Principal};
 use crate::error::ApiError;
@@ -24,8 +24,12 @@ const IDLE_MILLIS: i64 = 30 * 60 * 1000;
 const LIFE_MILLIS: i64 = 8 * 60 * 60 * 1000;
 /// A use is noted no more often than this.
 const NOTE_MILLIS: i64 = 60 * 1000;
-/// How long rows stay: a login's state is refused that long.
+/// How long rows stay.
 const KEPT_MILLIS: i64 = 24 * 60 * 60 * 1000;
+/// How long a login's state is refused: until long after nobody could come back.
+const STATE_MILLIS: i64 = 2 * 1000 * PATIENCE_SECONDS as i64;
+/// Sessions of one user; the oldest one ends.
+const MAX_SESSIONS: i64 = 20;
 const CSRF_HEADER: &str = "x-csrf-token";
 
 /// Somebody who is logged in.
@@ -43,6 +47,7 @@ struct Row {
     user_id: Option<String>,
     issuer: Option<String>,
     subject: Option<String>,
+    client: Option<String>,
     auth_time: Option<i64>,
     token: Option<String>,
     used_at: i64,
@@ -66,14 +71,25 @@ impl Session {
     pub(super) fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
         // Forms of a page that sends no referrer are of the origin `null`
         // (Fetch §3.2); what the browser says beside it, no page can set.
-        let site = headers.get("sec-fetch-site");
-        let is_same_site = site.is_some_and(|site| site == "same-origin");
+        let is_same_site = is_from(headers, &["same-origin"]);
         let own = |origin: &str| {
             app.origins.iter().any(|one| one == origin) || (origin == "null" && is_same_site)
         };
         let is_own = |value: &axum::http::HeaderValue| value.to_str().is_ok_and(own);
         match headers.get_all(ORIGIN).iter().all(is_own) {
             true => Ok(()),
+            false => Err(ApiError::Forged("origin")),
+        }
+    }
+
+    /// Whether a request comes from a page of ours, and its browser says so: for
+    /// what nothing else tells it of.
+    ///
+    /// # Errors
+    /// 403
+    pub(super) fn require_origin(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
+        match headers.contains_key(ORIGIN) || is_from(headers, &["same-origin"]) {
+            true => Self::check_origin(app, headers),
             false => Err(ApiError::Forged("origin")),
         }
     }
@@ -87,6 +103,17 @@ impl Session {
             true => Ok(()),
             false => Err(ApiError::Forged("csrf")),
         }
+    }
+}
+
+/// Whether the browser says that a request comes from one of these sites (Fetch
+/// Metadata): `same-origin`, or `none` where its user asked for it. One that says
+/// nothing is none of them.
+pub(super) fn is_from(headers: &HeaderMap, sites: &[&str]) -> bool {
+    let mut values = headers.get_all("sec-fetch-site").iter();
+    match (values.next(), values.next()) {
+        (Some(site), None) => sites.iter().any(|one| site == one),
+        _ => false,
     }
 }
 
@@ -123,7 +150,8 @@ pub(super) async fn find(parts: &Parts, app: &App) -> Result<Option<Session>, Ap
     };
     let id = hash("session", &secret);
     let row: Option<Row> = sqlx::query_as(
-        "SELECT tenant, user_id, issuer, subject, auth_time, token, used_at FROM console_sessions \
+        "SELECT tenant, user_id, issuer, subject, client, auth_time, token, used_at \
+         FROM console_sessions \
          WHERE id = $1 AND ends_at > $2 AND used_at > $3",
     )
     .bind(id.as_str())
@@ -164,7 +192,9 @@ async fn holder(app: &App, id: &str, row: Row) -> Result<Principal, ApiError> {
         return Err(ApiError::Unauthenticated);
     };
     let identity = tenants::identity(&mut *app.store.pool().acquire().await?, &tenant).await?;
-    let is_login = |login: &tenants::Login| login.issuer == issuer && login.client().is_some();
+    let client = row.client.as_deref().ok_or(ApiError::Unauthenticated)?;
+    let is_login =
+        |login: &tenants::Login| login.issuer == issuer && login.client() == Some(client);
     if !identity.logins.iter().any(is_login) {
         return Err(ApiError::Unauthenticated);
     }
@@ -184,33 +214,53 @@ async fn holder(app: &App, id: &str, row: Row) -> Result<Principal, ApiError> {
 
 /// Whose a new session is.
 pub(super) enum Holder<'a> {
-    /// A user's, by a login with this state.
-    User { person: &'a Person, state: &'a str },
+    /// A user's, who logged in at this client.
+    User { person: &'a Person, client: &'a str },
     /// That of whoever has the token with this id.
     Token(&'a str),
 }
 
-/// Begins a session, and returns what the cookie is to have.
+/// Uses up the state of a login, before anything is done for it.
 ///
 /// # Errors
-/// 401 for a login that has made one already.
+/// 401 for one that came back already.
+pub(super) async fn consume(store: &Store, state: &str) -> Result<(), ApiError> {
+    sqlx::query("INSERT INTO console_logins (state, used_at) VALUES ($1, $2)")
+        .bind(hash("login", state))
+        .bind(now())
+        .execute(store.pool())
+        .await
+        .map_err(|error| match is_conflict(&error) {
+            true => ApiError::Unauthenticated,
+            false => error.into(),
+        })?;
+    Ok(())
+}
+
+/// Begins a session in the place of the one that the browser had, and returns what
+/// the cookie is to have.
 pub(super) async fn begin(
     transaction: &mut Transaction<'static, Any>,
     holder: Holder<'_>,
+    old: Option<&str>,
 ) -> Result<String, ApiError> {
-    let (person, login, token) = match holder {
-        Holder::User { person, state } => (Some(person), Some(hash("login", state)), None),
+    let (person, client, token) = match holder {
+        Holder::User { person, client } => (Some(person), Some(client), None),
         Holder::Token(id) => (None, None, Some(id)),
     };
+    if let Some(old) = old {
+        end(transaction, &hash("session", old)).await?;
+    }
     let auth_time = person.and_then(|person| person.session.auth_time);
     let secret = random()?;
+    let id = hash("session", &secret);
     sqlx::query(
-        "INSERT INTO console_sessions (id, login, tenant, user_id, issuer, subject, auth_time, \
+        "INSERT INTO console_sessions (id, client, tenant, user_id, issuer, subject, auth_time, \
          token, made_at, used_at, ends_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)",
     )
-    .bind(hash("session", &secret))
-    .bind(login)
+    .bind(id.as_str())
+    .bind(client)
     .bind(person.map(|person| person.tenant.as_str()))
     .bind(person.map(|person| person.user.as_str()))
     .bind(person.map(|person| person.session.issuer.as_str()))
@@ -220,12 +270,57 @@ pub(super) async fn begin(
     .bind(now())
     .bind(now() + LIFE_MILLIS)
     .execute(&mut **transaction)
-    .await
-    .map_err(|error| match is_conflict(&error) {
-        true => ApiError::Unauthenticated,
-        false => error.into(),
-    })?;
+    .await?;
+    if let Some(person) = person {
+        end_oldest(transaction, person, &id).await?;
+    }
     Ok(secret)
+}
+
+/// Ends what a user has too many of, and never the one that was made now.
+async fn end_oldest(
+    transaction: &mut Transaction<'static, Any>,
+    person: &Person,
+    new: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE console_sessions SET ends_at = 0 \
+         WHERE tenant = $1 AND user_id = $2 AND id <> $3 AND id NOT IN ( \
+             SELECT id FROM console_sessions \
+             WHERE tenant = $1 AND user_id = $2 AND id <> $3 AND ends_at > $4 AND used_at > $5 \
+             ORDER BY made_at DESC, id LIMIT $6)",
+    )
+    .bind(person.tenant.as_str())
+    .bind(person.user.as_str())
+    .bind(new)
+    .bind(now())
+    .bind(now() - IDLE_MILLIS)
+    .bind(MAX_SESSIONS - 1)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// Ends the sessions of a tenant's users whose client is none of these any more, of
+/// an issuer each: they do not come back with it.
+pub(crate) async fn end_others(
+    transaction: &mut Transaction<'static, Any>,
+    tenant: &str,
+    clients: &[(&str, &str)],
+) -> Result<(), sqlx::Error> {
+    let mut sql = String::from("UPDATE console_sessions SET ends_at = 0 WHERE tenant = $1");
+    for number in 0..clients.len() {
+        let (issuer, client) = (2 * number + 2, 2 * number + 3);
+        sql.push_str(&format!(
+            " AND NOT (issuer = ${issuer} AND client = ${client})"
+        ));
+    }
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(tenant.to_owned());
+    for (issuer, client) in clients {
+        query = query.bind((*issuer).to_owned()).bind((*client).to_owned());
+    }
+    query.execute(&mut **transaction).await?;
+    Ok(())
 }
 
 /// Ends a session.
@@ -258,6 +353,10 @@ pub(crate) async fn end_all(
 pub(crate) async fn prune(store: &Store) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM console_sessions WHERE made_at < $1")
         .bind(now() - KEPT_MILLIS)
+        .execute(store.pool())
+        .await?;
+    sqlx::query("DELETE FROM console_logins WHERE used_at < $1")
+        .bind(now() - STATE_MILLIS)
         .execute(store.pool())
         .await?;
     Ok(())
@@ -294,6 +393,17 @@ impl FromRequestParts<App> for LoginCookie {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
         Ok(Self(Cookie::Login.read(app, parts)))
+    }
+}
+
+/// What a request's browser has for a session, whether or not it is one.
+pub(super) struct SessionCookie(pub(super) Option<String>);
+
+impl FromRequestParts<App> for SessionCookie {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        Ok(Self(Cookie::Session.read(app, parts)))
     }
 }
 

@@ -4,7 +4,7 @@ mod als;
 mod writer;
 
 use axum::extract::State;
-use ig_contract::decision::{DecisionRecord, Outcome};
+use ig_contract::decision::Outcome;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use utoipa::{IntoParams, ToSchema};
@@ -116,30 +116,26 @@ pub(crate) async fn list(
     Ok(Json(Page::new(decisions, limit, number)))
 }
 
-/// Decisions that are looked at for those of one actor.
-const LOOKED_AT: i64 = 1000;
-
-/// The last decisions of one subject of a tenant, of the tenant's last ones.
+/// The last decisions of one subject of a tenant, since the tenant has the issuers
+/// that it has.
 pub(crate) async fn of_actor(
     app: &App,
     tenant: &str,
     actor: &str,
-    limit: usize,
+    limit: i64,
 ) -> Result<Vec<Decision>, ApiError> {
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT number, at, graph, node, record FROM decisions WHERE tenant = $1 \
-         ORDER BY number DESC LIMIT $2",
+        "SELECT number, at, graph, node, record FROM decisions \
+         WHERE tenant = $1 AND actor = $2 \
+         AND at >= (SELECT issuers_at FROM tenants WHERE id = $1) \
+         ORDER BY number DESC LIMIT $3",
     )
     .bind(tenant)
-    .bind(LOOKED_AT)
+    .bind(actor)
+    .bind(limit)
     .fetch_all(app.store.pool())
     .await?;
-    let is_own = |row: &Row| {
-        let record: Result<DecisionRecord<'_>, _> = serde_json::from_str(&row.record);
-        record.is_ok_and(|record| record.actor.as_deref() == Some(actor))
-    };
-    let own = rows.into_iter().filter(is_own).take(limit);
-    own.map(shown).collect()
+    rows.into_iter().map(shown).collect()
 }
 
 fn shown(row: Row) -> Result<Decision, ApiError> {

@@ -20,6 +20,7 @@ pub(crate) struct Entry {
     graph: String,
     decision_id: String,
     tenant: Option<String>,
+    actor: Option<String>,
     operation: Option<String>,
     rule: String,
     outcome: &'static str,
@@ -44,6 +45,7 @@ impl Entry {
             graph: column(graph),
             decision_id: column(&decision.decision_id),
             tenant: decision.tenant_id.as_deref().map(column),
+            actor: decision.actor.as_deref().map(column),
             operation: decision.operation.as_deref().map(column),
             rule: column(&decision.rule),
             outcome: outcome(decision.outcome),
@@ -167,6 +169,7 @@ impl Writer {
                     .bind(one.node.as_str())
                     .bind(one.decision_id.as_str())
                     .bind(one.tenant.as_deref())
+                    .bind(one.actor.as_deref())
                     .bind(one.operation.as_deref())
                     .bind(one.rule.as_str())
                     .bind(one.outcome)
@@ -203,14 +206,14 @@ impl Writer {
 
 /// An INSERT of this many rows.
 fn insert(rows: usize) -> String {
-    const COLUMNS: usize = 9;
+    const COLUMNS: usize = 10;
     let row = |row: usize| {
         let places = (1..=COLUMNS).map(|column| format!("${}", row * COLUMNS + column));
         format!("({})", places.collect::<Vec<_>>().join(","))
     };
     format!(
-        "INSERT INTO decisions (at, graph, node, decision_id, tenant, operation, rule, outcome, \
-         record) VALUES {}",
+        "INSERT INTO decisions (at, graph, node, decision_id, tenant, actor, operation, rule, \
+         outcome, record) VALUES {}",
         (0..rows).map(row).collect::<Vec<_>>().join(",")
     )
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use sqlx::{Any, AnyConnection, Transaction};
 use utoipa::ToSchema;
 
@@ -31,8 +32,7 @@ impl fmt::Debug for ClientSecret {
     }
 }
 
-/// The console, as the issuer knows it. Its redirect URI is `/console/callback`
-/// at the console's origin.
+/// The console, as the issuer knows it. Each client has a redirect URI of its own.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Client {
@@ -45,6 +45,24 @@ pub(crate) struct Client {
     /// Whether there is a secret. Sent back without one, it stays as it is.
     #[serde(default)]
     has_secret: bool,
+    /// What to register at the issuer: one for each origin of the console. They
+    /// are shown, and what is sent of them counts for nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(read_only)]
+    pub(super) redirect_uris: Vec<String>,
+}
+
+/// Where an issuer sends the users of a client back to: the path of its redirect
+/// URI. No two clients have the same, so what one issuer was sent, another cannot
+/// have answered for it (RFC 9700, 4.4.2.2).
+pub(crate) fn callback(tenant: &str, issuer: &str, client: &str) -> String {
+    let mut hash = Sha256::new();
+    for part in [tenant, issuer, client] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let hash = hex::encode(hash.finalize());
+    format!("/console/callback/{}", hash.get(..32).unwrap_or(&hash))
 }
 
 impl Client {
@@ -95,6 +113,7 @@ pub(super) async fn put(
             client.secret = secret(transaction, tenant, &login.issuer, &client.id).await?;
         }
         client.has_secret = client.secret.is_some();
+        client.redirect_uris.clear();
     }
     sqlx::query("DELETE FROM console_clients WHERE tenant = $1")
         .bind(tenant)
@@ -125,9 +144,45 @@ pub(super) async fn put(
     Ok(())
 }
 
+/// Refuses a client whose id is an audience at the same issuer, of whatever tenant:
+/// its ID tokens would be access tokens, and the other way around.
+pub(super) async fn check_apart(
+    transaction: &mut Transaction<'static, Any>,
+    tenant: &str,
+) -> Result<(), ApiError> {
+    let both: Option<(String, String)> = sqlx::query_as(
+        "SELECT console_clients.client, console_clients.issuer FROM console_clients \
+         JOIN tenant_logins ON tenant_logins.issuer = console_clients.issuer \
+         AND tenant_logins.audience = console_clients.client \
+         WHERE console_clients.tenant = $1 OR tenant_logins.tenant = $1 LIMIT 1",
+    )
+    .bind(tenant)
+    .fetch_optional(&mut **transaction)
+    .await?;
+    match both {
+        None => Ok(()),
+        Some((client, issuer)) => Err(ApiError::Conflict(format!(
+            "logins: {client} at {issuer} is a client or an audience, not both"
+        ))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_client_has_its_callback() {
+        let all = [
+            callback("a", "b", "c"),
+            callback("ab", "", "c"),
+            callback("a", "bc", ""),
+            callback("a", "b", "d"),
+            callback("b", "b", "c"),
+        ];
+        let different: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(different.len(), all.len());
+    }
 
     #[test]
     fn a_secret_is_not_shown() {

@@ -13,6 +13,7 @@ use super::client::{self, Client};
 use crate::app::App;
 use crate::audit::{self, Change};
 use crate::auth::{Principal, Role, is_safe_url};
+use crate::console;
 use crate::error::{ApiError, Problem};
 use crate::extract::{Json, Path};
 use crate::store::{is_conflict, now};
@@ -51,6 +52,10 @@ pub(crate) struct Login {
     /// As whom the console logs users in here; it does not without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) client: Option<Client>,
+    /// Whether the issuer may be at an address of a private network. It is not asked
+    /// there otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) private: bool,
 }
 
 impl Login {
@@ -67,7 +72,8 @@ impl Login {
     responses(
         (status = 204),
         (status = 404, body = Problem),
-        (status = 409, description = "A login is another tenant's", body = Problem),
+        (status = 409, description = "A login is another tenant's, or a client is an audience",
+            body = Problem),
     ))]
 pub(crate) async fn put_identity(
     State(app): State<App>,
@@ -96,6 +102,11 @@ pub(crate) async fn put_identity(
         .execute(&mut *transaction)
         .await?;
     put_logins(&mut transaction, &id, &identity.logins).await?;
+    client::check_apart(&mut transaction, &id).await?;
+    let clients = identity.logins.iter();
+    let clients = clients.filter_map(|login| Some((login.issuer.as_str(), login.client()?)));
+    let clients: Vec<_> = clients.collect();
+    console::end_others(&mut transaction, &id, &clients).await?;
     let change = Change {
         action: "tenant.identity",
         target: &id,
@@ -120,7 +131,15 @@ pub(crate) async fn get_identity(
     let mut connection = app.store.pool().acquire().await?;
     let stored = stored(&mut connection, &id).await?;
     let stored = stored.ok_or_else(|| ApiError::NotFound(format!("the tenant {id}")))?;
-    parse(&id, &stored).map(Json)
+    let mut identity = parse(&id, &stored)?;
+    for login in &mut identity.logins {
+        if let Some(client) = &mut login.client {
+            let path = client::callback(&id, &login.issuer, &client.id);
+            let uris = app.origins.iter().map(|origin| format!("{origin}{path}"));
+            client.redirect_uris = uris.collect();
+        }
+    }
+    Ok(Json(identity))
 }
 
 async fn stored(connection: &mut AnyConnection, id: &str) -> Result<Option<String>, sqlx::Error> {
@@ -162,12 +181,14 @@ async fn put_logins(
         .await?;
     for login in logins {
         sqlx::query(
-            "INSERT INTO tenant_logins (issuer, audience, tenant, jwks) VALUES ($1, $2, $3, $4)",
+            "INSERT INTO tenant_logins (issuer, audience, tenant, jwks, is_private) \
+             VALUES ($1, $2, $3, $4, $5)",
         )
         .bind(login.issuer.as_str())
         .bind(login.audience.as_str())
         .bind(tenant)
         .bind(login.jwks.as_deref())
+        .bind(i64::from(login.private))
         .execute(&mut **transaction)
         .await
         .map_err(|error| match is_conflict(&error) {

@@ -18,7 +18,7 @@ use crate::store::{Store, now};
 mod client;
 pub(crate) mod identity;
 
-pub(crate) use client::{ClientSecret, secret as client_secret};
+pub(crate) use client::{ClientSecret, callback, secret as client_secret};
 pub(crate) use identity::{Login, privileged_groups, read as identity};
 
 /// Put a tenant: its region, purposes and modes.
@@ -88,6 +88,11 @@ pub(crate) async fn put(
     let issuers = issuers.transpose()?.map(|before| before.issuers);
     let is_same = issuers.unwrap_or_default() == tenant.issuers;
     if !is_same {
+        sqlx::query("UPDATE tenants SET issuers_at = $1 WHERE id = $2")
+            .bind(now())
+            .bind(id.as_str())
+            .execute(&mut *transaction)
+            .await?;
         directory::record(&mut transaction, &id, &Whose::Everybody).await?;
         app.store.notify(&mut transaction).await?;
     }

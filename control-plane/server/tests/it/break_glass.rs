@@ -171,6 +171,13 @@ fn they_count_while_an_owner_says_so() {
         declare(&bench, json!(["case:*"]));
         assert_eq!(bench.spend(&token), Spent::Over);
         declare(&bench, json!([ACTION]));
+        let audited = last(&bench, "break-glass.declare");
+        let declared = |name: &str| {
+            let said: Value = serde_json::from_str(audited[name].as_str().unwrap()).unwrap();
+            said["actions"].clone()
+        };
+        assert_eq!(declared("before"), json!(["case:*"]), "{audited}");
+        assert_eq!(declared("after"), json!([ACTION]), "{audited}");
         assert_eq!(bench.spend(&token), Spent::First);
         let token = id(&ask(&ada, ACTION, &app.now()));
         assert_eq!(bench.control.call("DELETE", DECLARATION, "").0, 204);

@@ -31,6 +31,11 @@ pub(super) struct Provider {
 
 impl Provider {
     pub(super) fn start() -> Self {
+        Self::saying(false)
+    }
+
+    /// One that says whether its answers name it (RFC 9207).
+    pub(super) fn saying(names_itself: bool) -> Self {
         let issuer = Issuer::new(7).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -52,6 +57,7 @@ impl Provider {
                         "issuer": url, "jwks_uri": format!("{url}/keys"),
                         "authorization_endpoint": format!("{url}/auth"),
                         "token_endpoint": format!("{url}/token"),
+                        "authorization_response_iss_parameter_supported": names_itself,
                     })
                 } else if text.starts_with("POST /token") {
                     asked.lock().unwrap().push(text);
@@ -173,12 +179,19 @@ impl Browser {
     }
 
     pub(super) fn get(&mut self, path: &str) -> Page {
-        self.send("GET", path, &[], "")
+        self.send("GET", path, &[("sec-fetch-site", "none")], "")
     }
 
     pub(super) fn form(&mut self, path: &str, body: &str) -> Page {
-        let form = [("content-type", "application/x-www-form-urlencoded")];
-        self.send("POST", path, &form, body)
+        let from = [("origin", ORIGIN), ("sec-fetch-site", "same-origin")];
+        self.form_from(path, &from, body)
+    }
+
+    /// A form that comes from somewhere.
+    pub(super) fn form_from(&mut self, path: &str, from: &[(&str, &str)], body: &str) -> Page {
+        let mut headers = vec![("content-type", "application/x-www-form-urlencoded")];
+        headers.extend(from);
+        self.send("POST", path, &headers, body)
     }
 
     /// A call that a script makes.
@@ -206,8 +219,11 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn start(database: &Database) -> Self {
+        Self::of(database.start())
+    }
+
+    pub(super) fn of(control: ControlPlane) -> Self {
         let provider = Provider::start();
-        let control = database.start();
         fill(|method, path, body| control.call(method, path, body)).unwrap();
         // It puts the tenant, too.
         let scim = control.provisioner("alpha", true).unwrap();
@@ -265,6 +281,15 @@ impl Bench {
         (part("&state"), part("&nonce"))
     }
 
+    /// What the issuer sends a tenant's users back to, with a code.
+    pub(super) fn callback(&self, tenant: &str, state: &str) -> String {
+        let path = format!("/tenants/{tenant}/identity");
+        let (_, identity) = self.control.call("GET", &path, "");
+        let uri = &identity["logins"][0]["client"]["redirectUris"][0];
+        let path = uri.as_str().unwrap().strip_prefix(ORIGIN).unwrap();
+        format!("{path}?code=c&state={state}")
+    }
+
     pub(super) fn claims(&self, name: &str, tenant: &str, nonce: &str) -> Value {
         json!({
             "iss": self.provider.url, "sub": name, "aud": format!("{CLIENT}-{tenant}"),
@@ -276,7 +301,7 @@ impl Bench {
         let mut browser = self.browser();
         let (state, nonce) = self.begin(&mut browser, tenant);
         self.provider.gives(self.claims(name, tenant, &nonce));
-        let page = browser.get(&format!("/console/callback?code=c&state={state}"));
+        let page = browser.get(&self.callback(tenant, &state));
         assert_eq!(page.status, 303, "{}", page.text);
         assert_eq!(page.header("location"), "/console");
         assert_eq!(browser.get("/console").status, 200);

@@ -1,6 +1,8 @@
 //! The console over HTTP: who gets in, what pages say, and what forms take.
 
 mod bench;
+mod logins;
+mod own;
 
 use ig_e2e::Authenticator;
 use serde_json::json;
@@ -29,7 +31,7 @@ fn every_page_is_protected() {
     for mut browser in who {
         for path in PAGES
             .into_iter()
-            .chain(["/console/callback?code=x&state=y"])
+            .chain(["/console/callback/a?code=x&state=y"])
         {
             let page = browser.get(path);
             let policy = page.header("content-security-policy");
@@ -92,22 +94,25 @@ fn a_login_is_one_browsers_and_counts_once() {
             assert_eq!(page.status, 401, "{path}: {}", page.text);
             assert!(!browser.cookies.contains_key("ig-console"), "{path}");
         };
-        let callback = |state: &str| format!("/console/callback?code=c&state={state}");
-        // Another state, nobody's login, an error, another issuer's answer.
+        let callback = |state: &str| bench.callback("alpha", state);
+        // Nobody's login, another state.
         let mut browser = bench.browser();
         let (state, nonce) = bench.begin(&mut browser, "alpha");
         bench.provider.gives(bench.claims("ada", "alpha", &nonce));
         refused(&mut bench.browser(), &callback(&state));
-        let begun = browser.clone();
-        for path in [
-            callback("other"),
-            callback(""),
-            format!("{}&error=access_denied", callback(&state)),
-            format!("{}&iss=https://evil.example", callback(&state)),
-        ] {
-            refused(&mut begun.clone(), &path);
+        for path in [callback("other"), callback("")] {
+            refused(&mut browser.clone(), &path);
         }
-        // Tokens that are for something else.
+        // An error, another issuer's answer, another client's callback, tokens that
+        // are for something else. Whatever it was, the login is over.
+        let parts = ["&error=access_denied", "&iss=https://evil.example"];
+        for more in parts {
+            let (state, nonce) = bench.begin(&mut browser, "alpha");
+            bench.provider.gives(bench.claims("ada", "alpha", &nonce));
+            let mut copy = browser.clone();
+            refused(&mut browser, &format!("{}{more}", callback(&state)));
+            refused(&mut copy, &callback(&state));
+        }
         for (name, value) in [
             ("nonce", json!("other")),
             ("aud", json!("alpha")),
@@ -117,11 +122,16 @@ fn a_login_is_one_browsers_and_counts_once() {
             ("azp", json!("another")),
             ("sub", json!("nobody")),
         ] {
+            let (state, nonce) = bench.begin(&mut browser, "alpha");
             let mut claims = bench.claims("ada", "alpha", &nonce);
             claims[name] = value;
             bench.provider.gives(claims);
-            refused(&mut begun.clone(), &callback(&state));
+            let mut copy = browser.clone();
+            refused(&mut browser, &callback(&state));
+            bench.provider.gives(bench.claims("ada", "alpha", &nonce));
+            refused(&mut copy, &callback(&state));
         }
+        let (state, nonce) = bench.begin(&mut browser, "alpha");
         // What is right, once.
         bench.provider.gives(bench.claims("ada", "alpha", &nonce));
         let copy = browser.clone();
@@ -360,7 +370,7 @@ fn everybody_sees_their_own() {
         let mut browser = bench.browser();
         let (state, nonce) = bench.begin(&mut browser, "bravo");
         bench.provider.gives(bench.claims("ada", "bravo", &nonce));
-        let page = browser.get(&format!("/console/callback?code=c&state={state}"));
+        let page = browser.get(&bench.callback("bravo", &state));
         assert_eq!(page.status, 401);
         let mut owner = bench.admin();
         for path in &PAGES[3..8] {
