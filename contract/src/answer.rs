@@ -55,13 +55,16 @@ pub enum DenyCode {
     RegionUnavailable,
     /// A limit is used up.
     RateLimited,
+    /// The service behind the gateway does not answer. The gateway says so, not
+    /// the guard.
+    UpstreamUnavailable,
     /// No usable snapshot, or the guard could not decide.
     GuardUnavailable,
 }
 
 impl DenyCode {
     /// Every code, for counters and tables.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::BadRequest,
         Self::PersistedQueryNotInList,
         Self::PersistedQueryIdRequired,
@@ -85,6 +88,7 @@ impl DenyCode {
         Self::RegionMisdirected,
         Self::RegionUnavailable,
         Self::RateLimited,
+        Self::UpstreamUnavailable,
         Self::GuardUnavailable,
     ];
 
@@ -114,6 +118,7 @@ impl DenyCode {
             Self::RegionMisdirected => "REGION_MISDIRECTED",
             Self::RegionUnavailable => "REGION_UNAVAILABLE",
             Self::RateLimited => "RATE_LIMITED",
+            Self::UpstreamUnavailable => "UPSTREAM_UNAVAILABLE",
             Self::GuardUnavailable => "GUARD_UNAVAILABLE",
         }
     }
@@ -140,7 +145,7 @@ impl DenyCode {
             Self::BatchLimitExceeded => 422,
             Self::BatchAborted => 424,
             Self::RateLimited => 429,
-            Self::RegionUnavailable | Self::GuardUnavailable => 503,
+            Self::RegionUnavailable | Self::UpstreamUnavailable | Self::GuardUnavailable => 503,
         }
     }
 }

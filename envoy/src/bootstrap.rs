@@ -33,6 +33,9 @@ pub fn render(options: &StaticOptions) -> Value {
     if let Some(control_plane) = &options.control_plane {
         bootstrap["node"] = json!({"id": control_plane.node, "cluster": "ig"});
     }
+    if let Some(region) = &options.region {
+        bootstrap["node"]["locality"] = json!({"region": region.name});
+    }
     bootstrap
 }
 

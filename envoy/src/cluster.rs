@@ -5,54 +5,77 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::bootstrap::duration;
-use crate::options::{CONTROL_PLANE, Endpoints, HttpVersion, StaticOptions, UPSTREAM, UpstreamTls};
-use crate::{Address, Jwks, jwt};
+use crate::options::{CONTROL_PLANE, Endpoints, HttpVersion, StaticOptions, UpstreamTls};
+use crate::{Address, Jwks, jwt, upstream};
 
 pub(crate) fn all(options: &StaticOptions) -> Vec<Value> {
-    let upstream = &options.upstream;
-    let mut clusters = vec![cluster(
-        UPSTREAM,
-        &upstream.endpoints,
-        options,
-        upstream.http_version,
-        Some(upstream.max_requests),
-    )];
-    if let Some(store) = &options.text_store {
+    let mut clusters = upstream::clusters(options);
+    let mut add = |name: &str, endpoints: &Endpoints, version| {
+        let groups = [Group::anywhere(&endpoints.addresses)];
         clusters.push(cluster(
-            &store.cluster,
-            &store.endpoints,
+            name,
+            &groups,
+            endpoints.tls.as_ref(),
             options,
-            HttpVersion::Http1,
-            None,
+            version,
         ));
+    };
+    if let Some(store) = &options.text_store {
+        add(&store.cluster, &store.endpoints, HttpVersion::Http1);
     }
     for provider in &options.jwt_providers {
         if let Jwks::Remote { endpoints, .. } = &provider.jwks {
-            let name = jwt::jwks_cluster(provider);
-            clusters.push(cluster(&name, endpoints, options, HttpVersion::Http1, None));
+            add(&jwt::jwks_cluster(provider), endpoints, HttpVersion::Http1);
         }
     }
     if let Some(control_plane) = &options.control_plane {
-        let endpoints = &control_plane.endpoints;
-        clusters.push(cluster(
-            CONTROL_PLANE,
-            endpoints,
-            options,
-            HttpVersion::Http2,
-            None,
-        ));
+        add(CONTROL_PLANE, &control_plane.endpoints, HttpVersion::Http2);
     }
     clusters
 }
 
-fn cluster(
+/// Hosts of one priority; those of a later one serve where the earlier cannot.
+pub(crate) struct Group<'a> {
+    region: Option<&'a str>,
+    addresses: &'a [Address],
+}
+
+impl<'a> Group<'a> {
+    pub(crate) fn anywhere(addresses: &'a [Address]) -> Self {
+        Self {
+            region: None,
+            addresses,
+        }
+    }
+
+    pub(crate) fn of_region(region: &'a str, addresses: &'a [Address]) -> Self {
+        Self {
+            region: Some(region),
+            addresses,
+        }
+    }
+
+    fn to_envoy(&self, priority: usize) -> Value {
+        let mut group = json!({"lb_endpoints": hosts(self.addresses)});
+        if priority > 0 {
+            group["priority"] = json!(priority);
+        }
+        if let Some(region) = self.region {
+            group["locality"] = json!({"region": region});
+        }
+        group
+    }
+}
+
+pub(crate) fn cluster(
     name: &str,
-    endpoints: &Endpoints,
+    groups: &[Group<'_>],
+    tls: Option<&UpstreamTls>,
     options: &StaticOptions,
     version: HttpVersion,
-    max_requests: Option<u32>,
 ) -> Value {
     let timeouts = &options.timeouts;
+    let groups_by_priority = groups.iter().enumerate();
     let mut cluster = json!({
         "name": name,
         "connect_timeout": duration(timeouts.connect),
@@ -63,24 +86,20 @@ fn cluster(
         },
         "load_assignment": {
             "cluster_name": name,
-            "endpoints": [{"lb_endpoints": hosts(&endpoints.addresses)}],
+            "endpoints": groups_by_priority
+                .map(|(priority, group)| group.to_envoy(priority))
+                .collect::<Vec<_>>(),
         },
     });
-    if endpoints.addresses.iter().all(Address::is_ip) {
+    let mut addresses = groups.iter().flat_map(|group| group.addresses);
+    if addresses.all(Address::is_ip) {
         cluster["type"] = json!("STATIC");
     } else {
         cluster["type"] = json!("STRICT_DNS");
         cluster["dns_lookup_family"] = json!("V4_PREFERRED");
     }
-    if let Some(tls) = &endpoints.tls {
+    if let Some(tls) = tls {
         cluster["transport_socket"] = transport_socket(tls);
-    }
-    if let Some(max) = max_requests {
-        cluster["circuit_breakers"] = json!({"thresholds": [{
-            "max_connections": max,
-            "max_pending_requests": max,
-            "max_requests": max,
-        }]});
     }
     cluster
 }

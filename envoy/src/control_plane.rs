@@ -1,8 +1,12 @@
-//! What ties Envoy to the control plane: delta ECDS and the access-log service.
+//! What ties Envoy to the control plane: delta ECDS, the access-log service and
+//! the rate-limit service.
 
 use ig_contract::decision::FILTER_STATE_KEY;
+use ig_contract::headers;
 use serde_json::{Value, json};
 
+use crate::GlobalLimits;
+use crate::bootstrap::duration;
 use crate::options::{CONTROL_PLANE, Guard};
 
 fn grpc_service() -> Value {
@@ -51,6 +55,36 @@ pub(crate) fn access_log(guard: &Guard) -> Value {
                 "grpc_service": grpc_service(),
                 "buffer_flush_interval": "0.2s",
                 "filter_state_objects_to_log": [format!("wasm.{FILTER_STATE_KEY}")],
+            },
+        },
+    })
+}
+
+/// Asks the control plane whether the tenant may have what the request costs, by
+/// what the guard says of it. A request without limits has no class, and is not
+/// asked about.
+pub(crate) fn rate_limit(guard: &Guard, limits: GlobalLimits) -> Value {
+    let entry = |key: &str, header: &str| {
+        let names = json!({"descriptor_key": key, "header_name": header});
+        json!({"request_headers": names})
+    };
+    json!({
+        "name": "envoy.filters.http.ratelimit",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3.RateLimit",
+            "domain": guard.name,
+            "timeout": duration(limits.timeout),
+            // The guard's own buckets still hold.
+            "failure_mode_deny": false,
+            "enable_x_ratelimit_headers": "OFF",
+            "disable_x_envoy_ratelimited_header": true,
+            "rate_limits": [{
+                "actions": [entry("tenant", headers::TENANT), entry("class", headers::CLASS)],
+                "hits_addend": {"format": format!("%REQ({})%", headers::COST)},
+            }],
+            "rate_limit_service": {
+                "transport_api_version": "V3",
+                "grpc_service": {"envoy_grpc": {"cluster_name": CONTROL_PLANE}},
             },
         },
     })

@@ -5,11 +5,17 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::options::{Guard, SnapshotFrom, StaticOptions};
-use crate::{control_plane, jwt};
+use crate::{control_plane, jwt, upstream};
 
 pub(crate) fn chain(options: &StaticOptions) -> Vec<Value> {
     let mut filters: Vec<Value> = jwt::filter(options).into_iter().collect();
     filters.extend(options.guards.iter().map(wasm));
+    if let (Some(limits), Some(_)) = (options.global_limits, &options.control_plane) {
+        let is_fed = |guard: &&Guard| guard.snapshot == SnapshotFrom::ControlPlane;
+        let fed = options.guards.iter().filter(is_fed);
+        filters.extend(fed.map(|guard| control_plane::rate_limit(guard, limits)));
+    }
+    filters.extend(upstream::admission_control(options));
     filters.push(json!({
         "name": "envoy.filters.http.router",
         "typed_config": {

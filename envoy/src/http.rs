@@ -1,11 +1,10 @@
 //! The HTTP connection manager, hardened for an edge.
 
-use ig_contract::headers;
 use serde_json::{Value, json};
 
 use crate::bootstrap::duration;
-use crate::options::{StaticOptions, UPSTREAM};
-use crate::{access_log, filter};
+use crate::options::StaticOptions;
+use crate::{access_log, filter, local_reply, route};
 
 pub(crate) fn connection_manager(options: &StaticOptions) -> Value {
     let timeouts = &options.timeouts;
@@ -45,28 +44,8 @@ pub(crate) fn connection_manager(options: &StaticOptions) -> Value {
             // Envoy refuses the upgrade, as the guard would.
             "access_log": access_log::all(options),
             "http_filters": filter::chain(options),
-            "route_config": routes(options),
+            "local_reply_config": local_reply::config(options),
+            "route_config": route::config(options),
         },
-    })
-}
-
-fn routes(options: &StaticOptions) -> Value {
-    json!({
-        "name": "ig",
-        // Both are for the guard, whichever of its guards runs: an upstream
-        // could replay the one, and log the other.
-        "request_headers_to_remove": [headers::STEP_UP, headers::JWT_PAYLOAD],
-        "virtual_hosts": [{
-            "name": "all",
-            "domains": ["*"],
-            "routes": [{
-                "match": {"prefix": "/"},
-                "route": {
-                    "cluster": UPSTREAM,
-                    "timeout": duration(options.timeouts.response),
-                    "idle_timeout": duration(options.timeouts.stream_idle),
-                },
-            }],
-        }],
     })
 }

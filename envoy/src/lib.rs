@@ -8,18 +8,27 @@
 
 mod access_log;
 mod address;
+mod backpressure;
 mod bootstrap;
 mod cluster;
 mod control_plane;
 mod filter;
 mod http;
 mod jwt;
+mod local_reply;
 mod options;
+mod region;
+mod route;
+mod upstream;
 
 pub use address::{Address, InvalidAddress};
+pub use backpressure::{
+    AdmissionControl, Backpressure, GlobalLimits, HealthCheck, OutlierDetection, Retries,
+};
 pub use bootstrap::render;
 pub use options::{
-    AccessLog, BufferLimits, CONTROL_PLANE, ControlPlane, Endpoints, Guard, HttpVersion, Jwks,
-    JwtProvider, MAX_CLOCK_SKEW_SECONDS, SnapshotFrom, StaticOptions, TextStore, Timeouts,
-    UPSTREAM, Upstream, UpstreamTls,
+    AccessLog, BufferLimits, CONTROL_PLANE, ControlPlane, Endpoints, GATEWAY_PREFIX, Guard,
+    HttpVersion, Jwks, JwtProvider, MAX_CLOCK_SKEW_SECONDS, SnapshotFrom, StaticOptions, TextStore,
+    Timeouts, UPSTREAM, UPSTREAM_PRIMARY, UPSTREAM_REPLICA, Upstream, UpstreamTls,
 };
+pub use region::{LocalRegion, RegionError};

@@ -3,10 +3,19 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::Address;
+use crate::{Address, Backpressure, GlobalLimits, LocalRegion};
 
-/// Name of the cluster that requests go to.
+/// Name of the cluster that requests go to, where there are no regions.
 pub const UPSTREAM: &str = "upstream";
+
+/// Name of the cluster of the region's hosts that write.
+pub const UPSTREAM_PRIMARY: &str = "upstream-primary";
+
+/// Name of the cluster of the region's hosts that read.
+pub const UPSTREAM_REPLICA: &str = "upstream-replica";
+
+/// The names of other regions' clusters begin so, and end in the region's.
+pub const GATEWAY_PREFIX: &str = "gateway-";
 
 /// Name of the control plane's cluster.
 pub const CONTROL_PLANE: &str = "control-plane";
@@ -25,6 +34,13 @@ pub struct StaticOptions {
     pub guards: Vec<Guard>,
     /// The GraphQL service behind the guard.
     pub upstream: Upstream,
+    /// The region that the proxy is in, where tenants' data has one. Its hosts
+    /// are the service's then, in place of the addresses of `upstream`.
+    pub region: Option<LocalRegion>,
+    /// How much the service is given, and what is done when it fails.
+    pub backpressure: Backpressure,
+    /// Limits for all proxies; they need a control plane.
+    pub global_limits: Option<GlobalLimits>,
     /// Store of document texts, where the snapshot does not embed them.
     pub text_store: Option<TextStore>,
     /// Issuers whose access tokens are accepted. Without one every request is
@@ -55,6 +71,9 @@ impl StaticOptions {
             admin,
             guards: Vec::new(),
             upstream,
+            region: None,
+            backpressure: Backpressure::default(),
+            global_limits: None,
             text_store: None,
             jwt_providers: Vec::new(),
             metadata_key: ig_contract::snapshot::Identity::default().metadata_key,
@@ -145,7 +164,7 @@ impl Endpoints {
 }
 
 /// TLS towards a cluster. The certificate must be for `server_name`.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UpstreamTls {
     /// SNI, and the name the certificate is checked for.
     pub server_name: String,
@@ -172,9 +191,13 @@ pub struct Upstream {
     pub endpoints: Endpoints,
     /// Its HTTP version.
     pub http_version: HttpVersion,
-    /// Most connections, and most requests, at a time. An SSE subscription
-    /// over HTTP/1.1 holds one of each for as long as it lasts.
+    /// Most connections, and most requests, at a time, to each of its clusters.
+    /// An SSE subscription over HTTP/1.1 holds one of each for as long as it
+    /// lasts.
     pub max_requests: u32,
+    /// As many more for tenants of the priority `high`, who share no
+    /// connections with others.
+    pub max_requests_high: u32,
 }
 
 impl Upstream {
@@ -184,6 +207,7 @@ impl Upstream {
             endpoints: Endpoints::plain(addresses),
             http_version: HttpVersion::Http1,
             max_requests: 10_000,
+            max_requests_high: 2_000,
         }
     }
 }

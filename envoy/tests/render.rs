@@ -1,12 +1,18 @@
 //! What is rendered, and that Envoy takes it.
 
-use std::path::{Path, PathBuf};
+#![allow(clippy::unwrap_used, reason = "tests, helpers included")]
+
+mod envoy;
+
+use std::path::Path;
 use std::process::Command;
 
+use ig_contract::snapshot::Residency;
 use ig_envoy::{
-    AccessLog, Address, ControlPlane, Endpoints, Guard, Jwks, JwtProvider, StaticOptions,
-    TextStore, Upstream, UpstreamTls, render,
+    AccessLog, Address, ControlPlane, Endpoints, GlobalLimits, Guard, HealthCheck, Jwks,
+    JwtProvider, LocalRegion, StaticOptions, TextStore, Upstream, UpstreamTls, render,
 };
+use serde_json::json;
 
 const KEYS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","alg":"ES256","use":"sig","kid":"test","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
 
@@ -84,6 +90,37 @@ fn discovered(module: &Path, authorities: &Path) -> StaticOptions {
     options
 }
 
+/// One of three regions, with limits of the fleet.
+fn regional(module: &Path, authorities: &Path) -> StaticOptions {
+    let residency = json!({
+        "foreign": "forward",
+        "regions": {
+            "eu": {
+                "primary": ["127.0.0.1:4000"],
+                "replicas": ["127.0.0.1:4001", "127.0.0.1:4002"],
+            },
+            "us": {
+                "gateways": ["us.example:443"],
+                "primary": ["10.1.0.1:4000"],
+                "replicas": ["10.1.0.2:4000"],
+            },
+            "ap": {"primary": ["ap.internal:4000"]},
+        },
+    });
+    let residency: Residency = serde_json::from_value(residency).unwrap();
+    let mut region = LocalRegion::of(&residency, "eu").unwrap();
+    region.gateway_tls = Some(UpstreamTls {
+        server_name: "gateway.example".into(),
+        trusted_ca: authorities.into(),
+        identity: None,
+    });
+    let mut options = discovered(module, authorities);
+    options.region = Some(region);
+    options.global_limits = Some(GlobalLimits::default());
+    options.backpressure.health_check = Some(HealthCheck::new("/health"));
+    options
+}
+
 #[test]
 fn rendering_is_as_recorded() {
     let module = Path::new("guard.wasm");
@@ -94,6 +131,7 @@ fn rendering_is_as_recorded() {
             "discovered",
             discovered(module, Path::new("authorities.pem")),
         ),
+        ("regional", regional(module, Path::new("authorities.pem"))),
     ] {
         let rendered = render(&options);
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/{name}.json"));
@@ -140,12 +178,7 @@ const NO_OP: &str = r#"(module
 
 #[test]
 fn envoy_accepts_it() {
-    let Some(envoy) = find_envoy() else {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "CI runs this test: set IG_ENVOY to an Envoy, or run `cargo xtask setup`"
-        );
-        eprintln!("SKIPPED: no Envoy to validate with; set IG_ENVOY, or run `cargo xtask setup`");
+    let Some(envoy) = envoy::find() else {
         return;
     };
     let directory = tempfile::tempdir().unwrap();
@@ -157,6 +190,7 @@ fn envoy_accepts_it() {
         ("small", small(&module)),
         ("large", large(&module, &authorities)),
         ("discovered", discovered(&module, &authorities)),
+        ("regional", regional(&module, &authorities)),
     ] {
         // Validation opens the log.
         if options.access_log != AccessLog::Stdout {
@@ -183,22 +217,4 @@ fn envoy_accepts_it() {
             assert!(!said.contains(word), "{name}: {said}");
         }
     }
-}
-
-/// `IG_ENVOY`, the search path, or what `cargo xtask setup` installs.
-fn find_envoy() -> Option<PathBuf> {
-    if let Some(path) = std::env::var_os("IG_ENVOY") {
-        return Some(path.into());
-    }
-    let search = std::env::var_os("PATH").unwrap_or_default();
-    let on_path = std::env::split_paths(&search).map(|folder| folder.join("envoy"));
-    if let Some(found) = on_path.into_iter().find(|path| path.is_file()) {
-        return Some(found);
-    }
-    let libraries = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/venv/lib");
-    std::fs::read_dir(libraries)
-        .ok()?
-        .flatten()
-        .map(|python| python.path().join("site-packages/envoy/_bin/envoy"))
-        .find(|path| path.is_file())
 }

@@ -2,8 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
+use ig_contract::snapshot::Head;
 use ig_envoy::{Address, ControlPlane, Endpoints, Guard, StaticOptions, UpstreamTls};
+use ig_snapshot::Config;
+
+use super::region::is_this_machine;
+use crate::files;
 
 /// Where snapshots come from, in place of a file, and decisions go to.
 #[derive(clap::Args)]
@@ -25,21 +30,32 @@ pub(super) struct ControlPlaneArgs {
     /// Its key.
     #[arg(long, value_name = "FILE", requires = "proxy_certificate")]
     proxy_key: Option<PathBuf>,
+    /// The graph's configuration, guard.toml, as the control plane has it: how
+    /// Envoy has to be set up for it. It is needed for --region and for limits of
+    /// the fleet; what it says of guards, the control plane sends.
+    #[arg(long, value_name = "FILE", requires = "control_plane")]
+    config: Option<PathBuf>,
     /// How this proxy names itself.
     #[arg(long, value_name = "NAME", default_value = "envoy")]
     node: String,
 }
 
 impl ControlPlaneArgs {
+    /// What the configuration says, where it is given.
+    pub(super) fn head(&self) -> Result<Option<Head>> {
+        let Some(path) = &self.config else {
+            return Ok(None);
+        };
+        let config = Config::parse(&files::read_text(path)?)
+            .map_err(|problems| anyhow!("{} is not valid:\n{problems}", path.display()))?;
+        Ok(Some(config.head("")))
+    }
+
     pub(super) fn apply(&self, options: &mut StaticOptions, module: PathBuf) -> Result<()> {
         let address = self.control_plane.as_ref().context("--control-plane")?;
         let graph = self.graph.as_ref().context("--graph")?;
-        let is_loopback = address
-            .host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback());
         ensure!(
-            self.control_plane_ca.is_some() || is_loopback || address.host == "localhost",
+            self.control_plane_ca.is_some() || is_this_machine(address),
             "{address}: without TLS anybody on the way can replace snapshots; give \
              --control-plane-ca, --proxy-certificate and --proxy-key"
         );

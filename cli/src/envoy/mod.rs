@@ -2,6 +2,7 @@
 
 mod control_plane;
 mod jwks;
+mod region;
 mod render;
 
 use anyhow::Result;

@@ -6,12 +6,13 @@ use std::str::FromStr;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum;
 use ig_contract::Snapshot;
+use ig_contract::snapshot::Head;
 use ig_envoy::{
-    AccessLog, Address, Endpoints, Guard, JwtProvider, MAX_CLOCK_SKEW_SECONDS, StaticOptions,
-    TextStore, Upstream, render,
+    AccessLog, Address, Endpoints, GlobalLimits, Guard, HealthCheck, JwtProvider,
+    MAX_CLOCK_SKEW_SECONDS, StaticOptions, TextStore, Upstream, render,
 };
 
-use super::{control_plane, jwks};
+use super::{control_plane, jwks, region};
 use crate::{Outcome, files};
 
 /// Render configuration that loads the guard.
@@ -23,6 +24,9 @@ use crate::{Outcome, files};
       --jwks https://login.example/keys --issuer https://login.example --audience graph -o envoy.json
   ig envoy render --control-plane 127.0.0.1:18000 --graph demo --module ig_guard.wasm \\
       --upstream 127.0.0.1:4000 --jwks target/dev/keys/jwks.json --issuer https://issuer.localhost \\
+      -o envoy.json
+  ig envoy render --snapshot regions.igsnap --region eu --gateway-ca ca.pem --gateway-name gw.example \\
+      --module ig_guard.wasm --jwks target/dev/keys/jwks.json --issuer https://issuer.localhost \\
       -o envoy.json
   envoy -c envoy.json
 
@@ -49,8 +53,19 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ROOT_ID", default_value = "")]
     root_id: String,
     /// The GraphQL service; may be given several times.
-    #[arg(long, value_name = "HOST:PORT", required = true)]
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        required_unless_present = "region",
+        conflicts_with = "region"
+    )]
     upstream: Vec<Address>,
+    #[command(flatten)]
+    region: region::RegionArgs,
+    /// Path of the GraphQL service that says 200 while it is healthy; by default
+    /// hosts are judged by what they answer.
+    #[arg(long, value_name = "PATH", value_parser = path)]
+    health_path: Option<String>,
     /// Public keys of an issuer of access tokens, a JWK set: a file to embed, or
     /// the issuer's `jwks_uri`, which Envoy then follows. One for each --issuer,
     /// in their order.
@@ -131,6 +146,7 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
         bail!("this flavour is not in this release; `--flavour envoy` is");
     }
     let mut options = StaticOptions::new(args.listen, args.admin, Upstream::plain(args.upstream));
+    options.backpressure.health_check = args.health_path.map(HealthCheck::new);
     match &args.snapshot {
         Some(path) => {
             let bytes = files::read(path)?;
@@ -144,10 +160,15 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
                     directory.cluster
                 );
             }
-            options.metadata_key.clone_from(&head.identity.metadata_key);
+            ensure!(
+                !is_limited_as_a_fleet(head),
+                "the snapshot limits what a tenant may ask of all proxies together, which a \
+                 control plane counts: take the snapshot from it, with --control-plane, or leave \
+                 out the `fleet` limits"
+            );
+            suit(&mut options, head);
+            args.region.apply(&mut options, head.residency.as_ref())?;
             options.text_store = text_store(&snapshot, args.text_store)?;
-            let buffer = &mut options.buffers.per_connection_bytes;
-            *buffer = (*buffer).max(head.limits.max_body_bytes);
             let mut guard = Guard::new(args.module, bytes);
             guard.root_id = args.root_id;
             options.guards.push(guard);
@@ -157,6 +178,19 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
                 bail!("the control plane publishes for all guards: leave out --root-id");
             }
             options.text_store = args.text_store.map(StoreArg::into_store);
+            let head = args.control_plane.head()?;
+            if let Some(head) = &head {
+                suit(&mut options, head);
+                let limits = is_limited_as_a_fleet(head).then(GlobalLimits::default);
+                options.global_limits = limits;
+            }
+            let residency = head.as_ref().and_then(|head| head.residency.as_ref());
+            ensure!(
+                head.is_some() || !args.region.is_given(),
+                "--region says where the proxy is, and the configuration which hosts are there: \
+                 give it with --config guard.toml"
+            );
+            args.region.apply(&mut options, residency)?;
             args.control_plane.apply(&mut options, args.module)?;
         }
     }
@@ -167,6 +201,24 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
     let text = serde_json::to_string_pretty(&render(&options))? + "\n";
     files::write(&args.output, text.as_bytes())?;
     Ok(Outcome::Clean)
+}
+
+/// Sets Envoy up as the guard of the head needs it.
+fn suit(options: &mut StaticOptions, head: &Head) {
+    options.metadata_key.clone_from(&head.identity.metadata_key);
+    let buffer = &mut options.buffers.per_connection_bytes;
+    *buffer = (*buffer).max(head.limits.max_body_bytes);
+}
+
+fn is_limited_as_a_fleet(head: &Head) -> bool {
+    head.rate_limit
+        .as_ref()
+        .is_some_and(|limits| limits.is_global())
+}
+
+fn path(text: &str) -> Result<String, &'static str> {
+    let is_path = text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic());
+    is_path.then(|| text.to_owned()).ok_or("write /PATH")
 }
 
 /// Each issuer with its keys.

@@ -1,3 +1,9 @@
+use std::collections::BTreeMap;
+
+use ig_contract::Snapshot;
+use ig_contract::snapshot::{Head, SnapshotSource};
+use serde_json::{Value, json};
+
 use crate::{COMPILE, Work};
 
 const RENDER: &str = "envoy render --snapshot guard.igsnap --module /guard/ig_guard.wasm \
@@ -23,6 +29,7 @@ fn a_static_bootstrap() {
         [
             "envoy.filters.http.jwt_authn",
             "ig.guard",
+            "envoy.filters.http.admission_control",
             "envoy.filters.http.router"
         ]
     );
@@ -139,4 +146,120 @@ fn a_directory_comes_with_its_control_plane() {
     work.ig(&COMPILE.replace("guard.toml", "directory.toml"))
         .ok();
     work.ig(RENDER).exits(2).says("with --control-plane");
+}
+
+/// The compiled snapshot with more in its head.
+fn with_head(work: &Work, name: &str, edit: Value) {
+    let bytes = std::fs::read(work.file("guard.igsnap")).unwrap();
+    let snapshot = Snapshot::decode(bytes).unwrap();
+    let mut head = serde_json::to_value(snapshot.head()).unwrap();
+    let members = head.as_object_mut().unwrap();
+    members.extend(edit.as_object().unwrap().clone());
+    let head: Head = serde_json::from_value(head).unwrap();
+    let source = SnapshotSource {
+        head,
+        program: Vec::new(),
+        documents: BTreeMap::new(),
+        aliases: BTreeMap::new(),
+    };
+    std::fs::write(work.file(name), source.encode().unwrap()).unwrap();
+}
+
+/// `regions.igsnap`, with three regions.
+pub(crate) fn with_regions(work: &Work) {
+    let regions = json!({
+        "eu": {"primary": ["10.0.0.1:4000"], "replicas": ["10.0.0.2:4000"]},
+        "us": {"primary": ["10.1.0.1:4000"], "gateways": ["us.example:443"]},
+        "ap": {"replicas": ["10.2.0.2:4000"]},
+    });
+    let residency = json!({"residency": {"foreign": "forward", "regions": regions}});
+    with_head(work, "regions.igsnap", residency);
+}
+
+#[test]
+fn a_region_has_its_own_hosts() {
+    let work = Work::new();
+    work.compile();
+    work.ig("token keys").ok();
+    with_regions(&work);
+    let upstream = RENDER.replace("guard.igsnap", "regions.igsnap");
+    work.ig(&upstream).exits(2).says("there is ap, eu, us");
+    let render = upstream.replace("--upstream 127.0.0.1:4000", "--region eu");
+    work.ig(&render)
+        .exits(2)
+        .says("give --gateway-ca and --gateway-name");
+    let secured = format!("{render} --gateway-ca /ca.pem --gateway-name gateway.example");
+    let value = work.ig(&secured).ok().json();
+    assert_eq!(value.pointer("/node/locality/region").unwrap(), "eu");
+    let text = value.to_string();
+    for (host, is_there) in [
+        ("10.0.0.1", true),
+        ("10.0.0.2", true),
+        ("us.example", true),
+        ("10.1.0.1", false),
+        ("10.2.0.2", false),
+    ] {
+        assert_eq!(text.contains(&format!("\"{host}\"")), is_there, "{host}");
+    }
+    let checked = work.ig(&format!("{secured} --health-path /health")).ok();
+    checked.says("\"health_checks\"");
+    for (from, to, said) in [
+        ("--region eu", "--region mars", "there is ap, eu, us"),
+        ("--region eu", "--region ap", "has no primary"),
+        (
+            "--region eu",
+            "--region eu --upstream a:1",
+            "cannot be used with",
+        ),
+        ("regions.igsnap", "guard.igsnap", "has no residency"),
+        ("--gateway-name gateway.example", "", "--gateway-name"),
+    ] {
+        work.ig(&secured.replace(from, to)).exits(2).says(said);
+    }
+}
+
+#[test]
+fn limits_of_the_fleet_need_a_control_plane() {
+    let work = Work::new();
+    work.compile();
+    work.ig("token keys").ok();
+    let fleet = json!([{"cost": 1000, "seconds": 60, "burst": 100}]);
+    let limits = json!({"rateLimit": {"classes": {"query": {"fleet": fleet}}}});
+    with_head(&work, "limits.igsnap", limits);
+    work.ig(&RENDER.replace("guard.igsnap", "limits.igsnap"))
+        .exits(2)
+        .says("with --control-plane");
+}
+
+#[test]
+fn a_configuration_says_what_its_snapshots_need() {
+    let work = Work::new();
+    work.ig("token keys").ok();
+    let config = work.read("guard.toml");
+    let larger = "\n[limits]\nmax-body-bytes = 2000000\n";
+    work.write("larger.toml", &(config + larger));
+    let render = RENDER.replace(
+        "--snapshot guard.igsnap",
+        "--control-plane 127.0.0.1:18000 --graph demo",
+    );
+    let listener = |arguments: &str| {
+        let value = work.ig(arguments).ok().json();
+        value
+            .pointer("/static_resources/listeners/0/per_connection_buffer_limit_bytes")
+            .cloned()
+            .unwrap()
+    };
+    assert_eq!(listener(&render), 1024 * 1024);
+    assert_eq!(
+        listener(&format!("{render} --config larger.toml")),
+        2_000_000
+    );
+    let region = render.replace("--upstream 127.0.0.1:4000", "--region eu");
+    work.ig(&region).exits(2).says("--config guard.toml");
+    work.ig(&format!("{region} --config guard.toml"))
+        .exits(2)
+        .says("has no residency");
+    work.ig(&format!("{RENDER} --config guard.toml"))
+        .exits(2)
+        .says("--control-plane");
 }

@@ -113,6 +113,7 @@ fn every_example_of_every_help_runs() {
     }
     work.ig("policy bundle policies -o bundle.tar.gz").ok();
     work.compile();
+    crate::envoy::with_regions(&work);
     work.write("ig_guard.wasm", "");
     for name in ["before.igsnap", "after.igsnap"] {
         std::fs::copy(work.file("guard.igsnap"), work.file(name)).unwrap();

@@ -19,6 +19,7 @@ mod gateway;
 mod identity;
 mod modes;
 mod rate_limit;
+mod regions;
 mod reload;
 mod residency;
 mod skip;

@@ -3,6 +3,7 @@
 use ig_contract::Mode;
 use ig_contract::snapshot::{Foreign, Region, Residency};
 use ig_e2e::{Fixture, TokenClaims, demo};
+use ig_envoy::{Address, LocalRegion};
 use serde_json::json;
 
 use crate::gateway::{ALLOWED, Gateway, Outcome, denied, request_with_token};
@@ -29,9 +30,13 @@ async fn fixture(upstreams: &str) -> Fixture {
 }
 
 async fn gateway(fixture: Fixture) -> Gateway {
-    Gateway::start(fixture, |bootstrap| {
-        bootstrap["node"] =
-            json!({"id": "edge", "cluster": "ig", "locality": {"region": "eu-west-1"}});
+    let residency = fixture.head.residency.clone().unwrap();
+    let upstream = Address::new("127.0.0.1", fixture.recorder.address.port());
+    Gateway::with_options(fixture, move |options| {
+        let mut region = LocalRegion::of(&residency, "eu-west-1").unwrap();
+        // Whatever the snapshot says of it.
+        region.primary = vec![upstream.clone()];
+        options.region = Some(region);
     })
     .await
 }
