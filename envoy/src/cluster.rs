@@ -55,6 +55,11 @@ impl<'a> Group<'a> {
         }
     }
 
+    /// Its hosts.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = &'a Address> + use<'a> {
+        self.addresses.iter()
+    }
+
     fn to_envoy(&self, priority: usize) -> Value {
         let mut group = json!({"lb_endpoints": hosts(self.addresses)});
         if priority > 0 {

@@ -33,7 +33,11 @@ pub(crate) fn clusters(options: &StaticOptions) -> Vec<Value> {
         let name = gateway(name);
         let tls = region.gateway_tls.as_ref();
         let mut gateway = cluster(&name, &gateways, tls, options, HttpVersion::Http1);
-        protect(&mut gateway, options);
+        protect(&mut gateway, &gateways, options);
+        // Its 503 is another region's, whichever gateway says it.
+        if let Some(ejection) = gateway.get_mut("outlier_detection") {
+            ejection["enforcing_consecutive_gateway_failure"] = json!(0);
+        }
         clusters.push(gateway);
     }
     clusters
@@ -48,14 +52,14 @@ fn service(name: &str, groups: &[Group<'_>], options: &StaticOptions) -> Value {
     let upstream = &options.upstream;
     let tls = upstream.endpoints.tls.as_ref();
     let mut cluster = cluster(name, groups, tls, options, upstream.http_version);
-    protect(&mut cluster, options);
+    protect(&mut cluster, groups, options);
     if let Some(check) = &options.backpressure.health_check {
         cluster["health_checks"] = json!([health_check(check, upstream.http_version)]);
     }
     cluster
 }
 
-fn protect(cluster: &mut Value, options: &StaticOptions) {
+fn protect(cluster: &mut Value, groups: &[Group<'_>], options: &StaticOptions) {
     let upstream = &options.upstream;
     let retries = &options.backpressure.retries;
     let threshold = |priority: &str, max: u32| {
@@ -75,7 +79,12 @@ fn protect(cluster: &mut Value, options: &StaticOptions) {
         threshold("DEFAULT", upstream.max_requests),
         threshold("HIGH", upstream.max_requests_high),
     ]});
-    cluster["outlier_detection"] = outlier_detection(&options.backpressure.outliers);
+    // To leave out the only host would be to fail after it is back.
+    let hosts: Vec<_> = groups.iter().flat_map(Group::addresses).collect();
+    if !matches!(*hosts, [only] if only.is_ip()) {
+        let outliers = &options.backpressure.outliers;
+        cluster["outlier_detection"] = outlier_detection(outliers);
+    }
     // Where few hosts are healthy, Envoy would send to those that are not, and
     // reads would never leave dead replicas.
     cluster["common_lb_config"] = json!({"healthy_panic_threshold": {"value": 0}});

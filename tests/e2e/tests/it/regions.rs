@@ -159,7 +159,7 @@ async fn disturb(upstreams: Vec<Arc<Mutex<RegionalUpstream>>>, is_over: Arc<Atom
             upstream.start().unwrap();
         }
         drop(upstream);
-        tokio::time::sleep(Duration::from_millis(20 + numbers.below(200))).await;
+        tokio::time::sleep(Duration::from_millis(100 + numbers.below(400))).await;
     }
     for upstream in &upstreams {
         let mut upstream = upstream.lock().await;
@@ -302,7 +302,7 @@ async fn no_answer_comes_from_another_region_and_no_replica_writes() {
         }
         assert!(host.is_primary || seen.writes == 0, "{host:?} wrote");
     }
-    assert!(served > total / 2, "{served} of {total}");
+    assert!(served > total / 4, "{served} of {total}");
     let breaches = world.breaches().await;
     assert!(!breaches.contains("breaches: 1"), "{breaches}");
 }
