@@ -82,9 +82,10 @@ impl Default for OutlierDetection {
     fn default() -> Self {
         Self {
             consecutive_failures: 5,
-            interval: Duration::from_secs(2),
-            base_ejection: Duration::from_secs(5),
-            max_ejection: Duration::from_secs(60),
+            // Short, since all of a region's hosts may be left out at once.
+            interval: Duration::from_secs(1),
+            base_ejection: Duration::from_secs(1),
+            max_ejection: Duration::from_secs(5),
             max_ejection_percent: 100,
         }
     }
