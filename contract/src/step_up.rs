@@ -18,6 +18,15 @@ pub const MAX_OTP_LIFE_SECONDS: u64 = 60;
 pub const MAX_TOKEN_BYTES: usize = 4096;
 /// Most actions that one proof may be given for.
 pub const MAX_ACTIONS: usize = 16;
+/// Longest name of an action that a proof may be given for, in bytes.
+pub const MAX_ACTION_BYTES: usize = 128;
+
+/// Whether a proof can be given for an action of this name: it has to fit into a
+/// token, and into a challenge, where spaces part names.
+pub fn is_provable(action: &str) -> bool {
+    let is_visible = action.bytes().all(|byte| byte.is_ascii_graphic());
+    (1..=MAX_ACTION_BYTES).contains(&action.len()) && is_visible
+}
 
 /// How strong the proof was (OpenID EAP ACR Values 1.0).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, Serialize, Deserialize)]

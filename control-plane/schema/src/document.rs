@@ -1,10 +1,13 @@
+use std::collections::BTreeSet;
+
 use apollo_compiler::ExecutableDocument;
 use apollo_compiler::ast::OperationType;
 use apollo_compiler::executable;
 use ig_contract::snapshot::{Operation, OperationKind};
+use ig_contract::step_up::{MAX_ACTIONS, is_provable};
 
 use crate::cost::Cost;
-use crate::fault::{Budget, Fault};
+use crate::fault::{Budget, Fault, FaultKind};
 use crate::index::Index;
 use crate::reason::{self, Reason};
 use crate::selection::Walk;
@@ -100,7 +103,7 @@ fn compile_one(
     let mut walk = Walk::new(document, index, operation);
     walk.run(operation, budget)?;
     let growth = Cost::new(document, index, operation).run(budget)?;
-    Ok(Operation {
+    let compiled = Operation {
         name: operation.name.as_deref().unwrap_or_default().to_owned(),
         kind: kind(operation.operation_type),
         actions: walk.actions.into_iter().collect(),
@@ -117,7 +120,27 @@ fn compile_one(
         facts: walk.facts.finish(),
         resources: walk.resources.into_iter().collect(),
         clients: Vec::new(),
-    })
+    };
+    check_provable(&compiled)?;
+    Ok(compiled)
+}
+
+/// What needs a proof of presence must be something that one can be given for:
+/// else nobody could ever run it, and it would not be said why.
+fn check_provable(operation: &Operation) -> Result<(), FaultKind> {
+    if !operation.needs_step_up() {
+        return Ok(());
+    }
+    let names: BTreeSet<_> = operation.actions.iter().map(|one| &one.name).collect();
+    if names.len() > MAX_ACTIONS {
+        return Err(FaultKind::ManyActions { count: names.len() });
+    }
+    match names.into_iter().find(|name| !is_provable(name)) {
+        Some(action) => Err(FaultKind::UnprovableAction {
+            action: action.clone(),
+        }),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn kind(ty: OperationType) -> OperationKind {

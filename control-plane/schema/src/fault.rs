@@ -2,6 +2,8 @@
 
 use apollo_compiler::parser::{SourceMap, SourceSpan};
 
+use ig_contract::step_up::{MAX_ACTION_BYTES, MAX_ACTIONS};
+
 use crate::{Limits, Reason};
 
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +32,16 @@ pub(crate) enum FaultKind {
     },
     #[error("`{field}` takes exactly one of `{arguments}`, to bound its size")]
     SlicingArguments { field: String, arguments: String },
+    #[error(
+        "the operation needs a proof of presence, and none can be given for the action `{action}`: \
+         name it by `@authz(action:)` in up to {MAX_ACTION_BYTES} visible ASCII characters"
+    )]
+    UnprovableAction { action: String },
+    #[error(
+        "the operation needs a proof of presence for {count} actions, and {MAX_ACTIONS} is the most \
+         that one is given for: split it"
+    )]
+    ManyActions { count: usize },
 }
 
 #[derive(Debug)]

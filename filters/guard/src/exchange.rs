@@ -230,6 +230,11 @@ impl Exchange {
             .and_then(|text| String::from_utf8(text).ok());
         self.texts.insert(hash, Some(text.unwrap_or_default()));
         let all_here = self.texts.values().all(Option::is_some);
+        // As with the body: the store decides how long it takes.
+        #[cfg(feature = "policy")]
+        if all_here && let Some(step) = self.find_actor() {
+            return Some(step);
+        }
         all_here.then(|| self.judge())
     }
 

@@ -19,6 +19,8 @@ use crate::Directory;
 #[cfg(feature = "policy")]
 use crate::identity::Identities;
 use crate::operations::Operations;
+#[cfg(feature = "policy")]
+use crate::presence::UsedTokens;
 
 /// Which guards an instance runs. Two instances of a chain may share the work.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,6 +58,8 @@ pub struct Guard {
     #[cfg(feature = "policy")]
     pub(crate) step_up: Option<StepUp>,
     #[cfg(feature = "policy")]
+    pub(crate) used: UsedTokens,
+    #[cfg(feature = "policy")]
     pub(crate) residency: Option<Residency>,
     #[cfg(feature = "policy")]
     pub(crate) limiter: Option<(Limiter, Rc<dyn Slots>)>,
@@ -90,6 +94,8 @@ impl Guard {
                 Some(settings) => Some(StepUp::new(settings, &head.graph)?),
                 None => None,
             },
+            #[cfg(feature = "policy")]
+            used: UsedTokens::default(),
             #[cfg(feature = "policy")]
             residency: match &head.residency {
                 Some(settings) if guards.policy => Some(Residency::new(settings, None)),

@@ -1,6 +1,9 @@
 //! Proofs of presence: which operations need one, and what is asked of clients
 //! that have none.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,6 +11,7 @@ use ig_contract::step_up::{SpendRequest, Spent};
 use ig_contract::{Deny, DenyCode, Mode, TextHash};
 use ig_persisted_query::{Request, canonical_variables};
 use ig_step_up::{Proof, Question, StepUp};
+use lru::LruCache;
 
 use crate::effect::Step;
 use crate::exchange::{By, Selected};
@@ -52,11 +56,28 @@ const OVER: Deny = Deny::new(
     "step-up-ended",
     "The step-up token ended with your session; get a new one.",
 );
+/// The control plane may have noted the use before the answer was lost.
 const UNAVAILABLE: Deny = Deny::new(
     DenyCode::GuardUnavailable,
     "step-up-unavailable",
-    "It could not be found out whether the step-up token was used; try again later.",
+    "It could not be found out whether the step-up token was used; try again later with a new one.",
 );
+
+/// Ids of tokens that were used, so that whoever sends one again does not reach
+/// the control plane each time. What is not in here any more is asked there.
+pub(crate) struct UsedTokens(RefCell<LruCache<String, ()>>);
+
+/// A worker sees a few of them in the two minutes that a token lives.
+const MAX_USED: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
+
+impl Default for UsedTokens {
+    fn default() -> Self {
+        Self(RefCell::new(LruCache::new(MAX_USED)))
+    }
+}
+
+/// A deny, and the proof that it is about.
+type Refused = (Deny, Option<Proof>);
 
 impl Exchange {
     /// Whether the time has to be said before a decision.
@@ -84,14 +105,17 @@ impl Exchange {
         }
         let resource = || resource(request, selected);
         let proof = match is_batch {
-            true => Err(IN_A_BATCH),
+            true => Err((IN_A_BATCH, None)),
             false => self.find_proof(guard, selected, &resource),
         };
-        proof.map(Some).map_err(|deny| {
+        proof.map(Some).map_err(|(deny, proof)| {
             let challenge = (deny.code == DenyCode::StepUpRequired)
                 .then(|| challenge(guard, selected, resource()));
-            let ruling = Ruling::deny(By::StepUp, deny, Some(selected.clone()));
-            Box::new(ruling.with_challenge(challenge))
+            Box::new(Ruling {
+                challenge,
+                proof,
+                ..Ruling::deny(By::StepUp, deny, Some(selected.clone()))
+            })
         })
     }
 
@@ -100,26 +124,34 @@ impl Exchange {
         guard: &Guard,
         selected: &Selected,
         resource: &dyn Fn() -> String,
-    ) -> Result<Proof, Deny> {
-        let step_up = guard.step_up.as_ref().ok_or(StepUp::NONE)?;
-        let actor = &self.asker.actor()?.actor;
-        let proof = step_up.check(Question {
+    ) -> Result<Proof, Refused> {
+        let alone = |deny| (deny, None);
+        let step_up = guard.step_up.as_ref().ok_or(alone(StepUp::NONE))?;
+        let actor = &self.asker.actor().map_err(alone)?.actor;
+        let question = Question {
             token: self.head.step_up(),
             issuer: &actor.issuer,
             subject: &actor.subject,
             tenant: &actor.tenant,
             from: self.asker.step_up_from(),
             actions: &selected.operation.actions,
+            is_cross_tenant: selected.operation.cross_tenant,
             resource,
             now: self.now.map(|now| now.as_secs()),
             is_asked: self.may_spend(guard),
-        })?;
-        match self.spending {
-            _ if !proof.is_single_use => Ok(proof),
-            Spending::NotAsked | Spending::Answered(Spent::First) => Ok(proof),
-            Spending::Answered(Spent::Again) => Err(USED),
-            Spending::Answered(Spent::Over) => Err(OVER),
-            Spending::Unanswered => Err(UNAVAILABLE),
+        };
+        let proof = step_up.check(question).map_err(alone)?;
+        let refusal = match self.spending {
+            _ if !proof.is_single_use => None,
+            Spending::NotAsked if guard.used.0.borrow().contains(&proof.claims.jti) => Some(USED),
+            Spending::NotAsked | Spending::Answered(Spent::First) => None,
+            Spending::Answered(Spent::Again) => Some(USED),
+            Spending::Answered(Spent::Over) => Some(OVER),
+            Spending::Unanswered => Some(UNAVAILABLE),
+        };
+        match refusal {
+            Some(deny) => Err((deny, Some(proof))),
+            None => Ok(proof),
         }
     }
 
@@ -136,6 +168,8 @@ impl Exchange {
         }
         let mut proofs = rulings.iter().filter_map(|ruling| ruling.proof.as_ref());
         let proof = proofs.find(|proof| proof.is_single_use)?;
+        // Whatever is answered, or not: it may be used from now on.
+        guard.used.0.borrow_mut().put(proof.claims.jti.clone(), ());
         Some(SpendRequest {
             graph: guard.snapshot().head().graph.clone(),
             tenant: proof.claims.tid.clone(),
@@ -158,10 +192,11 @@ fn challenge(guard: &Guard, selected: &Selected, resource: String) -> Challenge 
         |one| one.max_age_seconds,
     );
     let actions = selected.operation.actions.iter();
+    let names: BTreeSet<_> = actions.map(|action| action.name.clone()).collect();
     Challenge {
         acr: acr.as_str(),
         max_age,
-        actions: actions.map(|action| action.name.clone()).collect(),
+        actions: names.into_iter().collect(),
         resource,
     }
 }

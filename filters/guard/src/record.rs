@@ -55,11 +55,6 @@ impl Ruling {
         }
     }
 
-    #[cfg(feature = "policy")]
-    pub(crate) fn with_challenge(self, challenge: Option<Challenge>) -> Self {
-        Self { challenge, ..self }
-    }
-
     pub(crate) fn allow_listed(selected: Selected) -> Self {
         let granted = Granted {
             rule: "allow-listed".into(),

@@ -37,6 +37,8 @@ pub struct Question<'a> {
     pub from: u64,
     /// What is to be done.
     pub actions: &'a [Action],
+    /// Whether it reaches into other tenants, whatever its actions are called.
+    pub is_cross_tenant: bool,
     /// Hash of what exactly; made only where a token names one.
     pub resource: &'a dyn Fn() -> String,
     /// Seconds since the epoch; `None` where the time is not known.
@@ -54,6 +56,9 @@ pub struct Proof {
     /// Whether it counts once only: then it has to be asked whether it was used.
     pub is_single_use: bool,
 }
+
+/// Begins the actions that reach into other tenants.
+const CROSS_TENANT: &str = "crossTenant:";
 
 /// Most tokens remembered; a worker sees a few in the two minutes of a life.
 const MAX_VERIFIED: usize = 1024;
@@ -167,14 +172,17 @@ impl StepUp {
             return Err(RESOURCE);
         }
         Ok(Proof {
-            is_single_use: is_emergency || self.is_single_use(question.actions),
+            is_single_use: is_emergency || self.is_single_use(&question),
             claims,
         })
     }
 
-    fn is_single_use(&self, actions: &[Action]) -> bool {
-        let mut actions = actions.iter();
-        actions.any(|action| self.settings.is_single_use(&action.name))
+    fn is_single_use(&self, question: &Question<'_>) -> bool {
+        let names = question.actions.iter().map(|action| &*action.name);
+        // Its class counts as an action's, whoever named the action.
+        let class = question.is_cross_tenant.then_some(CROSS_TENANT);
+        let mut names = names.chain(class);
+        names.any(|name| self.settings.is_single_use(name))
     }
 
     /// Verifies a token once. What was verified is remembered until it is over.

@@ -95,6 +95,7 @@ fn asked(
         tenant: "alpha",
         from: NOW - 10,
         actions: &actions(names),
+        is_cross_tenant: false,
         resource: &|| "r".to_owned(),
         now: Some(now),
     })
@@ -240,6 +241,7 @@ fn time_goes_on_for_remembered_tokens_too() {
         tenant: "alpha",
         from: 0,
         actions: &actions(&["case:close"]),
+        is_cross_tenant: false,
         resource: &|| "r".to_owned(),
         now: None,
     });

@@ -270,3 +270,42 @@ fn resources() {
         assert_eq!(operation(&schema, text).resources, expected, "{text}");
     }
 }
+
+/// Nobody could ever give a proof for it.
+#[test]
+fn what_needs_a_proof_can_be_proved() {
+    let long = "x".repeat(129);
+    let many: String = (0..17)
+        .map(|number| format!("f{number}: String @authz(action: \"export:{number}\")\n"))
+        .collect();
+    let sdl = format!(
+        r#"type Query {{
+            spaced: String @authz(action: "export:all cases")
+            foreign: String @authz(action: "export:fälle", stepUp: true)
+            long: String @authz(action: "{long}", stepUp: true)
+            harmless: String @authz(action: "read all")
+            fine: String @authz(action: "export:cases")
+            {many}
+        }}"#
+    );
+    let schema = schema(&sdl);
+    for (text, expected) in [
+        ("{ spaced }", "`export:all cases`"),
+        ("{ foreign }", "`export:fälle`"),
+        ("{ long }", long.as_str()),
+        ("{ fine spaced }", "`export:all cases`"),
+    ] {
+        let found = super::errors(&schema, text);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains(expected), "{found:?}");
+        assert!(found[0].contains("@authz(action:)"), "{found:?}");
+    }
+    let all = |count: usize| {
+        let fields: Vec<_> = (0..count).map(|number| format!("f{number}")).collect();
+        format!("{{ {} }}", fields.join(" "))
+    };
+    assert!(super::errors(&schema, &all(17))[0].contains("17 actions"));
+    for text in ["{ harmless }", "{ fine }", &all(16)] {
+        operation(&schema, text);
+    }
+}

@@ -135,6 +135,7 @@ fn check_own(
         tenant: &person.tenant,
         from,
         actions: &actions,
+        is_cross_tenant: false,
         resource: &String::new,
         now: Some(seconds()),
         // One-time passwords are for graphs: they change no factor of anybody.

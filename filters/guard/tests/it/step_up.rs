@@ -134,6 +134,7 @@ fn a_token_is_used_before_the_request_goes_on() {
         (Some(Spent::Over), (401, "step-up-ended")),
         (None, (503, "step-up-unavailable")),
     ] {
+        let guard = proving();
         let step = spending(&guard, &sent).on_spent(spent);
         let Step::Reply(reply) = step else {
             panic!("{step:?}");
@@ -143,7 +144,29 @@ fn a_token_is_used_before_the_request_goes_on() {
             header(&reply, "www-authenticate").is_some(),
             expected.0 == 401
         );
+        // Which token it was is in the record also of a deny.
+        assert!(
+            reply.records.contains(r#""stepUp":"j1""#),
+            "{}",
+            reply.records
+        );
+        // Whoever sends it again does not reach the control plane.
+        let reply = sent.denied(&guard);
+        assert_eq!(&*rule(&reply), "step-up-used");
+        assert!(
+            reply.records.contains(r#""stepUp":"j1""#),
+            "{}",
+            reply.records
+        );
     }
+}
+
+#[test]
+fn what_reaches_other_tenants_uses_its_token_whatever_it_is_called() {
+    let guard = proving();
+    let token = token(json!({"actions": ["query:me"]}));
+    let sent = Sent::post(by_id(EVERYWHERE, "")).with(headers::STEP_UP, &token);
+    spending(&guard, &sent);
 }
 
 #[test]

@@ -40,6 +40,7 @@ fn ask(token: &str) -> Option<Proof> {
         tenant: "t",
         from: FROM,
         actions: &actions,
+        is_cross_tenant: false,
         resource: &|| "r".to_owned(),
         now: Some(NOW),
         is_asked: false,
