@@ -12,6 +12,9 @@ use crate::{DenyCode, Revision};
 /// request, comma-separated, so that an access log writes it between brackets.
 pub const FILTER_STATE_KEY: &str = "ig.decision";
 
+/// Rule of an answer that came from another region than the request was for.
+pub const BREACH_RULE: &str = "region-breach";
+
 /// Whether a guard answers for itself or only says what it would do.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash, Serialize, Deserialize)]

@@ -86,6 +86,7 @@ pub fn run_test(args: &TestArgs) -> Result<ExitCode> {
         }
         if runs(&args.tiers, Tier::Unit) || runs(&args.tiers, Tier::E2e) {
             extras.push(setup::Extra::Postgres);
+            extras.push(setup::Extra::Redis);
         }
     }
     test(&mut steps, &args.tiers, extras)?;
@@ -205,6 +206,7 @@ pub fn run_ci(_: &CiArgs) -> Result<ExitCode> {
         setup::Extra::Interop,
         setup::Extra::Browser,
         setup::Extra::Postgres,
+        setup::Extra::Redis,
         setup::Extra::Contract,
         setup::Extra::Scim,
         setup::Extra::Deny,

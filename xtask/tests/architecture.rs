@@ -14,11 +14,13 @@ use serde_json::Value;
 use xtask::tools::root;
 
 /// Which crates of the workspace a crate may need, tests and builds aside.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("ig-contract", &[]),
     ("ig-persisted-query", &["ig-contract"]),
     ("ig-policy", &["ig-contract"]),
     ("ig-step-up", &["ig-contract"]),
+    ("ig-residency", &["ig-contract"]),
+    ("ig-rate-limit", &["ig-contract"]),
     (
         "ig-guard",
         &[
@@ -26,6 +28,8 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "ig-persisted-query",
             "ig-policy",
             "ig-step-up",
+            "ig-residency",
+            "ig-rate-limit",
         ],
     ),
     ("ig-guard-wasm", &["ig-contract", "ig-guard"]),
@@ -43,6 +47,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "ig-snapshot",
             "ig-scim",
             "ig-step-up",
+            "ig-rate-limit",
         ],
     ),
     ("ig-envoy", &["ig-contract"]),
@@ -102,9 +107,16 @@ fn unsafe_code_is_in_the_wasm_edge_only() {
         let inherits = manifest.contains("[lints]\nworkspace = true");
         assert_eq!(inherits, name != "ig-guard-wasm", "{name}");
     }
-    let wasm = root().join("filters/wasm/src");
-    for entry in std::fs::read_dir(wasm).unwrap() {
-        let path = entry.unwrap().path();
+    let mut folders = vec![root().join("filters/wasm/src")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        let (inner, here): (Vec<_>, Vec<_>) = paths.partition(|path| path.is_dir());
+        folders.extend(inner);
+        files.extend(here);
+    }
+    for path in files {
         let text = std::fs::read_to_string(&path).unwrap();
         let is_host = path.ends_with("host.rs");
         assert!(is_host || !text.contains("unsafe {"), "{}", path.display());

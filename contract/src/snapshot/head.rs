@@ -161,11 +161,15 @@ pub struct Tenant {
     /// What it and each of its subjects may ask for, in percent of the limits of
     /// a class; 100 where it is not said.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 10_000))]
     pub rate_percent: Option<u32>,
     /// Whose circuit breakers count for its requests.
     #[serde(skip_serializing_if = "Priority::is_default")]
     pub priority: Priority,
 }
+
+/// Most percent of a limit that somebody has.
+pub const MAX_RATE_PERCENT: u32 = 10_000;
 
 /// A class of tenants: each has its own circuit breakers at every upstream, so
 /// that what one uses up the other still has.

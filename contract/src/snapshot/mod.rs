@@ -17,8 +17,8 @@ use sha2::{Digest, Sha256};
 pub use cost::{AskedSize, CostTerm, ListSize};
 pub use encode::{DocumentSource, SnapshotSource, TooLarge};
 pub use head::{
-    Directory, Head, Identity, Limits, Link, LinkAttribute, Modes, Priority, StepUp, Tenant,
-    TextStore, VerificationKey,
+    Directory, Head, Identity, Limits, Link, LinkAttribute, MAX_RATE_PERCENT, Modes, Priority,
+    StepUp, Tenant, TextStore, VerificationKey,
 };
 pub use layout::FORMAT_VERSION;
 use layout::{ALIAS_BYTES, DOCUMENT_BYTES, Sections, TEXT_IS_REMOTE, Table, u32_at};

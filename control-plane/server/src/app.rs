@@ -11,6 +11,7 @@ use crate::decisions::Queue;
 use crate::directory::Directory;
 use crate::metrics::Metrics;
 use crate::proxies::Proxies;
+use crate::rate_limit::Fleet;
 use crate::scim::Turns;
 use crate::snapshots::Publications;
 use crate::store::{Secret, Store};
@@ -22,6 +23,8 @@ pub(crate) struct App {
     /// What proxies are to run, by graph.
     pub(crate) published: Arc<Publications>,
     pub(crate) proxies: Arc<Proxies>,
+    /// Limits that all proxies share.
+    pub(crate) fleet: Arc<Fleet>,
     /// Whether the server is about to end: streams have no end of their own.
     pub(crate) closing: Arc<watch::Sender<bool>>,
     /// Issuer whose tokens are taken beside our own.

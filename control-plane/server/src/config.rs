@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::auth::{OidcConfig, system_authorities};
+use crate::rate_limit::{RateLimitConfig, RedisUrl};
 
 /// Version of the file's format.
 const VERSION: u32 = 1;
@@ -27,6 +28,8 @@ pub struct Overrides {
     pub database: Option<String>,
     /// The guard's module, as proxies find it.
     pub module: Option<PathBuf>,
+    /// URL of the Redis that the fleet's limits are kept in.
+    pub redis: Option<String>,
 }
 
 /// The file.
@@ -48,6 +51,7 @@ struct Raw {
     oidc: Option<OidcConfig>,
     decisions: Decisions,
     webauthn: WebauthnConfig,
+    rate_limit: RateLimitConfig,
 }
 
 /// The site that passkeys are of. Changing its id makes all of them useless.
@@ -152,6 +156,8 @@ pub struct Config {
     pub failed_logins_per_minute: u32,
     /// The site that passkeys are of.
     pub webauthn: WebauthnConfig,
+    /// Where the fleet's buckets are.
+    pub rate_limit: RateLimitConfig,
 }
 
 /// Everything that is wrong with a configuration.
@@ -177,6 +183,7 @@ impl Config {
             login_ca: system_authorities(),
             failed_logins_per_minute: FAILED_LOGINS,
             webauthn: WebauthnConfig::default(),
+            rate_limit: RateLimitConfig::default(),
         }
     }
 
@@ -239,6 +246,10 @@ impl Config {
             login_ca: raw.login_ca.unwrap_or_else(system_authorities),
             failed_logins_per_minute: raw.failed_logins_per_minute.unwrap_or(FAILED_LOGINS),
             webauthn: raw.webauthn,
+            rate_limit: RateLimitConfig {
+                redis: over.redis.map(RedisUrl::from).or(raw.rate_limit.redis),
+                ..raw.rate_limit
+            },
         }
     }
 
@@ -257,6 +268,7 @@ impl Config {
             problems.push("public-url: must begin with `https://` or `http://`".into());
         }
         problems.extend(self.webauthn.problems());
+        problems.extend(self.rate_limit.problems());
         problems.extend(self.oidc.iter().flat_map(OidcConfig::problems));
         let listeners = [
             ("listen", self.listen, &self.tls),
@@ -359,6 +371,32 @@ mod tests {
             isuer.iter().any(|one| one.contains("missing field")),
             "{isuer:?}"
         );
+    }
+
+    #[test]
+    fn redis_is_a_url_that_is_not_shown() {
+        let redis = |url: &str| format!("version = 1\n[rate-limit]\nredis = \"{url}\"\n");
+        let config = Config::parse(
+            &redis("redis://:secret@h/1"),
+            true,
+            Overrides {
+                redis: Some("rediss://:other@h".into()),
+                ..Overrides::default()
+            },
+        );
+        let config = config.unwrap();
+        let url = config.rate_limit.redis.as_ref().unwrap();
+        assert_eq!(url.as_str(), "rediss://:other@h");
+        let shown = format!("{config:?}");
+        assert!(
+            !shown.contains("secret") && !shown.contains("other"),
+            "{shown}"
+        );
+        let wrong = problems(&redis("http://:secret@h"));
+        assert!(wrong[0].starts_with("rate-limit.redis: "), "{wrong:?}");
+        assert!(!wrong[0].contains("secret"));
+        let never = problems("version = 1\n[rate-limit]\nredis-timeout-ms = 0\n");
+        assert!(never[0].starts_with("rate-limit.redis-timeout-ms: "));
     }
 
     /// The example of the documentation is valid, files of its machine aside.

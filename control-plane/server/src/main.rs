@@ -38,6 +38,9 @@ struct Args {
     /// The guard's module, as Envoy finds it [default: /etc/envoy/ig_guard.wasm]
     #[arg(long, value_name = "FILE", env = "IG_MODULE")]
     module: Option<PathBuf>,
+    /// Redis that replicas keep the fleet's limits in: redis://… [default: each its own]
+    #[arg(long, value_name = "URL", env = "IG_REDIS", hide_env_values = true)]
+    redis: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -62,6 +65,7 @@ fn run(args: Args) -> Result<()> {
         grpc_listen: args.grpc_listen,
         database: args.database,
         module: args.module,
+        redis: args.redis,
     };
     let config = Config::load(args.config.as_deref(), overrides)?;
     if args.check_config {

@@ -7,7 +7,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::header;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use ig_contract::decision::DecisionRecord;
+use ig_contract::decision::{BREACH_RULE, DecisionRecord};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::auth::{Principal, Role};
 use crate::decisions;
 use crate::error::ApiError;
+use crate::rate_limit::RateLimitMetrics;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 pub(crate) struct RequestLabels {
@@ -37,6 +38,11 @@ pub(crate) struct DecisionLabels {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub(crate) struct GraphLabel {
+    pub(crate) graph: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct ScimLabels {
     method: String,
     route: String,
@@ -50,6 +56,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     decisions: Family<DecisionLabels, Counter>,
+    breaches: Family<GraphLabel, Counter>,
     pub(crate) decisions_lost: Counter,
     pub(crate) decisions_unreadable: Counter,
     pub(crate) publications: Counter,
@@ -59,6 +66,7 @@ pub(crate) struct Metrics {
     pub(crate) break_glass_uses: Counter,
     pub(crate) break_glass_failures: Counter,
     scim: Family<ScimLabels, Histogram>,
+    pub(crate) rate_limit: RateLimitMetrics,
 }
 
 impl Metrics {
@@ -67,6 +75,7 @@ impl Metrics {
         let this = Self {
             requests: Family::default(),
             decisions: Family::default(),
+            breaches: Family::default(),
             decisions_lost: Counter::default(),
             decisions_unreadable: Counter::default(),
             publications: Counter::default(),
@@ -76,6 +85,7 @@ impl Metrics {
             break_glass_uses: Counter::default(),
             break_glass_failures: Counter::default(),
             scim: Family::new_with_constructor(|| Histogram::new(SCIM_BUCKETS)),
+            rate_limit: RateLimitMetrics::register(&mut registry),
             registry: Registry::default(),
         };
         registry.register("api_requests", "Requests to the API", this.requests.clone());
@@ -83,6 +93,11 @@ impl Metrics {
             "decisions",
             "Decisions of guards, from access logs",
             this.decisions.clone(),
+        );
+        registry.register(
+            "residency_breaches",
+            "Answers that came from another region than the request was for",
+            this.breaches.clone(),
         );
         registry.register(
             "decisions_lost",
@@ -141,6 +156,11 @@ impl Metrics {
                 .unwrap_or_default(),
         };
         self.decisions.get_or_create(&labels).inc();
+        if decision.rule == BREACH_RULE {
+            let DecisionLabels { graph, .. } = labels;
+            tracing::error!(graph, decision = %decision.decision_id, "ALERT: an answer from another region");
+            self.breaches.get_or_create(&GraphLabel { graph }).inc();
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use envoy_types::pb::envoy::service::extension::v3::extension_config_discovery_s
 use sqlx::postgres::PgListener;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::server::TcpIncoming;
 
 use crate::app::App;
 use crate::auth::{Failures, Logins, Oidc};
@@ -18,6 +18,7 @@ use crate::decisions::{AccessLog, Writer};
 use crate::directory::{self, Directory};
 use crate::metrics::Metrics;
 use crate::proxies::{self, Proxies};
+use crate::rate_limit::{self, Fleet, RateLimits};
 use crate::snapshots::{Publications, Rekeying};
 use crate::store::Store;
 use crate::tls::{Peer, TlsListener};
@@ -42,6 +43,9 @@ pub enum CannotServe {
     /// The site of passkeys is none.
     #[error("the site that passkeys are of is not valid")]
     Webauthn(#[source] webauthn_rs::prelude::WebauthnError),
+    /// The address of Redis is none.
+    #[error("the fleet's limits cannot be kept in Redis")]
+    Redis(#[source] redis::RedisError),
     /// An address is taken, or not ours.
     #[error("cannot listen on {0}")]
     Listen(SocketAddr, #[source] std::io::Error),
@@ -105,6 +109,7 @@ impl Server {
             .follow(&store)
             .await
             .map_err(CannotServe::Published)?;
+        let fleet = Fleet::new(&config.rate_limit, &published).map_err(CannotServe::Redis)?;
         let directory = Directory::new(&store)
             .await
             .map_err(CannotServe::Directory)?;
@@ -130,6 +135,7 @@ impl Server {
                 store,
                 published: Arc::new(published),
                 proxies: Arc::new(Proxies::new()),
+                fleet: Arc::new(fleet),
                 closing: Arc::new(watch::Sender::new(false)),
                 oidc: config.oidc.clone().map(Oidc::new).map(Arc::new),
                 failures: Arc::new(Failures::new(config.failed_logins_per_minute)),
@@ -183,6 +189,7 @@ impl Server {
         let follower = tokio::spawn(follow(self.app.clone()));
         let teller = tokio::spawn(tell(self.app.clone()));
         let rekeyer = tokio::spawn(rekey(self.app.clone()));
+        let limiter = tokio::spawn(rate_limit::run(self.app.clone()));
         let writer = tokio::spawn(self.writer.run());
         let http = serve_http(self.http, self.config.tls, self.app.clone());
         let grpc = serve_grpc(self.grpc, self.config.grpc_tls, self.app);
@@ -199,6 +206,7 @@ impl Server {
         follower.abort();
         teller.abort();
         rekeyer.abort();
+        limiter.abort();
         // Its queue ends with the last handle of the application.
         let _ = tokio::time::timeout(GRACE, writer).await;
         store.close().await;
@@ -245,16 +253,17 @@ async fn serve_grpc(
     let services = tonic::service::Routes::new(ExtensionConfigDiscoveryServiceServer::new(
         Ecds::new(app.clone()),
     ))
-    .add_service(AccessLogServiceServer::new(AccessLog::new(app.clone())));
+    .add_service(AccessLogServiceServer::new(AccessLog::new(app.clone())))
+    .add_service(RateLimits::service(app.clone()));
     let routes = services.into_axum_router().merge(directory::routes(app));
     let router = tonic::transport::Server::builder()
-        .tcp_nodelay(true)
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER))
         .add_routes(routes.into());
     let served = match tls {
         None => {
-            let incoming = TcpListenerStream::new(listener);
+            // Proxies wait 50 ms for limits, and a delayed acknowledgement takes 40.
+            let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
             router.serve_with_incoming_shutdown(incoming, until).await
         }
         Some(files) => {

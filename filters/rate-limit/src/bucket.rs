@@ -42,14 +42,24 @@ impl Bucket {
     }
 }
 
-/// What becomes of a bucket that something is taken from.
-pub(crate) enum Fill {
-    /// It has enough, and will be full again then.
-    FullAt(u64),
-    /// It will have enough after so many nanoseconds; this much is left.
-    In { wait: u64, left: u32 },
-    /// It never has enough.
-    Never,
+/// What is taken from a bucket by one rate, as times in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Draw {
+    pub(crate) rate: Rate,
+    /// In percent.
+    pub(crate) share: u64,
+    /// In which the rate fills the bucket.
+    pub(crate) deep: u64,
+    /// In which what is taken comes back.
+    pub(crate) taken: u64,
+}
+
+/// A bucket that has not enough.
+pub(crate) struct Short {
+    /// Nanoseconds until it has.
+    pub(crate) wait: u64,
+    /// What it has.
+    pub(crate) left: u32,
 }
 
 const SECOND: u64 = 1_000_000_000;
@@ -60,32 +70,48 @@ fn time(rate: Rate, share: u64, cost: u32) -> u128 {
     whole.div_ceil((u128::from(rate.cost) * u128::from(share)).max(1))
 }
 
-/// Takes `cost` from a bucket of somebody with `share` percent of a rate. With
-/// half of the rate the bucket holds half as much.
-pub(crate) fn spend(full_at: u64, rate: Rate, share: u64, cost: u32, now: u64) -> Fill {
-    let deep = u64::try_from(time(rate, 100, rate.burst)).unwrap_or(u64::MAX);
-    let Ok(taken) = u64::try_from(time(rate, share, cost)) else {
-        return Fill::Never;
-    };
-    if taken > deep {
-        return Fill::Never;
+impl Draw {
+    /// `cost`, taken by somebody with `share` percent of a rate; none where the
+    /// bucket never has so much. With half of the rate it holds half as much.
+    pub(crate) fn new(rate: Rate, share: u64, cost: u32) -> Option<Self> {
+        let deep = u64::try_from(time(rate, 100, rate.burst)).unwrap_or(u64::MAX);
+        let taken = u64::try_from(time(rate, share, cost)).ok()?;
+        let draw = Self {
+            rate,
+            share,
+            deep,
+            taken,
+        };
+        (taken <= deep).then_some(draw)
     }
-    let empty_until = match full_at.saturating_sub(now) {
-        // A bucket can be no emptier than empty. Where it seems so, a worker has
-        // looked at the clock a little earlier than another;
-        time if time <= deep.saturating_mul(2).saturating_add(SECOND) => time.min(deep),
-        // or the clock was set back, or the limit made smaller: it begins anew.
-        _ => 0,
-    };
-    let after = empty_until.saturating_add(taken);
-    if after <= deep {
-        return Fill::FullAt(now.saturating_add(after));
+
+    /// When the bucket will be full again.
+    pub(crate) fn spend(&self, full_at: u64, now: u64) -> Result<u64, Short> {
+        let empty_until = match full_at.saturating_sub(now) {
+            // A bucket can be no emptier than empty. Where it seems so, a worker has
+            // looked at the clock a little earlier than another;
+            time if time <= self.deep.saturating_mul(2).saturating_add(SECOND) => {
+                time.min(self.deep)
+            }
+            // or the clock was set back, or the limit made smaller: it begins anew.
+            _ => 0,
+        };
+        let after = empty_until.saturating_add(self.taken);
+        if after <= self.deep {
+            return Ok(now.saturating_add(after));
+        }
+        Err(self.short(empty_until))
     }
-    let filled = u128::from(deep - empty_until) * u128::from(rate.cost);
-    let left =
-        filled.saturating_mul(share.into()) / (u128::from(rate.seconds) * 100_000_000_000).max(1);
-    Fill::In {
-        wait: after - deep,
-        left: u32::try_from(left).unwrap_or(u32::MAX),
+
+    /// What a bucket lacks that would be full after `empty_until` nanoseconds.
+    pub(crate) fn short(&self, empty_until: u64) -> Short {
+        let after = empty_until.saturating_add(self.taken);
+        let filled = u128::from(self.deep.saturating_sub(empty_until)) * u128::from(self.rate.cost);
+        let filled = filled.saturating_mul(self.share.into());
+        let left = filled / (u128::from(self.rate.seconds) * 100_000_000_000).max(1);
+        Short {
+            wait: after.saturating_sub(self.deep),
+            left: u32::try_from(left).unwrap_or(u32::MAX),
+        }
     }
 }

@@ -5,12 +5,15 @@
 //! since a host may be unable to delete what it was given; what is full again
 //! gives its place to others.
 //!
+//! What all Envoys share ([`FleetCharge`]) is somewhere else, and counted alike.
+//!
 //! Pure: the caller brings the table ([`Slots`]) and the time.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::string_slice))]
 
 mod bucket;
+mod fleet;
 mod refusal;
 mod slots;
 
@@ -19,8 +22,9 @@ use std::hash::Hasher as _;
 use ig_contract::snapshot::{ClassLimits, MAX_RATES, OperationClass, Rate, RateLimit};
 use siphasher::sip::SipHasher13;
 
-use crate::bucket::{Bucket, Fill};
-pub use crate::refusal::{Reason, Refusal, Scope};
+use crate::bucket::{Bucket, Draw};
+pub use crate::fleet::FleetCharge;
+pub use crate::refusal::{FLEET_RULE, Reason, Refusal, Scope};
 use crate::slots::{Place, find};
 pub use crate::slots::{Slots, Unavailable};
 
@@ -206,14 +210,10 @@ impl Limiter {
 impl Charge<'_> {
     fn spend(&self, bucket: &mut Bucket, now: u64) -> Result<(), Refusal> {
         for (rate, full_at) in self.rates.iter().zip(&mut bucket.full_at) {
-            *full_at = match bucket::spend(*full_at, *rate, self.share, self.cost, now) {
-                Fill::FullAt(time) => time,
-                Fill::In { wait, left } => {
-                    let rate = *rate;
-                    return Err(self.refusal(Reason::UsedUp { rate, wait, left }));
-                }
-                Fill::Never => return Err(self.refusal(Reason::TooMuch { rate: *rate })),
-            };
+            let draw = Draw::new(*rate, self.share, self.cost);
+            let draw = draw.ok_or_else(|| self.refusal(Reason::TooMuch { rate: *rate }))?;
+            let spent = draw.spend(*full_at, now);
+            *full_at = spent.map_err(|short| self.refusal(Reason::used_up(*rate, short)))?;
         }
         Ok(())
     }

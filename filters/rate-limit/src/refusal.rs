@@ -3,6 +3,8 @@
 use ig_contract::snapshot::{OperationClass, Rate};
 use ig_contract::{Deny, DenyCode};
 
+use crate::bucket::Short;
+
 /// Whose bucket it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scope {
@@ -10,6 +12,8 @@ pub enum Scope {
     Subject,
     /// The tenant's, for all its subjects.
     Tenant,
+    /// The tenant's, for all its subjects at all Envoys.
+    Fleet,
 }
 
 /// A bucket that cannot give what a request costs.
@@ -48,6 +52,12 @@ pub enum Reason {
     Unavailable,
 }
 
+impl Reason {
+    pub(crate) fn used_up(rate: Rate, Short { wait, left }: Short) -> Self {
+        Self::UsedUp { rate, wait, left }
+    }
+}
+
 const SUBJECT: Deny = Deny::new(
     DenyCode::RateLimited,
     "rate-limit-subject",
@@ -57,6 +67,16 @@ const TENANT: Deny = Deny::new(
     DenyCode::RateLimited,
     "rate-limit-tenant",
     "Your tenant asks for more than it may; try again later.",
+);
+const FLEET: Deny = Deny::new(
+    DenyCode::RateLimited,
+    FLEET_RULE,
+    "Your tenant asks for more than it may; try again later.",
+);
+const FLEET_TOO_MUCH: Deny = Deny::new(
+    DenyCode::RateLimited,
+    FLEET_RULE,
+    "The request costs more than may ever be asked for at once; ask for less.",
 );
 const TOO_MUCH: Deny = Deny::new(
     DenyCode::RateLimited,
@@ -79,12 +99,18 @@ const UNAVAILABLE: Deny = Deny::new(
     "It could not be found out whether you may ask for more; try again later.",
 );
 
+/// Rule of every deny by a limit of the fleet: whoever reads the access log
+/// knows that one refused, but not why.
+pub const FLEET_RULE: &str = "rate-limit-fleet";
+
 impl Refusal {
     /// As a deny.
     pub fn deny(&self) -> Deny {
         match (&self.reason, self.scope) {
             (Reason::UsedUp { .. }, Scope::Subject) => SUBJECT,
             (Reason::UsedUp { .. }, Scope::Tenant) => TENANT,
+            (Reason::UsedUp { .. }, Scope::Fleet) => FLEET,
+            (Reason::TooMuch { .. }, Scope::Fleet) => FLEET_TOO_MUCH,
             (Reason::TooMuch { .. }, _) => TOO_MUCH,
             (Reason::Contended, _) => CONTENDED,
             (Reason::Full, _) => FULL,
@@ -114,6 +140,7 @@ impl Refusal {
         let scope = match self.scope {
             Scope::Subject => "subject",
             Scope::Tenant => "tenant",
+            Scope::Fleet => "fleet",
         };
         let name = format!("\"{scope}-{}\"", self.class.as_str());
         let Rate { cost, seconds, .. } = rate;

@@ -262,6 +262,33 @@ fn what_cannot_be_decided_is_refused() {
     );
 }
 
+/// One that is kept elsewhere gives what one in the table gives.
+#[test]
+fn the_fleets_buckets_are_counted_alike() {
+    let rates = [rate(10, 1, 20), rate(100, 3600, 50)];
+    let (limiter, table) = (limiter(&limits(&rates, &[])), Table::default());
+    let mut bucket = [0; MAX_RATES];
+    for step in 0..200 {
+        let (now, cost) = (START + step * SECOND / 3, 1 + (step % 7) as u32);
+        let charge = FleetCharge::new(OperationClass::Query, &rates, 100, cost).unwrap();
+        let fleets = charge.spend(bucket, now / 1_000);
+        let tables = limiter.spend(&table, A, &queries(cost), now / 1_000 * 1_000);
+        match (fleets, tables) {
+            (Ok(after), Ok(())) => bucket = after,
+            (Err(fleets), Err(tables)) => {
+                assert_eq!(fleets.reason, tables.reason);
+                assert_eq!(fleets.deny().rule, FLEET_RULE);
+                let policy = fleets.headers().unwrap()[0].1.clone();
+                assert!(policy.starts_with("\"fleet-query\";q=1"), "{policy}");
+            }
+            differ => panic!("{step}: {differ:?}"),
+        }
+    }
+    let never = FleetCharge::new(OperationClass::Query, &rates, 100, 21).unwrap_err();
+    assert_eq!(never.deny().rule, FLEET_RULE);
+    assert_eq!(never.retry_after(), None);
+}
+
 #[test]
 fn buckets_that_are_full_make_room() {
     let settings = RateLimit {
@@ -362,8 +389,18 @@ proptest! {
     ) {
         let [cost, seconds, burst, asked] = numbers;
         let rate = rate(cost, seconds, burst);
-        if let bucket::Fill::FullAt(time) = bucket::spend(full_at, rate, share, asked, now) {
+        let draw = Draw::new(rate, share, asked);
+        if let Some(Ok(time)) = draw.map(|draw| draw.spend(full_at, now)) {
             prop_assert!(time >= now);
+        }
+        let percent = u32::try_from(share % 10_001).unwrap();
+        let class = OperationClass::Query;
+        if let Ok(charge) = FleetCharge::new(class, &[rate, rate, rate], percent, asked) {
+            let times = charge.times();
+            prop_assert!(times.as_flattened().iter().all(|time| *time <= 1 << 52));
+            let _ = charge.spend([full_at; MAX_RATES], now);
+            let _ = charge.refusal(0, full_at);
+            prop_assert_eq!(charge.refusal(MAX_RATES, full_at), None);
         }
     }
 }

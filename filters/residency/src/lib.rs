@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
+use ig_contract::decision::BREACH_RULE;
 use ig_contract::snapshot::{Foreign, Residency as Settings};
 use ig_contract::{Deny, DenyCode};
 
@@ -75,7 +76,7 @@ const NO_GATEWAY: Deny = Deny::new(
 /// An answer came from another region than the request was for.
 pub const BREACH: Deny = Deny::new(
     DenyCode::RegionUnavailable,
-    "region-breach",
+    BREACH_RULE,
     "The answer came from a host outside your tenant's region, and was withheld.",
 );
 

@@ -1,4 +1,4 @@
-//! PostgreSQL, from Debian's packages. Tests start their own.
+//! PostgreSQL and Redis, from Debian's packages. Tests start their own.
 
 use std::path::{Path, PathBuf};
 
@@ -7,8 +7,9 @@ use super::item::{Context, Gap, Outcome};
 use crate::tools;
 
 const PACKAGE: &str = "postgresql";
+const REDIS: &str = "redis-server";
 
-/// Its binaries.
+/// PostgreSQL's binaries.
 pub(super) fn postgres(context: &Context) -> Result<Outcome, Gap> {
     if let Some(found) = initdb() {
         return Ok(Outcome::found(found.display().to_string()));
@@ -20,13 +21,7 @@ pub(super) fn postgres(context: &Context) -> Result<Outcome, Gap> {
         ));
     }
     apt::install(context, &[PACKAGE])?;
-    // Debian starts a cluster of its own with the package.
-    if Path::new("/run/systemd/system").is_dir()
-        && let Some(systemctl) = apt::as_root("systemctl")
-        && let Err(error) = systemctl.args(["disable", "--now", PACKAGE]).capture()
-    {
-        eprintln!("  PostgreSQL may now run as a service: {error}");
-    }
+    stop_service(PACKAGE);
     let found = initdb();
     found
         .map(|found| Outcome::installed(found.display().to_string()))
@@ -43,4 +38,30 @@ fn initdb() -> Option<PathBuf> {
         .map(|version| version.path().join("bin/initdb"))
         .find(|initdb| initdb.is_file())
         .or_else(|| tools::find_program("initdb"))
+}
+
+/// Redis' server.
+pub(super) fn redis(context: &Context) -> Result<Outcome, Gap> {
+    let found = || tools::find_program(REDIS).map(|found| found.display().to_string());
+    if let Some(found) = found() {
+        return Ok(Outcome::found(found));
+    }
+    if !context.asked_for(super::Extra::Redis) {
+        return Err(Gap::new("not installed", "cargo xtask setup --with redis"));
+    }
+    apt::install(context, &[REDIS])?;
+    stop_service(REDIS);
+    found()
+        .map(Outcome::installed)
+        .ok_or_else(|| Gap::new("no redis-server", apt::command(&[REDIS])))
+}
+
+/// Debian starts a service of its own with the package.
+fn stop_service(name: &str) {
+    if Path::new("/run/systemd/system").is_dir()
+        && let Some(systemctl) = apt::as_root("systemctl")
+        && let Err(error) = systemctl.args(["disable", "--now", name]).capture()
+    {
+        eprintln!("  {name} may now run as a service: {error}");
+    }
 }

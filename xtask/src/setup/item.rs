@@ -17,6 +17,8 @@ pub enum Extra {
     Browser,
     /// PostgreSQL, on which the control plane's tests run too
     Postgres,
+    /// Redis, in which the fleet's limits are tested too
+    Redis,
     /// schemathesis, for the contract test of the API
     Contract,
     /// scim2-cli, scim-sanity and scim2-server, for the tests of SCIM

@@ -92,6 +92,12 @@ const ITEMS: &[Item] = &[
         run: database::postgres,
     },
     Item {
+        name: "redis",
+        needed_for: "control plane's tests of limits in Redis",
+        need: Need::With(Extra::Redis),
+        run: database::redis,
+    },
+    Item {
         name: "schemathesis",
         needed_for: "contract test of the API",
         need: Need::With(Extra::Contract),

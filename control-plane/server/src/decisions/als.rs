@@ -1,6 +1,8 @@
 //! Envoy's access-log service: decisions arrive in the filter state that the
 //! guard leaves behind.
 
+use std::borrow::Cow;
+
 use envoy_types::pb::envoy::data::accesslog::v3::HttpAccessLogEntry;
 use envoy_types::pb::envoy::service::accesslog::v3::access_log_service_server::AccessLogService;
 use envoy_types::pb::envoy::service::accesslog::v3::stream_access_logs_message::LogEntries;
@@ -8,7 +10,9 @@ use envoy_types::pb::envoy::service::accesslog::v3::{
     StreamAccessLogsMessage, StreamAccessLogsResponse,
 };
 use envoy_types::pb::google::protobuf::{BytesValue, StringValue};
-use ig_contract::decision::{DecisionRecord, FILTER_STATE_KEY};
+use ig_contract::DenyCode;
+use ig_contract::decision::{DecisionRecord, FILTER_STATE_KEY, Mode, Outcome};
+use ig_rate_limit::FLEET_RULE;
 use prost::Message as _;
 use serde_json::value::RawValue;
 use tokio_stream::StreamExt as _;
@@ -85,11 +89,16 @@ impl AccessLog {
         let Some(text) = records(entry) else { return };
         // Between brackets, as access logs in files have them.
         let records: Result<Vec<Box<RawValue>>, _> = serde_json::from_str(&format!("[{text}]"));
+        let is_limited = is_limited(entry);
         for record in records.unwrap_or_else(|_| self.unreadable()) {
             match serde_json::from_str::<DecisionRecord<'_>>(record.get()) {
-                Ok(decision) if record.get().len() <= MAX_RECORD_BYTES => {
+                Ok(mut decision) if record.get().len() <= MAX_RECORD_BYTES => {
+                    let mut text = Cow::Borrowed(record.get());
+                    if is_limited && limit(&mut decision) {
+                        text = serde_json::to_string(&decision).map_or(text, Cow::Owned);
+                    }
                     self.app.metrics.decision(label, &decision);
-                    let entry = Entry::new(now(), node, graph, &decision, record.get());
+                    let entry = Entry::new(now(), node, graph, &decision, &text);
                     self.app.decisions.push(entry);
                 }
                 _ => drop(self.unreadable::<()>()),
@@ -101,6 +110,26 @@ impl AccessLog {
         self.app.metrics.decisions_unreadable.inc();
         Vec::new()
     }
+}
+
+/// Whether a limit of the fleet refused the request, after the guard.
+fn is_limited(entry: &HttpAccessLogEntry) -> bool {
+    let flags = entry.common_properties.as_ref();
+    let flags = flags.and_then(|common| common.response_flags.as_ref());
+    flags.is_some_and(|flags| flags.rate_limited)
+}
+
+/// Turns what the guard let go on into what became of it. Answers whether it did.
+fn limit(decision: &mut DecisionRecord<'_>) -> bool {
+    if decision.outcome == Outcome::Deny {
+        return false;
+    }
+    decision.outcome = Outcome::Deny;
+    decision.code = Some(DenyCode::RateLimited);
+    decision.rule = FLEET_RULE.into();
+    // In shadow it would have passed.
+    decision.mode = Mode::Enforce;
+    true
 }
 
 /// What the guard left in the filter state: bytes or a string, by how Envoy's

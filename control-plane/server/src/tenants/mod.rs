@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use ig_contract::snapshot::Tenant;
+use ig_contract::snapshot::{MAX_RATE_PERCENT, Tenant};
 use sqlx::{Any, AnyConnection, Transaction};
 
 use crate::app::{App, is_name};
@@ -40,6 +40,11 @@ pub(crate) async fn put(
         return Err(ApiError::invalid("the tenant's name is not valid"));
     }
     check_links(&tenant)?;
+    let percent = tenant.rate_percent.unwrap_or(100);
+    if !(1..=MAX_RATE_PERCENT).contains(&percent) {
+        let message = format!("ratePercent: {percent} is not between 1 and {MAX_RATE_PERCENT}");
+        return Err(ApiError::invalid(message));
+    }
     let after = serde_json::to_string(&tenant).map_err(ApiError::invalid)?;
     let mut transaction = app.store.begin().await?;
     app.store.lock(&mut transaction, "tenants").await?;

@@ -1,6 +1,8 @@
 //! What a configuration has to hold.
 
-use ig_contract::snapshot::{Directory, Head, Identity, Limits, StepUp, Tenant, TextStore};
+use ig_contract::snapshot::{
+    Directory, Head, Identity, Limits, MAX_RATE_PERCENT, StepUp, Tenant, TextStore,
+};
 
 use super::{CONFIG_VERSION, rate_limit, residency};
 use crate::Problems;
@@ -90,12 +92,7 @@ fn tenant(id: &str, tenant: &Tenant, problems: &mut Problems) {
         problems.check(is_name(region), format!("{path}.region"), NAME);
     }
     let percent = tenant.rate_percent.unwrap_or(100);
-    problems.range(
-        format!("{path}.rate-percent"),
-        percent,
-        1,
-        rate_limit::MAX_PERCENT,
-    );
+    problems.range(format!("{path}.rate-percent"), percent, 1, MAX_RATE_PERCENT);
     for purpose in &tenant.purposes {
         let message = format!("`{purpose}` is not a purpose: {PURPOSE}");
         problems.check(is_purpose(purpose), format!("{path}.purposes"), message);

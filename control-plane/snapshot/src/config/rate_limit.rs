@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ig_contract::snapshot::{ClassLimits, MAX_RATES, OperationClass, Rate, RateLimit};
+use ig_contract::snapshot::{
+    ClassLimits, MAX_RATE_PERCENT, MAX_RATES, OperationClass, Rate, RateLimit,
+};
 use serde::Deserialize;
 
 use super::check::{NAME, is_visible};
@@ -81,7 +83,7 @@ pub(super) fn check(limits: &RateLimit, problems: &mut Problems) {
     for (client, percent) in &limits.clients {
         let path = format!("rate-limit.clients.{client}");
         problems.check(is_visible(client), &path, NAME);
-        problems.range(path, *percent, 1, MAX_PERCENT);
+        problems.range(path, *percent, 1, MAX_RATE_PERCENT);
     }
     for (class, limits) in &limits.classes {
         let path = format!("rate-limit.classes.{}", class.as_str());
@@ -100,9 +102,6 @@ pub(super) fn check(limits: &RateLimit, problems: &mut Problems) {
         }
     }
 }
-
-/// Most percent of a limit that somebody has.
-pub(super) const MAX_PERCENT: u32 = 10_000;
 
 fn rate(rate: &Rate, path: &str, problems: &mut Problems) {
     // Buckets are counted in nanoseconds.
