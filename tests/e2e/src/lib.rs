@@ -14,6 +14,7 @@ mod load;
 mod postgres;
 mod process;
 mod recorder;
+mod redis;
 mod regional;
 mod scim;
 
@@ -27,5 +28,6 @@ pub use load::{Answers, Connection, LoadRequest, Pace, load};
 pub use postgres::{Postgres, postgres_binaries};
 pub use process::{ControlPlaneProcess, as_from_a_shell};
 pub use recorder::{Recorded, Recorder};
+pub use redis::{Redis, redis_server};
 pub use regional::{Host, RegionalUpstream, Served, signature};
 pub use scim::{Scim, ScimAnswer, encoded};

@@ -21,7 +21,6 @@ mod oidc;
 mod publish;
 mod rate_limit;
 mod rate_limit_decisions;
-mod rate_limit_redis;
 mod scim;
 mod start;
 mod step_up;

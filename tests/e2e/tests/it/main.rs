@@ -15,6 +15,7 @@ mod corpora;
 mod differential;
 mod directory;
 mod docs;
+mod fleet;
 mod gateway;
 mod identity;
 mod modes;

@@ -12,7 +12,7 @@ use crate::gateway::{Gateway, denied};
 use crate::skip;
 
 /// Seconds of a load; `cargo xtask bench --limits` asks for more.
-fn seconds() -> u64 {
+pub(crate) fn seconds() -> u64 {
     let asked = std::env::var("IG_SECONDS").ok();
     asked.and_then(|text| text.parse().ok()).unwrap_or(2)
 }
