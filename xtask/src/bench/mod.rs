@@ -4,6 +4,7 @@ mod arms;
 mod control_plane;
 mod directory;
 mod fleet;
+mod limits;
 mod load;
 mod proofs;
 mod report;
@@ -35,6 +36,7 @@ const GRACE: Duration = Duration::from_secs(3);
     cargo xtask bench --json reports/bench.json\n  \
     cargo xtask bench --control-plane          publishing under load, and many streams\n  \
     cargo xtask bench --step-up                what a proof of presence costs\n  \
+    cargo xtask bench --limits                 regions and limits under load\n  \
     cargo xtask bench --directory              SCIM on a million users, and its way to the edge")]
 pub struct Args {
     /// Turns of each arm
@@ -58,6 +60,9 @@ pub struct Args {
     /// Instead: what a proof of presence costs at the gateway
     #[arg(long, conflicts_with_all = ["control_plane", "directory"])]
     step_up: bool,
+    /// Instead: accuracy of limits, and regions whose hosts come and go
+    #[arg(long, conflicts_with_all = ["control_plane", "directory", "step_up"])]
+    limits: bool,
     /// Another build of the module, as one more arm
     #[arg(long, value_name = "FILE")]
     module: Option<PathBuf>,
@@ -78,7 +83,18 @@ pub struct Args {
 /// When a part is missing or does not start.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let root = tools::root();
-    stack::prepare(&root, vec![setup::Extra::Bench], vec![wasm::Variant::All])?;
+    let extras = match args.limits {
+        true => vec![setup::Extra::Redis],
+        false => vec![setup::Extra::Bench],
+    };
+    stack::prepare(&root, extras, vec![wasm::Variant::All])?;
+    if args.limits {
+        let is_fair = limits::run(&root, args.write, args.json.as_deref())?;
+        return Ok(match is_fair {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        });
+    }
     if args.control_plane {
         let all_held = control_plane::run(&root, args.write, args.json.as_deref())?;
         return Ok(if all_held {

@@ -287,12 +287,12 @@ async fn no_answer_comes_from_another_region_and_no_replica_writes() {
     let kills = chaos.await.unwrap();
     let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
     let (served, unavailable) = (count(&tally.served), count(&tally.unavailable));
-    println!(
-        "{} requests in {:.1} s, {kills} kills: {served} served in their region, {unavailable} \
-         answered 503, 0 from another region, 0 writes on replicas",
-        served + unavailable,
-        elapsed.as_secs_f64(),
-    );
+    let measured = json!({
+        "what": "regions", "requests": served + unavailable, "tenants": TENANTS,
+        "seconds": elapsed.as_secs_f64(), "kills": kills, "served": served,
+        "unavailable": unavailable,
+    });
+    println!("measured {measured}");
     for upstream in &world.upstreams {
         let upstream = upstream.lock().await;
         let (host, seen) = (&upstream.host, upstream.served());
