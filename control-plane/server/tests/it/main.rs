@@ -13,6 +13,7 @@ mod catalogue;
 mod console;
 mod contract;
 mod databases;
+mod decision_logs;
 mod directory;
 mod document;
 mod links;
@@ -20,7 +21,7 @@ mod logins;
 mod oidc;
 mod publish;
 mod rate_limit;
-mod rate_limit_decisions;
+
 mod scim;
 mod start;
 mod step_up;

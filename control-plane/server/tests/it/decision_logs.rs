@@ -1,4 +1,4 @@
-//! Decisions of requests that a limit of the fleet refused.
+//! What becomes of decisions that access logs tell of.
 
 use std::time::{Duration, Instant};
 
@@ -18,10 +18,14 @@ use tonic::transport::Channel;
 use crate::rate_limit::{Bench, DOMAIN};
 
 fn log(outcome: &str, rate_limited: bool) -> HttpAccessLogEntry {
+    entry(outcome, rate_limited, "its-own")
+}
+
+fn entry(outcome: &str, rate_limited: bool, rule: &str) -> HttpAccessLogEntry {
     let record = json!({
         "decisionId": format!("{outcome}-{rate_limited}"), "tenantId": "alpha", "actor": null,
         "purpose": null, "authority": null, "operation": "Case", "document": null,
-        "outcome": outcome, "code": null, "rule": "its-own", "mode": "shadow", "region": null,
+        "outcome": outcome, "code": null, "rule": rule, "mode": "shadow", "region": null,
         "revision": null,
     });
     let record = BytesValue {
@@ -44,24 +48,44 @@ fn log(outcome: &str, rate_limited: bool) -> HttpAccessLogEntry {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_the_fleets_limit_refused_is_a_deny() {
-    let bench = Bench::start(None, "").await;
+async fn tell(bench: &Bench, log_entry: Vec<HttpAccessLogEntry>) {
     let channel = Channel::from_shared(format!("http://{}", bench.control.grpc)).unwrap();
     let mut client = AccessLogServiceClient::new(channel.connect().await.unwrap());
-    let outcomes = ["allow", "shadow-deny", "deny"];
-    let entries = outcomes.map(|outcome| [log(outcome, false), log(outcome, true)]);
     let message = StreamAccessLogsMessage {
         identifier: Some(Identifier {
             node: None,
             log_name: DOMAIN.into(),
         }),
-        log_entries: Some(LogEntries::HttpLogs(HttpAccessLogEntries {
-            log_entry: entries.concat(),
-        })),
+        log_entries: Some(LogEntries::HttpLogs(HttpAccessLogEntries { log_entry })),
     };
     let messages = tokio_stream::iter([message]);
     client.stream_access_logs(messages).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_breach_is_counted() {
+    let bench = Bench::start(None, "").await;
+    let logs = ["region-breach", "allow", "region-breach"];
+    tell(&bench, logs.map(|rule| entry("deny", false, rule)).into()).await;
+    let started = Instant::now();
+    let counted = loop {
+        let (_, text) = bench.control.call("GET", "/metrics", "");
+        let mut lines = text.as_str().unwrap().lines();
+        match lines.find(|line| line.starts_with("ig_residency_breaches_total")) {
+            Some(line) => break line.to_owned(),
+            None => assert!(started.elapsed() < Duration::from_secs(10)),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(counted, r#"ig_residency_breaches_total{graph="demo"} 2"#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_fleets_limit_refused_is_a_deny() {
+    let bench = Bench::start(None, "").await;
+    let outcomes = ["allow", "shadow-deny", "deny"];
+    let entries = outcomes.map(|outcome| [log(outcome, false), log(outcome, true)]);
+    tell(&bench, entries.concat()).await;
     let started = Instant::now();
     let decisions = loop {
         let (_, answer) = bench.control.call("GET", "/decisions", "");
