@@ -36,6 +36,7 @@ pub(crate) enum Command {
 #[command(after_help = "Examples:
   ig tenant put alpha --region eu-west-1 --purpose investigation --purpose audit
   ig tenant put alpha --purpose audit --group-purpose analyst=audit --policy-mode shadow
+  ig tenant put alpha --purpose audit --rate-percent 200 --priority high
   ig tenant put alpha --purpose audit --issuer https://login.example,oid,externalId")]
 pub(crate) struct PutArgs {
     #[command(flatten)]
@@ -63,6 +64,37 @@ pub(crate) struct PutArgs {
     /// Mode of policy for this tenant.
     #[arg(long, value_enum)]
     policy_mode: Option<Mode>,
+    /// Mode of proofs of presence for this tenant.
+    #[arg(long, value_enum)]
+    step_up_mode: Option<Mode>,
+    /// Mode of rate limits for this tenant.
+    #[arg(long, value_enum)]
+    rate_limit_mode: Option<Mode>,
+    /// Mode of regions for this tenant.
+    #[arg(long, value_enum)]
+    residency_mode: Option<Mode>,
+    /// What the tenant and its subjects may ask for, in percent of the limits;
+    /// 100 by default.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    rate_percent: Option<u32>,
+    /// Whose circuit breakers count for its requests.
+    #[arg(long, value_enum)]
+    priority: Option<Priority>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Priority {
+    Default,
+    High,
+}
+
+impl Priority {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::High => "high",
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -188,6 +220,9 @@ fn put(args: &PutArgs) -> Result<Outcome> {
     let modes = [
         ("persistedQuery", args.persisted_query_mode),
         ("policy", args.policy_mode),
+        ("stepUp", args.step_up_mode),
+        ("rateLimit", args.rate_limit_mode),
+        ("residency", args.residency_mode),
     ];
     let modes = modes
         .into_iter()
@@ -196,6 +231,12 @@ fn put(args: &PutArgs) -> Result<Outcome> {
     if !args.issuers.is_empty() {
         let issuers = args.issuers.iter().map(|Issuer(url, link)| (url, link));
         tenant["issuers"] = json!(BTreeMap::from_iter(issuers));
+    }
+    if let Some(percent) = args.rate_percent {
+        tenant["ratePercent"] = json!(percent);
+    }
+    if let Some(priority) = args.priority {
+        tenant["priority"] = json!(priority.as_str());
     }
     if !modes.is_empty() {
         tenant["modes"] = Value::Object(modes);

@@ -3,6 +3,8 @@ use ig_contract::step_up::Acr;
 
 use super::*;
 
+mod traffic;
+
 const LEAST: &str =
     "version = 1\ngraph = \"demo\"\nschema-tag = \"dev\"\nendpoint = \"/graphql\"\n";
 
