@@ -142,7 +142,7 @@ fn idle_buckets_vanish() {
     let script = Script::new(SCRIPT);
     let taken = call(&script, &charges).invoke(&mut client.get_connection().unwrap());
     assert_eq!(verdict(&charges, taken.unwrap()), Some(Ok(())));
-    let left = server.say("PTTL 0");
+    let left = server.say("PTTL 0").unwrap();
     let left: u64 = left.strip_prefix(':').unwrap().parse().unwrap();
     assert!((9_000..=10_001).contains(&left), "{left}");
 }
