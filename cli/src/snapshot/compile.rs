@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail};
-use ig_snapshot::{Bundle, Compiled, Config, Input, Problems, RemoteText, Texts, compile};
+use ig_snapshot::{Bundle, Compiled, Config, Input, Problems, RemoteText, Texts, compile, remarks};
 use serde_json::json;
 
 use crate::catalogue::{Imported, Sources, report_rejects};
@@ -144,6 +144,10 @@ fn write_texts(folder: &Path, texts: &[RemoteText]) -> Result<()> {
 fn report(args: &Args, compiled: &Compiled, rejects: usize, duplicates: usize) -> Result<()> {
     let snapshot = &compiled.snapshot;
     let (documents, operations) = (snapshot.document_count(), snapshot.operation_count());
+    let remarks = remarks(snapshot.head());
+    for remark in &remarks {
+        eprintln!("{}: {remark}", args.config.display());
+    }
     if args.json {
         return output::json(&json!({
             "output": args.output,
@@ -155,6 +159,7 @@ fn report(args: &Args, compiled: &Compiled, rejects: usize, duplicates: usize) -
             "remoteTexts": compiled.remote_texts.len(),
             "rejected": rejects,
             "duplicates": duplicates,
+            "remarks": remarks,
         }));
     }
     output::line(format!(

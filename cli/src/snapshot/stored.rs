@@ -112,6 +112,9 @@ fn told(answer: &Value, as_json: bool) -> Result<Outcome> {
             text(&answer["operations"])
         ))?,
     }
+    for remark in answer["remarks"].as_array().into_iter().flatten() {
+        eprintln!("warning: {}", text(remark));
+    }
     Ok(Outcome::Clean)
 }
 

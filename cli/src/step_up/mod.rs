@@ -76,6 +76,14 @@ fn rotate(args: &RotateArgs) -> Result<Outcome> {
             time(&made["signsFrom"])
         ))?,
     }
+    let pending = made["pending"].as_array().into_iter().flatten();
+    let pending: Vec<_> = pending.map(text).collect();
+    if !pending.is_empty() {
+        eprintln!(
+            "warning: these graphs have the old keys still, and are tried again: {}",
+            pending.join(", ")
+        );
+    }
     Ok(Outcome::Clean)
 }
 

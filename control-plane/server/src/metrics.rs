@@ -60,6 +60,7 @@ pub(crate) struct Metrics {
     pub(crate) decisions_lost: Counter,
     pub(crate) decisions_unreadable: Counter,
     pub(crate) publications: Counter,
+    pub(crate) rekey_failures: Counter,
     pub(crate) streams: Gauge,
     pub(crate) refusals: Counter<u64, AtomicU64>,
     pub(crate) failed_logins: Counter,
@@ -79,6 +80,7 @@ impl Metrics {
             decisions_lost: Counter::default(),
             decisions_unreadable: Counter::default(),
             publications: Counter::default(),
+            rekey_failures: Counter::default(),
             streams: Gauge::default(),
             refusals: Counter::default(),
             failed_logins: Counter::default(),
@@ -113,6 +115,11 @@ impl Metrics {
             "publications",
             "Snapshots published by this replica",
             this.publications.clone(),
+        );
+        registry.register(
+            "step_up_rekey_failures",
+            "Times that what is published could not be given the keys of now",
+            this.rekey_failures.clone(),
         );
         registry.register("xds_streams", "Streams of proxies", this.streams.clone());
         registry.register(

@@ -23,7 +23,7 @@ mod test_run;
 pub use archive::{InvalidArchive, unpack};
 pub use bundle::{Bundle, MANIFEST, Manifest, TEST_SUFFIX};
 pub use compile::{Compiled, Input, NotCompiled, RemoteText, compile};
-pub use config::{CONFIG_VERSION, Config, Texts};
+pub use config::{CONFIG_VERSION, Config, Texts, remarks};
 pub use diff::{Change, Diff, OperationChange, OperationId, diff};
 pub use policy::{InvalidPolicy, compile_policy};
 pub use problem::{Problem, Problems};

@@ -14,7 +14,7 @@ pub(crate) use publish::{
     __path_preview, __path_publish, __path_roll_back, preview, publish, roll_back,
 };
 pub(crate) use published::{Publication, Publications};
-pub(crate) use rekey::{Rekeying, rekey};
+pub(crate) use rekey::{Rekeying, graphs, rekey};
 
 use crate::app::App;
 use crate::auth::{Principal, Role};

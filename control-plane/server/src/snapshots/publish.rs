@@ -27,14 +27,19 @@ pub(crate) struct Published {
     bytes: usize,
     /// Whether proxies get something they did not have.
     changed: bool,
+    /// What in the settings is valid, and hardly what was meant.
+    remarks: Vec<String>,
 }
 
 /// Publications of a graph that are kept, with their snapshots: how far a
 /// roll-back reaches. The audit trail keeps the revisions of all.
 const KEPT: i64 = 100;
 
+/// Those that only have other keys are no step back, and are kept beside.
+const KEPT_REKEYED: i64 = 10;
+
 /// How often a publication is tried again when another one came in between.
-const ATTEMPTS: usize = 4;
+pub(super) const ATTEMPTS: usize = 4;
 
 /// Compile what is stored, and publish it.
 #[utoipa::path(post, path = "/snapshots/{graph}", tag = "snapshots",
@@ -56,8 +61,13 @@ pub(crate) async fn publish(
         let mut transaction = app.store.begin().await?;
         app.store.lock(&mut transaction, &graph).await?;
         let last = last(&mut transaction, &graph).await?;
-        // What was compiled is older than what is published: read it again.
-        if last.as_ref().is_some_and(|last| last.state > state) {
+        // What was compiled is older than what is published, or than the keys: read
+        // it again.
+        let keys = step_up::keys::public(&mut transaction).await?;
+        let told = compiled.snapshot.head().step_up.as_ref();
+        if last.as_ref().is_some_and(|last| last.state > state)
+            || told.is_some_and(|told| told.keys != keys)
+        {
             continue;
         }
         let before = last.map(|last| last.revision);
@@ -79,6 +89,7 @@ pub(crate) async fn publish(
             documents: compiled.snapshot.document_count(),
             bytes: compiled.bytes.len(),
             changed,
+            remarks: ig_snapshot::remarks(compiled.snapshot.head()),
         }));
     }
     Err(ApiError::Conflict(format!(
@@ -94,44 +105,59 @@ pub(crate) async fn publish(
 #[utoipa::path(post, path = "/snapshots/{graph}/{revision}", tag = "snapshots",
     security(("bearer" = ["publisher"])),
     params(("graph" = String, Path), ("revision" = String, Path)),
-    responses((status = 200, body = Published), (status = 404, body = Problem)))]
+    responses(
+        (status = 200, body = Published),
+        (status = 404, body = Problem),
+        (status = 409, description = "Keys change at the same time", body = Problem),
+    ))]
 pub(crate) async fn roll_back(
     State(app): State<App>,
     by: Principal,
     Path((graph, revision)): Path<(String, String)>,
 ) -> Result<Json<Published>, ApiError> {
     by.require(Role::Publisher)?;
-    let mut transaction = app.store.begin().await?;
-    app.store.lock(&mut transaction, &graph).await?;
-    let bytes = rekey::stored(&mut transaction, &graph, &revision).await?;
-    let bytes = bytes.ok_or_else(|| ApiError::NotFound(format!("the snapshot {revision}")))?;
-    // Or keys would come back that have ended, one that was stolen among them.
-    let keys = step_up::keys::public(&mut transaction).await?;
-    let keyed = rekey::keyed(bytes, keys).await?;
-    let revision = keyed.snapshot.revision().to_string();
-    let last = last(&mut transaction, &graph).await?;
-    let before = last.map(|last| last.revision);
-    let changed = before.as_deref() != Some(revision.as_str());
-    let size = keyed.bytes.len();
-    if changed {
-        store(&mut transaction, &graph, &revision, keyed.bytes).await?;
-        let state = audit::last(&mut transaction).await?;
-        let one = One {
-            graph: &graph,
-            revision: &revision,
-            before: before.as_deref(),
-            state,
-        };
-        insert(&app, transaction, &by, "snapshot.roll-back", one).await?;
+    for _ in 0..ATTEMPTS {
+        let mut view = app.store.view().await?;
+        let bytes = rekey::stored(&mut view, &graph, &revision).await?;
+        let keys = step_up::keys::public(&mut view).await?;
+        view.commit().await?;
+        let bytes = bytes.ok_or_else(|| ApiError::NotFound(format!("the snapshot {revision}")))?;
+        // Or keys would come back that have ended, one that was stolen among them.
+        let keyed = rekey::keyed(bytes, keys.clone()).await?;
+        let mut transaction = app.store.begin().await?;
+        app.store.lock(&mut transaction, &graph).await?;
+        if step_up::keys::public(&mut transaction).await? != keys {
+            continue;
+        }
+        let revision = keyed.snapshot.revision().to_string();
+        let last = last(&mut transaction, &graph).await?;
+        let before = last.map(|last| last.revision);
+        let changed = before.as_deref() != Some(revision.as_str());
+        let size = keyed.bytes.len();
+        if changed {
+            store(&mut transaction, &graph, &revision, keyed.bytes).await?;
+            let state = audit::last(&mut transaction).await?;
+            let one = One {
+                graph: &graph,
+                revision: &revision,
+                before: before.as_deref(),
+                state,
+            };
+            insert(&app, transaction, &by, "snapshot.roll-back", one).await?;
+        }
+        return Ok(Json(Published {
+            revision,
+            before,
+            operations: keyed.snapshot.operation_count(),
+            documents: keyed.snapshot.document_count(),
+            bytes: size,
+            changed,
+            remarks: ig_snapshot::remarks(keyed.snapshot.head()),
+        }));
     }
-    Ok(Json(Published {
-        revision,
-        before,
-        operations: keyed.snapshot.operation_count(),
-        documents: keyed.snapshot.document_count(),
-        bytes: size,
-        changed,
-    }))
+    Err(ApiError::Conflict(
+        "keys of step-up tokens change at the same time; roll back again".into(),
+    ))
 }
 
 /// Compile what is stored without publishing it, to see what would change.
@@ -153,6 +179,7 @@ pub(crate) async fn preview(
 
 #[derive(sqlx::FromRow)]
 pub(super) struct Last {
+    pub(super) number: i64,
     pub(super) revision: String,
     state: i64,
 }
@@ -162,7 +189,7 @@ pub(super) async fn last(
     graph: &str,
 ) -> Result<Option<Last>, sqlx::Error> {
     sqlx::query_as(
-        "SELECT revision, state FROM publications WHERE graph = $1 ORDER BY number DESC LIMIT 1",
+        "SELECT number, revision, state FROM publications WHERE graph = $1 ORDER BY number DESC LIMIT 1",
     )
     .bind(graph)
     .fetch_optional(&mut **transaction)
@@ -234,14 +261,28 @@ async fn prune(
     transaction: &mut Transaction<'static, Any>,
     graph: &str,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "DELETE FROM publications WHERE graph = $1 AND number <= (SELECT number FROM publications \
-         WHERE graph = $1 ORDER BY number DESC LIMIT 1 OFFSET $2)",
-    )
-    .bind(graph)
-    .bind(KEPT)
-    .execute(&mut **transaction)
-    .await?;
+    let old = [
+        (
+            "DELETE FROM publications WHERE graph = $1 AND number <= \
+             (SELECT number FROM publications WHERE graph = $1 AND published_by <> $2 \
+             ORDER BY number DESC LIMIT 1 OFFSET $3)",
+            KEPT,
+        ),
+        (
+            "DELETE FROM publications WHERE graph = $1 AND published_by = $2 AND number <= \
+             (SELECT number FROM publications WHERE graph = $1 AND published_by = $2 \
+             ORDER BY number DESC LIMIT 1 OFFSET $3)",
+            KEPT_REKEYED,
+        ),
+    ];
+    for (sql, kept) in old {
+        sqlx::query(sql)
+            .bind(graph)
+            .bind(rekey::BY)
+            .bind(kept)
+            .execute(&mut **transaction)
+            .await?;
+    }
     sqlx::query(
         "DELETE FROM snapshots WHERE graph = $1 AND revision NOT IN \
          (SELECT revision FROM publications WHERE graph = $1)",

@@ -19,6 +19,12 @@ use crate::error::ApiError;
 use crate::extract::Json;
 use crate::store::{Store, now};
 
+/// What changes of keys wait for.
+pub(super) const LOCK: &str = "step-up-keys";
+
+/// How long ends of tokens are kept, in seconds: far longer than a token counts.
+const ENDS_KEPT: i64 = 3600;
+
 /// What a key is made of, in hex; it is wiped where it was.
 type Seed = Zeroizing<String>;
 
@@ -58,15 +64,79 @@ fn thumbprint(x: &str) -> String {
 /// When it can neither be read nor made.
 pub(crate) async fn prepare(store: &Store) -> Result<(), sqlx::Error> {
     let mut transaction = store.begin().await?;
-    store.lock(&mut transaction, "step-up-keys").await?;
+    store.lock(&mut transaction, LOCK).await?;
     let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM step_up_keys")
         .fetch_one(&mut *transaction)
         .await?;
     if count == 0 {
-        let at = now();
-        insert(&mut transaction, at, at).await?;
+        let at = clock(store, &mut transaction).await?;
+        insert(&mut transaction, at, 0).await?;
     }
+    fill(&mut transaction).await?;
     transaction.commit().await
+}
+
+/// Takes away keys that have ended, and ends of tokens that are over anyway. A
+/// key is told while its row is there, so that replicas agree whatever their
+/// clocks say.
+///
+/// # Errors
+/// When it can neither be read nor done.
+pub(crate) async fn settle(store: &Store) -> Result<(), sqlx::Error> {
+    let at = clock(store, &mut *store.pool().acquire().await?).await?;
+    let before = at / 1000 - ENDS_KEPT;
+    let over: i64 = sqlx::query_scalar(
+        "SELECT (SELECT COUNT(*) FROM step_up_keys WHERE ends_at <= $1 OR x IS NULL) \
+         + (SELECT COUNT(*) FROM step_up_ends WHERE tokens_from < $2)",
+    )
+    .bind(at)
+    .bind(before)
+    .fetch_one(store.pool())
+    .await?;
+    if over == 0 {
+        return Ok(());
+    }
+    let mut transaction = store.begin().await?;
+    store.lock(&mut transaction, LOCK).await?;
+    sqlx::query("DELETE FROM step_up_keys WHERE ends_at <= $1")
+        .bind(at)
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query("DELETE FROM step_up_ends WHERE tokens_from < $1")
+        .bind(before)
+        .execute(&mut *transaction)
+        .await?;
+    fill(&mut transaction).await?;
+    transaction.commit().await
+}
+
+/// Milliseconds since the epoch, by the clock that replicas share.
+pub(super) async fn clock(
+    store: &Store,
+    connection: &mut AnyConnection,
+) -> Result<i64, sqlx::Error> {
+    if !store.is_shared() {
+        return Ok(now());
+    }
+    sqlx::query_scalar("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)")
+        .fetch_one(connection)
+        .await
+}
+
+/// Keeps the public halves of keys that a release before made.
+async fn fill(transaction: &mut Transaction<'static, Any>) -> Result<(), sqlx::Error> {
+    let seeds: Vec<String> = sqlx::query_scalar("SELECT seed FROM step_up_keys WHERE x IS NULL")
+        .fetch_all(&mut **transaction)
+        .await?;
+    let signers = seeds.into_iter().map(Seed::new);
+    for signer in signers.filter_map(|seed| Signer::of_seed(&seed)) {
+        sqlx::query("UPDATE step_up_keys SET x = $1 WHERE kid = $2")
+            .bind(x(&signer.pair))
+            .bind(signer.kid)
+            .execute(&mut **transaction)
+            .await?;
+    }
+    Ok(())
 }
 
 /// Makes a key that signs from a time on, and returns its `kid`.
@@ -81,10 +151,11 @@ pub(super) async fn insert(
     let signer = Signer::of_seed(&seed);
     let signer = signer.ok_or_else(|| sqlx::Error::Protocol("no key".into()))?;
     sqlx::query(
-        "INSERT INTO step_up_keys (kid, seed, made_at, signs_from) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO step_up_keys (kid, seed, x, made_at, signs_from) VALUES ($1, $2, $3, $4, $5)",
     )
     .bind(signer.kid.as_str())
     .bind(seed.as_str())
+    .bind(x(&signer.pair))
     .bind(made_at)
     .bind(signs_from)
     .execute(&mut **transaction)
@@ -92,11 +163,12 @@ pub(super) async fn insert(
     Ok(signer.kid)
 }
 
-/// The key that signs now: the last that began to.
+/// The key that signs now: the last that began to. Where none has, as by a clock
+/// that is behind, the first that will.
 pub(super) async fn signer(connection: &mut AnyConnection) -> Result<Signer, sqlx::Error> {
     let seed: String = sqlx::query_scalar(
-        "SELECT seed FROM step_up_keys WHERE signs_from <= $1 AND (ends_at IS NULL OR ends_at > $1) \
-         ORDER BY signs_from DESC, kid LIMIT 1",
+        "SELECT seed FROM step_up_keys ORDER BY \
+         CASE WHEN signs_from <= $1 THEN -signs_from ELSE signs_from END, kid LIMIT 1",
     )
     .bind(now())
     .fetch_one(connection)
@@ -109,20 +181,12 @@ pub(super) async fn signer(connection: &mut AnyConnection) -> Result<Signer, sql
 pub(crate) async fn public(
     connection: &mut AnyConnection,
 ) -> Result<Vec<VerificationKey>, sqlx::Error> {
-    let seeds: Vec<String> = sqlx::query_scalar(
-        "SELECT seed FROM step_up_keys WHERE ends_at IS NULL OR ends_at > $1 ORDER BY made_at, kid",
-    )
-    .bind(now())
-    .fetch_all(connection)
-    .await?;
-    let keys = seeds.into_iter().map(Seed::new);
-    let keys = keys.filter_map(|seed| Signer::of_seed(&seed));
-    Ok(keys
-        .map(|signer| VerificationKey {
-            x: x(&signer.pair),
-            kid: signer.kid,
-        })
-        .collect())
+    let keys: Vec<(String, String)> =
+        sqlx::query_as("SELECT kid, x FROM step_up_keys WHERE x IS NOT NULL ORDER BY made_at, kid")
+            .fetch_all(connection)
+            .await?;
+    let key = |(kid, x)| VerificationKey { kid, x };
+    Ok(keys.into_iter().map(key).collect())
 }
 
 /// What a snapshot says of step-up, as `guard.toml` has it.

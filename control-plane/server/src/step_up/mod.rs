@@ -82,7 +82,8 @@ pub(crate) async fn tokens_from(
         .unwrap_or_default())
 }
 
-/// Takes away what is over since a while.
+/// Takes away what is over since a while; keys have a clock of their own
+/// (`keys::settle`).
 pub(crate) async fn prune(store: &Store) -> Result<(), sqlx::Error> {
     let kept = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
     let before = now() - kept;
@@ -92,10 +93,6 @@ pub(crate) async fn prune(store: &Store) -> Result<(), sqlx::Error> {
         .await?;
     sqlx::query("DELETE FROM step_up_tokens WHERE ends_at < $1")
         .bind(before / 1000)
-        .execute(store.pool())
-        .await?;
-    sqlx::query("DELETE FROM step_up_keys WHERE ends_at < $1")
-        .bind(before)
         .execute(store.pool())
         .await?;
     Ok(())

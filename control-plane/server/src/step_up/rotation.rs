@@ -67,6 +67,17 @@ pub(crate) struct ListedKey {
     state: KeyState,
 }
 
+/// The key that was made.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Rotated {
+    #[serde(flatten)]
+    key: ListedKey,
+    /// Graphs whose proxies could not be given the keys of now: after a forced
+    /// change they take the keys of before. It is tried again until it is done.
+    pending: Vec<String>,
+}
+
 #[derive(FromRow)]
 struct Row {
     kid: String,
@@ -75,13 +86,12 @@ struct Row {
     ends_at: Option<i64>,
 }
 
-/// Keys that have not ended, the last made first.
+/// Keys that are told, the last that signs first.
 async fn all(connection: &mut AnyConnection, at: i64) -> Result<Vec<ListedKey>, sqlx::Error> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT kid, made_at, signs_from, ends_at FROM step_up_keys \
-         WHERE ends_at IS NULL OR ends_at > $1 ORDER BY signs_from DESC, kid",
+         ORDER BY signs_from DESC, kid",
     )
-    .bind(at)
     .fetch_all(connection)
     .await?;
     // In this order the first that has begun to sign is the one that does.
@@ -94,7 +104,7 @@ async fn all(connection: &mut AnyConnection, at: i64) -> Result<Vec<ListedKey>, 
     let listed = |(number, row): (usize, Row)| ListedKey {
         kid: row.kid,
         made_at: row.made_at,
-        signs_from: row.signs_from,
+        signs_from: row.signs_from.max(row.made_at),
         ends_at: row.ends_at,
         state: state(number),
     };
@@ -120,32 +130,36 @@ pub(crate) async fn list(
 #[utoipa::path(post, path = "/step-up/keys", tag = "step-up", security(("bearer" = ["owner"])),
     request_body = Rotation,
     responses(
-        (status = 201, body = ListedKey),
+        (status = 201, body = Rotated),
         (status = 409, description = "A key is about to be changed already", body = Problem),
     ))]
 pub(crate) async fn rotate(
     State(app): State<App>,
     by: Principal,
     Json(rotation): Json<Rotation>,
-) -> Result<(StatusCode, Json<ListedKey>), ApiError> {
+) -> Result<(StatusCode, Json<Rotated>), ApiError> {
     by.require(Role::Owner)?;
     let overlap = check(&rotation)?;
     let mut transaction = app.store.begin().await?;
-    app.store.lock(&mut transaction, "step-up-keys").await?;
-    let at = now();
+    app.store.lock(&mut transaction, keys::LOCK).await?;
+    let at = keys::clock(&app.store, &mut transaction).await?;
     let before = all(&mut transaction, at).await?;
     if !rotation.force {
         check_known(&before)?;
     }
-    let signs_from = at + 1000 * i64::from(overlap);
-    let ends_at = match rotation.force {
-        true => end_all(&mut transaction, at).await?,
-        false => retire(&mut transaction, signs_from + TOLD_ON).await?,
+    // What is forced depends on nobody's clock.
+    let (signs_from, ends_at) = match rotation.force {
+        true => (0, end_all(&mut transaction, at).await?),
+        false => {
+            let signs_from = at + 1000 * i64::from(overlap);
+            let ends_at = retire(&mut transaction, signs_from + TOLD_ON).await?;
+            (signs_from, ends_at)
+        }
     };
     let kid = keys::insert(&mut transaction, at, signs_from).await?;
     let known: Vec<&str> = before.iter().map(|key| key.kid.as_str()).collect();
     let after = serde_json::json!({
-        "kid": kid, "signsFrom": signs_from, "othersEndAt": ends_at, "force": rotation.force,
+        "kid": kid, "signsFrom": signs_from.max(at), "othersEndAt": ends_at, "force": rotation.force,
     });
     let change = Change {
         action: "step-up.rotate",
@@ -154,27 +168,25 @@ pub(crate) async fn rotate(
         after: Some(&after.to_string()),
     };
     audit::record(&mut transaction, &by, change).await?;
+    let graphs = snapshots::graphs(&mut transaction).await?;
     transaction.commit().await?;
     if rotation.force {
         tracing::warn!(kid, by = by.name, "all keys of step-up tokens were ended");
     }
     // The rotation is durable: whatever fails now is done by the next look.
-    if let Err(error) = snapshots::rekey(&app).await {
-        error.log();
-        tracing::error!(%error, "proxies are not told of the new key yet");
-    }
+    let pending = snapshots::rekey(&app, graphs).await;
     let state = match signs_from > at {
         true => KeyState::Next,
         false => KeyState::Current,
     };
-    let made = ListedKey {
+    let key = ListedKey {
         kid,
         made_at: at,
-        signs_from,
+        signs_from: signs_from.max(at),
         ends_at: None,
         state,
     };
-    Ok((StatusCode::CREATED, Json(made)))
+    Ok((StatusCode::CREATED, Json(Rotated { key, pending })))
 }
 
 /// After how many seconds the next key signs.
@@ -215,11 +227,10 @@ async fn retire(
     Ok(ends_at)
 }
 
-/// Ends every key now, and every token that is not used: whoever has a key may
+/// Takes every key away, and ends every token that is not used: whoever has a key may
 /// have made some with the numbers of others.
 async fn end_all(transaction: &mut Transaction<'static, Any>, at: i64) -> Result<i64, sqlx::Error> {
-    sqlx::query("UPDATE step_up_keys SET ends_at = $1 WHERE ends_at IS NULL OR ends_at > $1")
-        .bind(at)
+    sqlx::query("DELETE FROM step_up_keys")
         .execute(&mut **transaction)
         .await?;
     sqlx::query("DELETE FROM step_up_tokens WHERE spent_at IS NULL")

@@ -4,7 +4,7 @@
 use ig_contract::snapshot::{self, Action, VerificationKey};
 use ig_contract::step_up::{LEEWAY_SECONDS, SpendRequest, Spent};
 use ig_step_up::{Question, StepUp};
-use sqlx::{Any, Transaction};
+use sqlx::{Any, AnyConnection, Transaction};
 
 use super::{keys, seconds, tokens_from};
 use crate::app::App;
@@ -14,12 +14,18 @@ use crate::error::ApiError;
 
 /// Answers a proxy.
 pub(crate) async fn answer_spend(app: &App, request: &SpendRequest) -> Result<Spent, ApiError> {
-    let mut transaction = app.store.begin().await?;
     let SpendRequest {
         graph,
         tenant,
         token,
     } = request;
+    // Whoever sends a used token again and again keeps no writer waiting.
+    let mut connection = app.store.pool().acquire().await?;
+    if let Some(spent) = used(&mut connection, graph, tenant, token).await? {
+        return Ok(spent);
+    }
+    drop(connection);
+    let mut transaction = app.store.begin().await?;
     let spent = spend(&mut transaction, graph, tenant, token).await?;
     // A token that may not be used now has not been used.
     if spent == Spent::First {
@@ -69,17 +75,29 @@ async fn spend(
         }
         None => {}
     }
+    let used = used(transaction, audience, tenant, token).await?;
+    Ok(used.unwrap_or(Spent::Over))
+}
+
+/// Why a token cannot be used, as far as its row alone says.
+async fn used(
+    connection: &mut AnyConnection,
+    audience: &str,
+    tenant: &str,
+    token: &str,
+) -> Result<Option<Spent>, sqlx::Error> {
     let spent: Option<Option<i64>> = sqlx::query_scalar(
         "SELECT spent_at FROM step_up_tokens WHERE token = $1 AND graph = $2 AND tenant = $3",
     )
     .bind(token)
     .bind(audience)
     .bind(tenant)
-    .fetch_optional(&mut **transaction)
+    .fetch_optional(connection)
     .await?;
-    Ok(match spent.flatten() {
-        Some(_) => Spent::Again,
-        None => Spent::Over,
+    Ok(match spent {
+        None => Some(Spent::Over),
+        Some(Some(_)) => Some(Spent::Again),
+        Some(None) => None,
     })
 }
 

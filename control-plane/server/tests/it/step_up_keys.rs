@@ -180,6 +180,10 @@ fn a_key_that_is_compromised_ends_at_once() {
         assert_eq!((status, &made["state"]), (201, &json!("current")), "{made}");
         let kid = made["kid"].as_str().unwrap();
         assert_eq!(keys(&bench), [(kid.to_owned(), "current".to_owned())]);
+        // By no clock does another one count, or this one not.
+        let others =
+            "SELECT COUNT(*) FROM step_up_keys WHERE ends_at IS NOT NULL OR signs_from > 0";
+        assert_eq!(bench.count(others), 0);
         assert_eq!(
             (jwks(&bench), kids(&published(&bench))),
             (1, vec![kid.to_owned()])
@@ -310,5 +314,107 @@ fn replicas_rekey_once() {
     for other in others {
         other.stop().unwrap();
     }
+    bench.control.stop().unwrap();
+}
+
+/// A key ends when its row goes, and not before, whatever clocks say; and somebody
+/// signs, though by a clock that is behind nobody has begun to.
+#[test]
+fn no_clock_leaves_nobody_to_sign() {
+    for database in Database::each() {
+        let bench = start(&database);
+        let ada = bench.person("ada");
+        let mut passkey = key(3);
+        ada.add(&mut passkey);
+        bench.sql("UPDATE step_up_keys SET signs_from = 4102444800000");
+        let (token, _) = ada.token(&mut passkey, &json!({"actions": ["passkey:add"]}));
+        assert_eq!(ada.begin_adding(Some(&token)).0, 200);
+        bench.control.stop().unwrap();
+    }
+}
+
+/// Where proxies cannot be told, the answer says so, and they are told later.
+#[test]
+fn what_could_not_be_given_new_keys_is_named_and_tried_again() {
+    for database in Database::each() {
+        let bench = start(&database);
+        let before = kids(&published(&bench));
+        bench.sql("UPDATE snapshots SET graph = 'lost'");
+        let (status, made) = rotate(&bench, json!({"force": true}));
+        assert_eq!(
+            (status, &made["pending"]),
+            (201, &json!(["demo"])),
+            "{made}"
+        );
+        assert_eq!(kids(&published(&bench)), before);
+        let numbers = bench.control.call("GET", "/metrics", "").1.to_string();
+        assert!(numbers.contains("ig_step_up_rekey_failures_total"));
+        assert!(!numbers.contains("ig_step_up_rekey_failures_total 0"));
+        bench.sql("UPDATE snapshots SET graph = 'demo'");
+        let kid = made["kid"].as_str().unwrap();
+        until("proxies are told", || kids(&published(&bench)) == [kid]);
+        let (_, made) = rotate(&bench, json!({"force": true}));
+        assert_eq!(made["pending"], json!([]));
+        bench.control.stop().unwrap();
+    }
+}
+
+/// However often keys change, one may roll back as far as before.
+#[test]
+fn changes_of_keys_push_out_no_publication() {
+    for database in Database::each() {
+        let bench = start(&database);
+        let first = published(&bench);
+        bench.sql(
+            "INSERT INTO publications (graph, revision, state, published_at, published_by) \
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120) \
+             SELECT 'demo', (SELECT revision FROM publications ORDER BY number DESC LIMIT 1), \
+             0, 0, 'system:step-up-keys' FROM n",
+        );
+        assert_eq!(rotate(&bench, json!({"force": true})).0, 201);
+        assert_eq!(bench.count(REKEYED), 10);
+        let back = format!("/snapshots/demo/{}", first.revision());
+        assert_eq!(
+            bench.control.call("GET", "/snapshots/demo?limit=100", "").0,
+            200
+        );
+        let (status, answer) = bench.control.call("POST", &back, "");
+        assert_eq!(status, 200, "{answer}");
+        bench.control.stop().unwrap();
+    }
+}
+
+/// What nothing depends on any more goes; keys of a release before are told.
+#[test]
+fn what_is_over_is_forgotten() {
+    for database in Database::each() {
+        let bench = start(&database);
+        let ada = bench.person("ada");
+        assert_eq!(ada.post("/step-up/end", &json!({}), None).0, 204);
+        bench.sql(
+            "INSERT INTO step_up_ends (tenant, user_id, tokens_from) VALUES ('alpha', 'u', 1)",
+        );
+        bench.sql("UPDATE step_up_keys SET x = NULL");
+        until("the one is forgotten", || {
+            bench.count("SELECT COUNT(*) FROM step_up_ends") == 1
+        });
+        until("the key is told", || jwks(&bench) == 1);
+        bench.control.stop().unwrap();
+    }
+}
+
+/// What is valid and hardly meant is said when it is published.
+#[test]
+fn a_publication_remarks_on_its_settings() {
+    let database = Database::sqlite();
+    let bench = start(&database);
+    assert_eq!(publish(&bench)["remarks"], json!([]));
+    let (_, mut graph) = bench.control.call("GET", "/graphs/demo", "");
+    let settings = graph["settings"].as_str().unwrap();
+    let step_up = "[step-up]\nsingle-use = []\nmax-age-seconds = 600\n";
+    graph["settings"] = json!(format!("{settings}{step_up}"));
+    let (status, said) = bench.control.call("PUT", "/graphs/demo", graph.to_string());
+    assert_eq!(status, 204, "{said}");
+    assert_eq!(publish(&bench)["remarks"].as_array().unwrap().len(), 2);
     bench.control.stop().unwrap();
 }

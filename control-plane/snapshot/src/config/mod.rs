@@ -16,6 +16,7 @@ use self::directory::{RawDirectory, RawLink};
 use self::rate_limit::RawRateLimit;
 use self::residency::RawResidency;
 use self::step_up::RawStepUp;
+pub use self::step_up::remarks;
 use crate::Problems;
 
 /// Version of the file's format.

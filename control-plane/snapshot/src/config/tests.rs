@@ -168,6 +168,18 @@ fn what_step_up_needs() {
         let wrong = format!("{directory}{}", good.replacen(from, to, 1));
         assert_eq!(paths(&wrong), [path], "{wrong}");
     }
+    // What is hardly meant is remarked on, and no more.
+    for (more, count) in [
+        ("", 0),
+        ("max-age-seconds = 120", 0),
+        ("max-age-seconds = 121", 1),
+        ("single-use = []", 1),
+        ("single-use = []\nmax-age-seconds = 3600", 2),
+    ] {
+        let text = format!("{LEAST}\n[tenants.alpha]\n{directory}{good}{more}\n");
+        let head = Config::parse(&text).unwrap().head("r1");
+        assert_eq!(remarks(&head).len(), count, "{more}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod ceremonies;
 mod registration;
+mod spend;
 mod tokens;
 
 use std::time::{SystemTime, UNIX_EPOCH};
