@@ -146,6 +146,8 @@ fn router() -> OpenApiRouter<App> {
             tenants::identity::put_identity,
             tenants::identity::get_identity
         ))
+        .routes(routes!(webauthn::administration::list))
+        .routes(routes!(webauthn::administration::remove))
         .routes(routes!(
             break_glass::declaration::put,
             break_glass::declaration::get,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use webauthn_rs::prelude::Webauthn;
 
 use crate::auth::{Failures, Logins, Oidc};
 use crate::break_glass;
@@ -15,6 +14,7 @@ use crate::rate_limit::Fleet;
 use crate::scim::Turns;
 use crate::snapshots::Publications;
 use crate::store::{Secret, Store};
+use crate::webauthn::Verifier;
 
 /// Shared state; a clone is a handle.
 #[derive(Clone)]
@@ -45,7 +45,7 @@ pub(crate) struct App {
     /// What one-time passwords are kept with.
     pub(crate) break_glass: Arc<break_glass::Keys>,
     /// Verifies what authenticators answer.
-    pub(crate) webauthn: Arc<Webauthn>,
+    pub(crate) webauthn: Arc<Verifier>,
     /// Where the console's pages are: scheme, host and port of each.
     pub(crate) origins: Arc<[String]>,
     /// What the console seals logins with that were begun.

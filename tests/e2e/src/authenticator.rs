@@ -7,6 +7,8 @@ use p256::ecdsa::{DerSignature, SigningKey};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::maker::Maker;
+
 /// Flags of authenticator data.
 pub mod flags {
     /// Somebody touched it.
@@ -41,6 +43,10 @@ pub struct Authenticator {
     pub kind: Option<&'static str>,
     /// Whether the page is inside of another site's.
     pub cross_origin: bool,
+    /// Whose the credential is, as it says.
+    pub user_handle: Option<Vec<u8>>,
+    /// Who vouches for it.
+    pub maker: Option<Maker>,
 }
 
 impl Authenticator {
@@ -61,6 +67,8 @@ impl Authenticator {
             challenge: None,
             kind: None,
             cross_origin: false,
+            user_handle: None,
+            maker: None,
         }
     }
 
@@ -68,21 +76,21 @@ impl Authenticator {
     pub fn create(&mut self, options: &Value) -> Value {
         let client_data = self.client_data(options, "webauthn.create");
         let mut data = self.data(flags::HAS_CREDENTIAL);
-        // AAGUID: none.
-        data.extend([0; 16]);
+        data.extend(self.maker.as_ref().map_or([0; 16], |maker| maker.model));
         data.extend(length(self.credential.len()));
         data.extend(&self.credential);
         data.extend(self.public_key());
         // A map of three: `fmt`, `attStmt`, `authData`.
-        let mut object = vec![0xa3, 0x63];
-        object.extend(b"fmt");
-        object.push(0x64);
-        object.extend(b"none");
-        object.push(0x67);
-        object.extend(b"attStmt");
-        object.extend([0xa0, 0x68]);
-        object.extend(b"authData");
-        object.push(0x59);
+        let mut object = vec![0xa3];
+        match &self.maker {
+            None => object.extend(b"\x63fmt\x64none\x67attStmt\xa0"),
+            Some(maker) => {
+                let mut signed = data.clone();
+                signed.extend(Sha256::digest(&client_data));
+                object.extend(maker.statement(&signed));
+            }
+        }
+        object.extend(b"\x68authData\x59");
         object.extend(length(data.len()));
         object.extend(data);
         self.answer(json!({
@@ -102,7 +110,7 @@ impl Authenticator {
             "clientDataJSON": URL_SAFE_NO_PAD.encode(client_data),
             "authenticatorData": URL_SAFE_NO_PAD.encode(data),
             "signature": URL_SAFE_NO_PAD.encode(signature.as_bytes()),
-            "userHandle": null,
+            "userHandle": self.user_handle.as_ref().map(|handle| URL_SAFE_NO_PAD.encode(handle)),
         }))
     }
 
@@ -148,6 +156,6 @@ impl Authenticator {
     }
 }
 
-fn length(length: usize) -> [u8; 2] {
+pub(crate) fn length(length: usize) -> [u8; 2] {
     u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes()
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use ig_contract::step_up::MAX_ACTIONS;
+use ig_contract::step_up::{MAX_ACTION_BYTES, MAX_ACTIONS, is_provable};
 use serde::{Deserialize, Serialize};
 use sqlx::{AnyConnection, FromRow};
 use utoipa::ToSchema;
@@ -15,7 +15,6 @@ use crate::error::{ApiError, Problem};
 use crate::extract::{Json, Path};
 use crate::store::now;
 use crate::tenants;
-use crate::webauthn::authentication::MAX_ACTION_BYTES;
 
 /// Longest time that one declaration holds, in milliseconds.
 const LONGEST: i64 = 24 * 60 * 60 * 1000;
@@ -128,10 +127,7 @@ fn check(declaration: &Declaration, at: i64) -> Result<(), ApiError> {
     }
     let is_pattern = |action: &String| {
         let name = action.strip_suffix('*').unwrap_or(action);
-        (1..=MAX_ACTION_BYTES).contains(&name.len())
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_graphic() && byte != b'*')
+        is_provable(name) && !name.contains('*')
     };
     let actions = &declaration.actions;
     if !(1..=MAX_ACTIONS).contains(&actions.len()) || !actions.iter().all(is_pattern) {

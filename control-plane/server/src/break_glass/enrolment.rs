@@ -209,7 +209,13 @@ pub(crate) async fn remove(
     }
     recovery::forget(&mut transaction, person).await?;
     // What they were used for does not count any more.
-    step_up::end_with(&app, transaction, &by, person, "otp.remove", None).await?;
+    let change = Change {
+        action: "otp.remove",
+        target: &person.user,
+        before: None,
+        after: None,
+    };
+    step_up::end_with(&app, transaction, &by, &person.tenant, change).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -19,8 +19,8 @@ pub(crate) use refusal::Refusal;
 use crate::app::App;
 use crate::auth::Person;
 use crate::error::ApiError;
+use crate::step_up;
 use crate::store::{Secret, Store, now};
-use crate::tenants;
 
 /// What secrets and codes are kept with.
 pub(crate) struct Keys {
@@ -47,16 +47,14 @@ impl Keys {
 }
 
 /// Begins a change of a user's one-time passwords: one at a time, so that codes
-/// and failures are counted one after the other on all replicas.
+/// and failures are counted one after the other on all replicas. A suspension or
+/// logout comes before all of it, or after.
 async fn begin(app: &App, person: &Person) -> Result<Transaction<'static, Any>, ApiError> {
     let mut transaction = app.store.begin().await?;
-    tenants::keep(&app.store, &mut transaction, &person.tenant).await?;
+    step_up::hold(&app.store, &mut transaction, &person.tenant, &person.user).await?;
     let lock = format!("otp:{}/{}", person.tenant, person.user);
     app.store.lock(&mut transaction, &lock).await?;
-    match tenants::read(&mut transaction, &person.tenant).await? {
-        Some(_) => Ok(transaction),
-        None => Err(ApiError::Unauthenticated),
-    }
+    Ok(transaction)
 }
 
 /// Takes away what is a user's, who is deleted.

@@ -37,6 +37,10 @@ pub(super) async fn logout(
 
 async fn end(app: &App, session: &Session) -> Result<(), ApiError> {
     let mut transaction = app.store.begin().await?;
+    // Before its row is taken away, which a suspension does after the same lock.
+    if let Some(person) = session.person() {
+        step_up::end(&app.store, &mut transaction, &person.tenant, &person.user).await?;
+    }
     session::end(&mut transaction, &session.id).await?;
     let change = Change {
         action: "console.logout",
@@ -45,7 +49,6 @@ async fn end(app: &App, session: &Session) -> Result<(), ApiError> {
         after: None,
     };
     if let Some(person) = session.person() {
-        step_up::end(&mut transaction, &person.tenant, &person.user).await?;
         audit::record(&mut transaction, &session.by, change).await?;
         let users = Whose::Users(vec![person.user.clone()]);
         directory::record(&mut transaction, &person.tenant, &users).await?;

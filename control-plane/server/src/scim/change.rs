@@ -15,6 +15,7 @@ use super::members::{self, Changed, Members, refuse_privileged};
 use super::render::{location, render};
 use super::rows::{self, Stored};
 use crate::app::App;
+use crate::store::Store;
 use crate::{audit, auth, break_glass, console, directory, step_up, tenants, webauthn};
 
 /// Members of a group that is still answered with all of them; a larger one is
@@ -317,7 +318,14 @@ impl<'a> Change<'a> {
             after: is.as_deref(),
         };
         if kind == ResourceType::User {
-            end_proofs(&mut self.transaction, tenant, before, after).await?;
+            end_proofs(
+                &self.app.store,
+                &mut self.transaction,
+                tenant,
+                before,
+                after,
+            )
+            .await?;
         }
         audit::record(&mut self.transaction, &self.caller.by, change).await?;
         let whose = whose(before, after, changed);
@@ -337,6 +345,7 @@ impl<'a> Change<'a> {
 /// Whoever is suspended or deleted has proved nothing from then on, also if the
 /// suspension is taken back at once.
 async fn end_proofs(
+    store: &Store,
     transaction: &mut Transaction<'static, Any>,
     tenant: &str,
     before: Option<&Stored>,
@@ -346,7 +355,7 @@ async fn end_proofs(
         return Ok(());
     };
     if before.is_active && after.is_none_or(|after| !after.is_active) {
-        step_up::end(transaction, tenant, &before.id).await?;
+        step_up::end(store, transaction, tenant, &before.id).await?;
         console::end_all(transaction, tenant, &before.id).await?;
     }
     if after.is_none() {

@@ -17,10 +17,11 @@ pub(crate) use token::{Granted, Proof, make};
 
 use crate::app::App;
 use crate::audit::{self, Change};
-use crate::auth::{Person, Principal, User};
+use crate::auth::{Principal, User};
 use crate::directory::{self, Whose};
 use crate::error::{ApiError, Problem};
 use crate::store::{Store, now};
+use crate::tenants;
 
 /// How long rows of tokens and ceremonies that are over are kept.
 const KEPT: Duration = Duration::from_secs(3600);
@@ -30,13 +31,75 @@ pub(crate) fn seconds() -> u64 {
     u64::try_from(now() / 1000).unwrap_or_default()
 }
 
-/// Ends all step-up tokens of a user: those that were made until now, this
-/// second included, and those of a replica whose clock is ahead of ours.
-pub(crate) async fn end(
+/// Makes whoever changes a user, or ends their tokens, wait until this ends.
+///
+/// It is the lock of the directory's changes, so it comes before rows of passkeys,
+/// ceremonies and tokens: a change of the user takes those after it, too.
+pub(crate) async fn lock(
+    store: &Store,
     transaction: &mut Transaction<'static, Any>,
     tenant: &str,
     user: &str,
 ) -> Result<(), sqlx::Error> {
+    tenants::keep(store, transaction, tenant).await?;
+    let lock = format!("scim:{tenant}:{user}");
+    store.lock(transaction, &lock).await
+}
+
+/// Locks a user who may do something, and returns how often their tokens have
+/// ended: a suspension or logout was before this and is seen, or waits, and ends
+/// what this makes.
+///
+/// # Errors
+/// 401 for who may do nothing by now.
+pub(crate) async fn hold(
+    store: &Store,
+    transaction: &mut Transaction<'static, Any>,
+    tenant: &str,
+    user: &str,
+) -> Result<i64, ApiError> {
+    lock(store, transaction, tenant, user).await?;
+    let active: Option<i64> = sqlx::query_scalar(
+        "SELECT active FROM scim_resources WHERE tenant = $1 AND id = $2 AND kind = 'User' \
+         AND deleted_at IS NULL",
+    )
+    .bind(tenant)
+    .bind(user)
+    .fetch_optional(&mut **transaction)
+    .await?;
+    match active {
+        Some(active) if active != 0 => Ok(ends(transaction, tenant, user).await?),
+        _ => Err(ApiError::Unauthenticated),
+    }
+}
+
+/// How often tokens of a user have ended.
+pub(crate) async fn ends(
+    connection: &mut AnyConnection,
+    tenant: &str,
+    user: &str,
+) -> Result<i64, sqlx::Error> {
+    let number: Option<i64> =
+        sqlx::query_scalar("SELECT number FROM step_up_ends WHERE tenant = $1 AND user_id = $2")
+            .bind(tenant)
+            .bind(user)
+            .fetch_optional(connection)
+            .await?;
+    Ok(number.unwrap_or_default())
+}
+
+/// Ends all step-up tokens of a user: those that were made until now, this
+/// second included, and those of a replica whose clock is ahead of ours.
+///
+/// Its [`lock`] comes before rows that this transaction has changed already, so
+/// callers who change some take it first.
+pub(crate) async fn end(
+    store: &Store,
+    transaction: &mut Transaction<'static, Any>,
+    tenant: &str,
+    user: &str,
+) -> Result<(), sqlx::Error> {
+    lock(store, transaction, tenant, user).await?;
     let last: Option<i64> = sqlx::query_scalar(
         "SELECT MAX(made_at) FROM step_up_tokens WHERE tenant = $1 AND user_id = $2",
     )
@@ -46,10 +109,11 @@ pub(crate) async fn end(
     .await?;
     let from = last.unwrap_or_default().max(now() / 1000) + 1;
     sqlx::query(
-        "INSERT INTO step_up_ends (tenant, user_id, tokens_from) VALUES ($1, $2, $3) \
+        "INSERT INTO step_up_ends (tenant, user_id, tokens_from, number) VALUES ($1, $2, $3, 1) \
          ON CONFLICT (tenant, user_id) DO UPDATE SET tokens_from = CASE \
            WHEN step_up_ends.tokens_from > EXCLUDED.tokens_from \
-           THEN step_up_ends.tokens_from ELSE EXCLUDED.tokens_from END",
+           THEN step_up_ends.tokens_from ELSE EXCLUDED.tokens_from END, \
+         number = step_up_ends.number + 1",
     )
     .bind(tenant)
     .bind(user)
@@ -64,18 +128,25 @@ pub(crate) async fn end(
     Ok(())
 }
 
-/// From when on tokens of a user count, in seconds.
+/// From when on tokens of a user count, in seconds: since they ended last, and
+/// not before the second after the user and its links were made. Tokens name a
+/// subject, which may have been somebody else's before.
 pub(crate) async fn tokens_from(
     connection: &mut AnyConnection,
     tenant: &str,
     user: &str,
 ) -> Result<u64, sqlx::Error> {
     let from: Option<i64> = sqlx::query_scalar(
-        "SELECT tokens_from FROM step_up_ends WHERE tenant = $1 AND user_id = $2",
+        "SELECT MAX(since) FROM ( \
+           SELECT tokens_from AS since FROM step_up_ends WHERE tenant = $1 AND user_id = $2 \
+           UNION ALL SELECT created_at / 1000 + 1 FROM scim_resources \
+             WHERE tenant = $1 AND id = $2 \
+           UNION ALL SELECT linked_at / 1000 + 1 FROM subject_links \
+             WHERE tenant = $1 AND user_id = $2) AS known",
     )
     .bind(tenant)
     .bind(user)
-    .fetch_optional(connection)
+    .fetch_one(connection)
     .await?;
     Ok(from
         .and_then(|from| u64::try_from(from).ok())
@@ -99,25 +170,20 @@ pub(crate) async fn prune(store: &Store) -> Result<(), sqlx::Error> {
 }
 
 /// Ends all step-up tokens of a user with a change of theirs, and commits: guards
-/// remember tokens that count more than once, so they are told.
+/// remember tokens that count more than once, so they are told. The change's
+/// target is the user.
 pub(crate) async fn end_with(
     app: &App,
     mut transaction: Transaction<'static, Any>,
     by: &Principal,
-    person: &Person,
-    action: &'static str,
-    before: Option<&str>,
+    tenant: &str,
+    change: Change<'_>,
 ) -> Result<(), ApiError> {
-    end(&mut transaction, &person.tenant, &person.user).await?;
-    let change = Change {
-        action,
-        target: &person.user,
-        before,
-        after: None,
-    };
+    let user = change.target;
+    end(&app.store, &mut transaction, tenant, user).await?;
+    let users = Whose::Users(vec![user.to_owned()]);
     audit::record(&mut transaction, by, change).await?;
-    let users = Whose::Users(vec![person.user.clone()]);
-    directory::record(&mut transaction, &person.tenant, &users).await?;
+    directory::record(&mut transaction, tenant, &users).await?;
     app.store.notify(&mut transaction).await?;
     transaction.commit().await?;
     directory::tell(app).await;
@@ -133,6 +199,12 @@ pub(crate) async fn end_own(
     User { by, person }: User,
 ) -> Result<StatusCode, ApiError> {
     let transaction = app.store.begin().await?;
-    end_with(&app, transaction, &by, &person, "step-up.end", None).await?;
+    let change = Change {
+        action: "step-up.end",
+        target: &person.user,
+        before: None,
+        after: None,
+    };
+    end_with(&app, transaction, &by, &person.tenant, change).await?;
     Ok(StatusCode::NO_CONTENT)
 }

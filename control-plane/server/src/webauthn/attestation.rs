@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use webauthn_rs::prelude::{AttestationCaList, AttestationCaListBuilder, Uuid};
+use webauthn_rs::prelude::{
+    AttestationCaList, AttestationCaListBuilder, AttestationMetadata, AttestedPasskey, Credential,
+    Passkey, Uuid,
+};
+
+use super::Refusal;
 
 /// Which passkeys a tenant takes.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
@@ -33,6 +38,36 @@ pub(crate) struct Authority {
 }
 
 impl Attestation {
+    /// Whether the tenant would take a passkey as it is now: it may have been added
+    /// under another policy. `true` for one whose maker vouches for it.
+    ///
+    /// # Errors
+    /// Why it would not.
+    pub(super) fn check(&self, passkey: &Passkey) -> Result<bool, Refusal> {
+        let credential = Credential::from(passkey.clone());
+        match self {
+            Self::Any => Ok(false),
+            Self::DeviceBound if credential.backup_eligible => Err(Refusal::NotDeviceBound),
+            Self::DeviceBound => Ok(false),
+            Self::Attested { .. } => {
+                let authorities = self.authorities().ok().flatten();
+                let authorities = authorities.ok_or(Refusal::Attestation)?;
+                let model = match credential.attestation.metadata {
+                    AttestationMetadata::Packed { aaguid }
+                    | AttestationMetadata::Tpm { aaguid, .. } => aaguid,
+                    _ => return Err(Refusal::Attestation),
+                };
+                // This looks at certificates only, the models are ours to compare.
+                let passkey = AttestedPasskey::from(credential);
+                let authority = passkey.verify_attestation(&authorities);
+                match authority.is_ok_and(|one| one.aaguids().contains_key(&model)) {
+                    true => Ok(true),
+                    false => Err(Refusal::Attestation),
+                }
+            }
+        }
+    }
+
     /// The authorities; `None` where nobody has to vouch.
     ///
     /// # Errors

@@ -1,44 +1,38 @@
 //! Passkeys of users (W3C WebAuthn), and proofs of presence with them.
 
+pub(crate) mod administration;
 mod attestation;
 pub(crate) mod authentication;
 mod ceremonies;
 pub(crate) mod passkeys;
 mod refusal;
 pub(crate) mod registration;
+mod verifier;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
 use ig_contract::headers;
 use serde::Deserialize;
-use webauthn_rs::prelude::{Url, Webauthn, WebauthnBuilder, WebauthnError};
+use sha2::{Digest as _, Sha256};
+use webauthn_rs::prelude::Uuid;
 
 pub(crate) use attestation::Attestation;
 pub(crate) use passkeys::forget;
 pub(crate) use refusal::Refusal;
+pub(crate) use verifier::{Verifier, verifier};
 
-use crate::config::WebauthnConfig;
+use crate::auth::Person;
 
 /// How long a ceremony may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Makes the verifier.
-///
-/// # Errors
-/// When the id is not a domain of the origins.
-pub(crate) fn verifier(config: &WebauthnConfig) -> Result<Arc<Webauthn>, WebauthnError> {
-    let origins: Result<Vec<Url>, _> = config.origins.iter().map(|one| Url::parse(one)).collect();
-    let origins = origins.map_err(|_| WebauthnError::Configuration)?;
-    let (first, others) = origins.split_first().ok_or(WebauthnError::Configuration)?;
-    let mut builder = WebauthnBuilder::new(&config.rp_id, first)?
-        .rp_name(&config.rp_name)
-        .timeout(PATIENCE);
-    for origin in others {
-        builder = builder.append_allowed_origin(origin);
-    }
-    builder.build().map(Arc::new)
+/// The user as authenticators know it: the same for one user, and of no meaning.
+fn handle(person: &Person) -> Uuid {
+    let digest = Sha256::digest(format!("{}/{}", person.tenant, person.user));
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    Uuid::from_bytes(bytes)
 }
 
 /// The caller's step-up token.

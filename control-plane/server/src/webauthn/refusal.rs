@@ -17,8 +17,17 @@ pub(crate) enum Refusal {
     CrossOrigin,
     /// A registration where an authentication was begun, or the other way round.
     Type,
+    /// Its counter went back: there may be a copy of it.
     Counter,
+    /// Another answer of the same passkey was faster than this one.
+    Overtaken,
+    /// Its counter has gone back before.
+    Suspect,
     UnknownPasskey,
+    /// It is the caller's already.
+    Known,
+    /// It says that it is another user's.
+    UserHandle,
     Signature,
     Backup,
     Attestation,
@@ -39,7 +48,11 @@ impl Refusal {
             Self::CrossOrigin => "cross-origin",
             Self::Type => "type",
             Self::Counter => "counter",
+            Self::Overtaken => "overtaken",
+            Self::Suspect => "suspect",
             Self::UnknownPasskey => "passkey",
+            Self::Known => "known",
+            Self::UserHandle => "user-handle",
             Self::Signature => "signature",
             Self::Backup => "backup",
             Self::Attestation => "attestation",
@@ -62,11 +75,19 @@ impl Refusal {
             Self::CrossOrigin => "the answer was given inside of another site",
             Self::Type => "the answer is of another kind than what was asked",
             Self::Counter => {
-                "this passkey was used elsewhere since: there may be a copy of it; remove it"
+                "this passkey was used elsewhere since: there may be a copy of it, so it counts no more"
+            }
+            Self::Overtaken => "this passkey was used meanwhile; begin again",
+            Self::Suspect => {
+                "there may be a copy of this passkey; use another one, or let an admin remove it"
             }
             Self::UnknownPasskey => "this passkey is none of yours",
+            Self::Known => "this passkey is yours already; use another authenticator",
+            Self::UserHandle => "the authenticator says that this passkey is another user's",
             Self::Signature => "the signature is not the passkey's",
-            Self::Backup => "the passkey says otherwise than before whether it is copied",
+            Self::Backup => {
+                "what the passkey says of copies is not what it said before, or contradicts itself"
+            }
             Self::Attestation => "the tenant takes attested authenticators of certain makes only",
             Self::NotDeviceBound => {
                 "the tenant takes passkeys only that stay on their device; use a security key"
@@ -87,13 +108,15 @@ impl From<WebauthnError> for Refusal {
             E::UserNotPresent => Self::NotPresent,
             E::UserNotVerified => Self::NotVerified,
             E::CredentialCrossOrigin => Self::CrossOrigin,
-            E::CredentialPossibleCompromise | E::CredentialCounterUpdateFailure => Self::Counter,
+            E::CredentialPossibleCompromise => Self::Counter,
             E::CredentialNotFound
             | E::CredentialExcludedFromRequest
             | E::CredentialRetrievalError => Self::UnknownPasskey,
             E::AuthenticationFailure | E::SignatureInvalid => Self::Signature,
-            E::CredentialBackupEligibilityInconsistent => Self::Backup,
-            E::CredentialMayNotBeHardwareBound => Self::NotDeviceBound,
+            // The second is also of those that were copied, and say that they cannot be.
+            E::CredentialBackupEligibilityInconsistent | E::CredentialMayNotBeHardwareBound => {
+                Self::Backup
+            }
             E::AttestationNotSupported
             | E::AttestationTrustFailure
             | E::AttestationNotVerifiable

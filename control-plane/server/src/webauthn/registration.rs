@@ -4,18 +4,18 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use sqlx::{Any, Transaction};
 use utoipa::ToSchema;
 use webauthn_rs::prelude::{
     AttestedPasskeyRegistration, CreationChallengeResponse, Credential, Passkey,
-    PasskeyRegistration, RegisterPublicKeyCredential, Uuid,
+    PasskeyRegistration, RegisterPublicKeyCredential, Webauthn, WebauthnError,
 };
 
-use super::ceremonies::{self, Kind};
-use super::passkeys::{self, Shown};
+use super::ceremonies::{self, Ended, Kind};
+use super::passkeys::{self, Shown, Stored};
 use super::refusal::Refusal;
-use super::{Attestation, check_frame, step_up_token};
+use super::verifier::Verifier;
+use super::{Attestation, check_frame, handle, step_up_token};
 use crate::app::App;
 use crate::audit::{self, Change};
 use crate::auth::{Person, User};
@@ -25,7 +25,7 @@ use crate::store::{is_conflict, now};
 use crate::{step_up, tenants};
 
 /// What a proof to add one is given for.
-const ADD: &str = "passkey:add";
+pub(super) const ADD: &str = "passkey:add";
 /// How old the login may be that the first passkey is added with, in seconds.
 const FRESH_SECONDS: u64 = 300;
 /// Longest name of a passkey, in bytes.
@@ -110,7 +110,12 @@ pub(crate) async fn registration_options(
     }
     let identity = tenants::identity(&mut transaction, &person.tenant).await?;
     let exclude = known.iter().map(|one| one.passkey.cred_id().clone());
-    let (challenge, begun) = start(&app, person, &identity.attestation, exclude.collect())?;
+    let (challenge, begun) = start(
+        &app.webauthn,
+        person,
+        &identity.attestation,
+        exclude.collect(),
+    )?;
     let purpose = Purpose {
         name,
         is_first: known.is_empty(),
@@ -144,22 +149,21 @@ fn require_fresh_login(person: &Person) -> Result<(), ApiError> {
 }
 
 fn start(
-    app: &App,
+    verifier: &Verifier,
     person: &Person,
     attestation: &Attestation,
     exclude: Vec<webauthn_rs::prelude::CredentialID>,
 ) -> Result<(CreationChallengeResponse, Begun), ApiError> {
+    let webauthn = verifier.site();
     let handle = handle(person);
     let name = &person.session.subject;
     let exclude = Some(exclude);
     let authorities = attestation.authorities().map_err(ApiError::Conflict)?;
     let begun = match authorities {
-        Some(authorities) => app
-            .webauthn
+        Some(authorities) => webauthn
             .start_attested_passkey_registration(handle, name, name, exclude, authorities, None)
             .map(|(challenge, state)| (challenge, Begun::Attested(state))),
-        None => app
-            .webauthn
+        None => webauthn
             .start_passkey_registration(handle, name, name, exclude)
             .map(|(challenge, state)| match attestation {
                 Attestation::DeviceBound => (challenge, Begun::DeviceBound(state)),
@@ -167,14 +171,6 @@ fn start(
             }),
     };
     begun.map_err(|error| ApiError::Presence(error.into()))
-}
-
-/// The user as authenticators know it: the same for one user, and of no meaning.
-fn handle(person: &Person) -> Uuid {
-    let digest = Sha256::digest(format!("{}/{}", person.tenant, person.user));
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest[..16]);
-    Uuid::from_bytes(bytes)
 }
 
 /// Add a passkey to the caller.
@@ -190,22 +186,27 @@ pub(crate) async fn registration_verify(
     }): Json<Created>,
 ) -> Result<(StatusCode, Json<Shown>), ApiError> {
     let person = &person;
-    let (purpose, begun): (Purpose, Begun) =
-        ceremonies::end(&app, person, Kind::Registration, &ceremony).await?;
+    let Ended {
+        purpose,
+        state,
+        begun,
+    }: Ended<Purpose, Begun> = ceremonies::end(&app, person, Kind::Registration, &ceremony).await?;
     let credential: RegisterPublicKeyCredential =
         serde_json::from_value(credential).map_err(|_| ApiError::Presence(Refusal::Malformed))?;
     check_frame(&credential.response.client_data_json).map_err(ApiError::Presence)?;
-    let (passkey, attested) = finish(&app, &credential, &begun).map_err(ApiError::Presence)?;
+    let known = passkeys::of(&mut *app.store.pool().acquire().await?, person).await?;
+    let work = move |webauthn: &Webauthn| finish(webauthn, &credential, &state, &known);
+    let finished = app.webauthn.run(work).await?;
+    let (passkey, attested) = finished.map_err(ApiError::Presence)?;
     let shown = Shown {
         id: uuid::Uuid::now_v7().to_string(),
         name: purpose.name,
         attested,
         created_at: now(),
         used_at: None,
+        suspect_at: None,
     };
-    let mut transaction = app.store.begin().await?;
-    let lock = format!("passkeys:{}/{}", person.tenant, person.user);
-    app.store.lock(&mut transaction, &lock).await?;
+    let mut transaction = begun.hold(&app, person).await?;
     let known = passkeys::of(&mut transaction, person).await?;
     // Two that were begun as the first, or more than there may be.
     if purpose.is_first != known.is_empty() || known.len() >= passkeys::MOST {
@@ -224,31 +225,39 @@ pub(crate) async fn registration_verify(
 }
 
 fn finish(
-    app: &App,
+    webauthn: &Webauthn,
     credential: &RegisterPublicKeyCredential,
     begun: &Begun,
+    known: &[Stored],
 ) -> Result<(Passkey, bool), Refusal> {
+    let is_known = known
+        .iter()
+        .any(|one| one.passkey.cred_id().as_slice() == credential.raw_id);
+    // webauthn-rs 0.6.2 has one error for those that were excluded, and for keys of
+    // an algorithm that nobody asked for.
+    let refused = |error| match error {
+        WebauthnError::CredentialAlteredAlgFromRequest if is_known => Refusal::Known,
+        error => Refusal::from(error),
+    };
     match begun {
         Begun::Any(state) => {
-            let passkey = app
-                .webauthn
-                .finish_passkey_registration(credential, state)?;
-            Ok((passkey, false))
+            let passkey = webauthn.finish_passkey_registration(credential, state);
+            Ok((passkey.map_err(refused)?, false))
         }
         Begun::DeviceBound(state) => {
-            let passkey = app
-                .webauthn
-                .finish_passkey_registration(credential, state)?;
-            let inside = Credential::from(passkey.clone());
-            match inside.backup_eligible {
-                true => Err(Refusal::NotDeviceBound),
-                false => Ok((passkey, false)),
-            }
+            let passkey = webauthn.finish_passkey_registration(credential, state);
+            let passkey = passkey.map_err(refused)?;
+            Attestation::DeviceBound.check(&passkey)?;
+            Ok((passkey, false))
         }
         Begun::Attested(state) => {
-            let webauthn = &app.webauthn;
-            let passkey = webauthn.finish_attested_passkey_registration(credential, state)?;
-            Ok((Passkey::from(Credential::from(passkey)), true))
+            let passkey = webauthn.finish_attested_passkey_registration(credential, state);
+            let passkey = passkey.map_err(|error| match error {
+                // Here it is what the passkey may do, not only what it contradicts.
+                WebauthnError::CredentialMayNotBeHardwareBound => Refusal::NotDeviceBound,
+                error => refused(error),
+            })?;
+            Ok((Passkey::from(passkey), true))
         }
     }
 }
@@ -264,7 +273,7 @@ async fn insert(
         "INSERT INTO passkeys (credential, id, tenant, user_id, name, document, counter, attested, \
          created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
-    .bind(passkeys::credential(passkey))
+    .bind(passkeys::credential(passkey.cred_id()))
     .bind(shown.id.as_str())
     .bind(person.tenant.as_str())
     .bind(person.user.as_str())

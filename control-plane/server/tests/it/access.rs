@@ -83,6 +83,16 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("delete", "/tenants/{tenant}", Needs::Owner),
     ("put", "/tenants/{tenant}/identity", Needs::Owner),
     ("get", "/tenants/{tenant}/identity", Needs::Tenant("viewer")),
+    (
+        "get",
+        "/tenants/{tenant}/users/{user}/passkeys",
+        Needs::Tenant("viewer"),
+    ),
+    (
+        "delete",
+        "/tenants/{tenant}/users/{user}/passkeys/{id}",
+        Needs::Tenant("owner"),
+    ),
     ("put", "/tenants/{tenant}/break-glass", Needs::Owner),
     (
         "get",
@@ -133,6 +143,7 @@ fn path(route: &str, tenant: &str) -> String {
         .replace("{tag}", "dev")
         .replace("{tenant}", tenant)
         .replace("{revision}", "none")
+        .replace("{user}", "none")
         .replace("{id}", "none");
     match route {
         "/catalogue/{graph}" => format!("{path}?tag=none"),

@@ -1,14 +1,21 @@
 //! Passkeys, proofs of presence, and the tokens they give.
 
 mod ceremonies;
+mod copies;
+mod policies;
+mod races;
 mod registration;
 mod spend;
+mod successors;
 mod tokens;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use ig_contract::directory::{Facts, FactsRequest};
 use ig_contract::step_up::{SpendRequest, Spent};
 use ig_e2e::{Authenticator, ControlPlane, Issuer, RawRequest, Scim, TokenClaims, fill, http2};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 use tokio::runtime::Runtime;
@@ -54,12 +61,6 @@ impl Bench {
         fill(|method, path, body| control.call(method, path, body)).unwrap();
         let scim = control.provisioner("alpha", true).unwrap();
         let url = well_known.url.clone();
-        for tenant in ["alpha", "bravo"] {
-            let settings = json!({"issuers": {url.as_str(): {"attribute": "externalId"}}});
-            let (status, said) =
-                control.call("PUT", &format!("/tenants/{tenant}"), settings.to_string());
-            assert_eq!(status, 204, "{said}");
-        }
         let bench = Self {
             scim,
             control,
@@ -68,10 +69,20 @@ impl Bench {
             runtime: Runtime::new().unwrap(),
             database: database.url.clone(),
         };
-        bench.put_identity(json!({}));
+        bench.put_tenants();
         let (status, said) = bench.control.call("POST", "/snapshots/demo", "");
         assert_eq!(status, 200, "{said}");
         bench
+    }
+
+    fn put_tenants(&self) {
+        for tenant in ["alpha", "bravo"] {
+            let settings = json!({"issuers": {self.url.as_str(): {"attribute": "externalId"}}});
+            let path = format!("/tenants/{tenant}");
+            let (status, said) = self.control.call("PUT", &path, settings.to_string());
+            assert_eq!(status, 204, "{said}");
+        }
+        self.put_identity(json!({}));
     }
 
     pub(crate) fn put_identity(&self, more: Value) {
@@ -106,6 +117,18 @@ impl Bench {
         }
     }
 
+    /// Somebody of the tenant `bravo`.
+    fn stranger(&self, name: &str) -> Person<'_> {
+        let scim = self.control.provisioner("bravo", true).unwrap();
+        // Which made the tenant anew, without issuers.
+        self.put_tenants();
+        Person {
+            bench: self,
+            id: self.user(&scim, name),
+            header: self.login(name, &json!({"aud": "other"})),
+        }
+    }
+
     /// A token of a login of now.
     pub(crate) fn login(&self, name: &str, more: &Value) -> String {
         let mut claims = json!({
@@ -124,11 +147,27 @@ impl Bench {
             tenant: "alpha".into(),
             token: token.into(),
         };
+        self.ask("spend", &request)
+    }
+
+    /// What a guard is told of a subject.
+    fn facts(&self, subject: &str) -> Facts {
+        let request = FactsRequest {
+            graph: "demo".into(),
+            tenant: "alpha".into(),
+            issuer: self.url.clone(),
+            subject: subject.into(),
+            link: Some(subject.into()),
+        };
+        self.ask("facts", &request)
+    }
+
+    fn ask<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> T {
         let request = RawRequest {
             method: "POST".into(),
-            target: "/directory/v1/spend".into(),
+            target: format!("/directory/v1/{path}"),
             headers: vec![("content-type".into(), b"application/json".to_vec())],
-            chunks: vec![serde_json::to_vec(&request).unwrap()],
+            chunks: vec![serde_json::to_vec(body).unwrap()],
             ..RawRequest::default()
         };
         let answer = self
@@ -189,6 +228,17 @@ pub(crate) fn reason(answer: &Answer) -> (u16, &str) {
 }
 
 impl Person<'_> {
+    /// Suspends the user, or lets them in again.
+    fn set_active(&self, active: bool) -> u16 {
+        let step = json!([{"op": "replace", "path": "active", "value": active}]);
+        let path = format!("/Users/{}", self.id);
+        self.bench.scim.patch(&path, &step).status
+    }
+
+    fn logout(&self) -> u16 {
+        self.post("/step-up/end", &json!({}), None).0
+    }
+
     pub(crate) fn post(&self, path: &str, body: &Value, token: Option<&str>) -> Answer {
         let control = &self.bench.control;
         let mut headers = vec![("authorization", self.header.as_str())];
