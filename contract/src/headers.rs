@@ -1,6 +1,8 @@
 //! Header names of the contract. Every name is lower-case, as HTTP/2 and
 //! Envoy have it.
 
+use crate::snapshot::OperationClass;
+
 /// All headers of the product start so; what a client sends under this prefix
 /// is removed unless it is one of [`CLIENT_INPUTS`].
 pub const PREFIX: &str = "x-ig-";
@@ -33,10 +35,16 @@ pub const REGION: &str = "x-ig-region";
 pub const ROUTE: &str = "x-ig-route";
 /// Priority of the tenant, where it is not `default`.
 pub const PRIORITY: &str = "x-ig-priority";
-/// Class of the request's operations: the one that the most cost is of.
-pub const CLASS: &str = "x-ig-class";
-/// Cost of the request, by the operations' records and its variables.
-pub const COST: &str = "x-ig-cost";
+/// Cost of the request's operations of one class, by their records and the
+/// request's variables; 1,000,000,000 at most, which is what Envoy counts.
+pub const fn cost(class: OperationClass) -> &'static str {
+    match class {
+        OperationClass::Query => "x-ig-cost-query",
+        OperationClass::Mutation => "x-ig-cost-mutation",
+        OperationClass::Subscription => "x-ig-cost-subscription",
+        OperationClass::Sensitive => "x-ig-cost-sensitive",
+    }
+}
 /// Region of the gateway that forwarded the request. A client that sends it is
 /// denied what would have been forwarded, and nothing else comes of it.
 pub const FORWARDED_BY: &str = "x-ig-forwarded-by";

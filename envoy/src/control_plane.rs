@@ -3,6 +3,7 @@
 
 use ig_contract::decision::FILTER_STATE_KEY;
 use ig_contract::headers;
+use ig_contract::snapshot::OperationClass;
 use serde_json::{Value, json};
 
 use crate::GlobalLimits;
@@ -61,12 +62,22 @@ pub(crate) fn access_log(guard: &Guard) -> Value {
 }
 
 /// Asks the control plane whether the tenant may have what the request costs, by
-/// what the guard says of it. A request without limits has no class, and is not
-/// asked about.
+/// what the guard says of it, class by class. Nothing is asked about a class that
+/// a request costs nothing of.
 pub(crate) fn rate_limit(guard: &Guard, limits: GlobalLimits) -> Value {
-    let entry = |key: &str, header: &str| {
-        let names = json!({"descriptor_key": key, "header_name": header});
-        json!({"request_headers": names})
+    let tenant = json!({"request_headers": {
+        "descriptor_key": "tenant", "header_name": headers::TENANT,
+    }});
+    let of_class = |class: OperationClass| {
+        let name = headers::cost(class);
+        json!({
+            "actions": [tenant, {"header_value_match": {
+                "descriptor_key": "class",
+                "descriptor_value": class.as_str(),
+                "headers": [{"name": name, "present_match": true}],
+            }}],
+            "hits_addend": {"format": format!("%REQ({name})%")},
+        })
     };
     json!({
         "name": "envoy.filters.http.ratelimit",
@@ -78,10 +89,7 @@ pub(crate) fn rate_limit(guard: &Guard, limits: GlobalLimits) -> Value {
             "failure_mode_deny": false,
             "enable_x_ratelimit_headers": "OFF",
             "disable_x_envoy_ratelimited_header": true,
-            "rate_limits": [{
-                "actions": [entry("tenant", headers::TENANT), entry("class", headers::CLASS)],
-                "hits_addend": {"format": format!("%REQ({})%", headers::COST)},
-            }],
+            "rate_limits": OperationClass::ALL.map(of_class),
             "rate_limit_service": {
                 "transport_api_version": "V3",
                 "grpc_service": {"envoy_grpc": {"cluster_name": CONTROL_PLANE}},

@@ -2,7 +2,7 @@
 //! route is chosen, and removes what a client sends under their names.
 
 use ig_contract::headers;
-use ig_contract::snapshot::{Priority, Route};
+use ig_contract::snapshot::{OperationClass, Priority, Route};
 use serde_json::{Value, json};
 
 use crate::bootstrap::duration;
@@ -11,15 +11,17 @@ use crate::{LocalRegion, local_reply, upstream};
 
 /// What the guard says of a request for this gateway's own sake. The other
 /// gateway's guard says it anew.
-const ANNOTATIONS: [&str; 8] = [
+const ANNOTATIONS: [&str; 10] = [
     headers::ACTOR,
     headers::TENANT,
     headers::OPERATION,
     headers::REGION,
     headers::ROUTE,
     headers::PRIORITY,
-    headers::CLASS,
-    headers::COST,
+    headers::cost(OperationClass::Query),
+    headers::cost(OperationClass::Mutation),
+    headers::cost(OperationClass::Subscription),
+    headers::cost(OperationClass::Sensitive),
 ];
 
 pub(crate) fn config(options: &StaticOptions) -> Value {

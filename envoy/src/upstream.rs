@@ -34,10 +34,6 @@ pub(crate) fn clusters(options: &StaticOptions) -> Vec<Value> {
         let tls = region.gateway_tls.as_ref();
         let mut gateway = cluster(&name, &gateways, tls, options, HttpVersion::Http1);
         protect(&mut gateway, &gateways, options);
-        // Its 503 is another region's, whichever gateway says it.
-        if let Some(ejection) = gateway.get_mut("outlier_detection") {
-            ejection["enforcing_consecutive_gateway_failure"] = json!(0);
-        }
         clusters.push(gateway);
     }
     clusters
@@ -100,7 +96,8 @@ fn outlier_detection(outliers: &OutlierDetection) -> Value {
         "max_ejection_percent": outliers.max_ejection_percent,
         "split_external_local_origin_errors": true,
         "consecutive_gateway_failure": outliers.consecutive_failures,
-        "enforcing_consecutive_gateway_failure": 100,
+        // Answers say nothing of the host: one poisonous query would take all out.
+        "enforcing_consecutive_gateway_failure": 0,
         "consecutive_local_origin_failure": outliers.consecutive_failures,
         "enforcing_consecutive_local_origin_failure": 100,
         // A 500 is an answer. Rates are admission control's.

@@ -181,9 +181,9 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
             let head = args.control_plane.head()?;
             if let Some(head) = &head {
                 suit(&mut options, head);
-                let limits = is_limited_as_a_fleet(head).then(GlobalLimits::default);
-                options.global_limits = limits;
             }
+            // Limits may come with any publication; without any nothing is asked.
+            options.global_limits = Some(GlobalLimits::default());
             let residency = head.as_ref().and_then(|head| head.residency.as_ref());
             ensure!(
                 head.is_some() || !args.region.is_given(),

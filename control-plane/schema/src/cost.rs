@@ -265,10 +265,10 @@ impl<'a> Cost<'a> {
     }
 }
 
-/// A literal integer; what is negative asks for nothing.
+/// A literal integer. What asks for less than nothing may ask for everything, so
+/// it counts as if it asked for nothing in particular.
 fn integer(value: &Value) -> Option<u64> {
-    let value = value.to_i32()?;
-    Some(u64::try_from(value).unwrap_or(0))
+    u64::try_from(value.to_i32()?).ok()
 }
 
 /// Makes `size` the larger of both, whatever the variables are.

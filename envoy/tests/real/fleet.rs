@@ -31,8 +31,8 @@ fn ask(proxy: &Proxy) -> Answer {
     proxy.send(&[
         ("x-ig-route", "replica"),
         ("x-ig-tenant", "alpha"),
-        ("x-ig-class", "query"),
-        ("x-ig-cost", "77"),
+        ("x-ig-cost-query", "77"),
+        ("x-ig-cost-sensitive", "1000000000"),
     ])
 }
 

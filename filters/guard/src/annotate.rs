@@ -1,10 +1,11 @@
 //! What a request that goes on says to its upstream, and to Envoy's routes.
 
-use ig_contract::headers;
 use ig_contract::snapshot::{OperationKind, Route};
+use ig_contract::{Mode, headers};
 
 use crate::Exchange;
 use crate::effect::Forward;
+use crate::exchange::By;
 use crate::record::Ruling;
 
 impl Exchange {
@@ -44,18 +45,20 @@ impl Exchange {
             let mut kinds = all.iter().map(|one| one.operation.kind);
             kinds.all(|kind| kind != OperationKind::Mutation)
         });
-        let route = match only_reads {
+        // So may what goes on as it came: the upstream may read it otherwise.
+        let is_known = !self.decides_what() || self.mode(By::PersistedQuery) == Mode::Enforce;
+        let route = match only_reads && is_known {
             true => Route::Replica,
             false => Route::Primary,
         };
         set(headers::ROUTE, route.as_str());
         #[cfg(feature = "policy")]
-        self.annotate_caller(&mut forward);
+        self.annotate_caller(&mut forward, route);
         forward
     }
 
     #[cfg(feature = "policy")]
-    fn annotate_caller(&self, forward: &mut Forward) {
+    fn annotate_caller(&self, forward: &mut Forward, route: Route) {
         let Some(guard) = &self.guard else {
             return;
         };
@@ -65,16 +68,13 @@ impl Exchange {
             forward.set.push((headers::TENANT, caller.tenant.clone()));
         }
         let own = caller.and_then(|caller| caller.region.as_deref());
-        if let Some(region) = self.stay(guard).unwrap_or(own) {
+        if let Some(region) = self.stay(guard, route).unwrap_or(own) {
             forward.set.push((headers::REGION, region.to_owned()));
         }
-        let tenants = &guard.snapshot().head().tenants;
-        let tenant = caller.and_then(|caller| tenants.get(&caller.tenant));
-        let priority = tenant.map(|tenant| tenant.priority).unwrap_or_default();
-        if priority != ig_contract::snapshot::Priority::Default {
-            let priority = priority.as_str().to_owned();
-            forward.set.push((headers::PRIORITY, priority));
-        }
+        let priority = self.priority(guard);
+        forward
+            .set
+            .extend(priority.map(|name| (headers::PRIORITY, name.to_owned())));
         self.annotate_cost(guard, forward);
     }
 }

@@ -24,7 +24,7 @@ impl Exchange {
         selected: &[Result<Selected, Deny>],
     ) -> Option<&Refusal> {
         guard.snapshot().head().rate_limit.as_ref()?;
-        let caller = self.asker.caller()?;
+        let caller = self.asker.caller();
         let charged = self.charged.get_or_init(|| {
             let mut costs = Costs::default();
             for (item, selected) in items.iter().zip(selected) {
@@ -42,19 +42,21 @@ impl Exchange {
     fn spend(
         &self,
         guard: &Guard,
-        caller: &ig_policy::Caller,
+        caller: Option<&ig_policy::Caller>,
         costs: &Costs,
     ) -> Result<(), Refusal> {
         let Some((class, _)) = costs.iter().next() else {
             return Ok(());
         };
-        let tenant = guard.snapshot().head().tenants.get(&caller.tenant);
+        let tenant = caller.and_then(|one| guard.snapshot().head().tenants.get(&one.tenant));
         let percent = tenant.and_then(|tenant| tenant.rate_percent);
+        // Where policy only watches, those whom nobody knows share one bucket.
+        let text = |of: fn(&ig_policy::Caller) -> &String| caller.map_or("", |one| of(one));
         let caller = Caller {
-            tenant: &caller.tenant,
-            issuer: &caller.issuer,
-            subject: &caller.subject,
-            client: caller.client.as_deref(),
+            tenant: text(|one| &one.tenant),
+            issuer: text(|one| &one.issuer),
+            subject: text(|one| &one.subject),
+            client: caller.and_then(|one| one.client.as_deref()),
             percent: percent.unwrap_or(100),
         };
         match (&guard.limiter, self.now) {
@@ -85,20 +87,35 @@ impl Exchange {
         let Some(Charged { costs, .. }) = self.charged.get() else {
             return;
         };
-        if let Some(class) = costs.main() {
-            forward
-                .set
-                .push((headers::CLASS, class.as_str().to_owned()));
-            forward.set.push((headers::COST, costs.total().to_string()));
+        for (class, cost) in costs.iter() {
+            let cost = cost.min(MAX_HITS).to_string();
+            forward.set.push((headers::cost(class), cost));
         }
     }
 }
 
-/// How many items a variable asks for. What is no integer the upstream refuses;
-/// what is negative asks for nothing.
+/// Most that Envoy counts; of more it would not ask at all.
+const MAX_HITS: u32 = 1_000_000_000;
+
+/// How many items a variable asks for, as the most lenient server reads it: any
+/// number, also one in a string. What asks for less than nothing may ask for
+/// everything, so it counts as if it asked for nothing in particular; and what is
+/// no number at all for as much as there can be.
 fn size(request: &Request<'_>, name: &str) -> Option<u64> {
     let mut variables = request.variables.iter();
     let (_, value) = variables.find(|(known, _)| known == name)?;
-    let number: i64 = value.get().parse().ok()?;
-    Some(u64::try_from(number).unwrap_or(0))
+    let text = value.get().trim();
+    if text == "null" {
+        return None;
+    }
+    let number = text.trim_matches('"').trim();
+    let Ok(number) = number.parse::<f64>() else {
+        return Some(u64::MAX);
+    };
+    match number {
+        number if number < 0.0 => None,
+        // Saturates; what is no number at all is more than any.
+        number if number.is_finite() => Some(number.ceil() as u64),
+        _ => Some(u64::MAX),
+    }
 }

@@ -149,14 +149,22 @@ impl Exchange {
         let Some(guard) = self.guard.clone() else {
             return self.finish(None, &[self.shape_deny(NO_SNAPSHOT)]);
         };
-        if let Some(ruling) = self.check_head(&guard) {
+        let ruling = self.check_head(&guard);
+        // Before what shadow lets pass: nothing is served here that may not be.
+        #[cfg(feature = "policy")]
+        if !self.is_denied(ruling.as_slice())
+            && let Some(step) = self.leave(&guard)
+        {
+            return step;
+        }
+        if let Some(ruling) = ruling {
             return self.finish(Some(&guard), &[ruling]);
         }
         if end_of_stream {
             self.body = Some(Vec::new());
         }
         #[cfg(feature = "policy")]
-        if let Some(step) = self.leave(&guard).or_else(|| self.find_actor()) {
+        if let Some(step) = self.find_actor() {
             return step;
         }
         self.go_on()
@@ -474,6 +482,11 @@ impl Exchange {
             &self.decision_id,
             records,
         ))
+    }
+
+    pub(crate) fn decides_what(&self) -> bool {
+        let guard = self.guard.as_ref();
+        guard.is_some_and(|guard| guard.guards.persisted_query)
     }
 
     pub(crate) fn decides_who(&self) -> bool {

@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
+use ig_contract::snapshot::{Priority, Route};
 use ig_contract::{Deny, DenyCode, Mode, headers};
-use ig_residency::{BREACH, Place};
+use ig_residency::{BREACH, Place, Role};
 
 use crate::effect::{Forward, Reply, Step};
 use crate::exchange::By;
@@ -15,8 +16,8 @@ use crate::{Exchange, Guard, reply};
 pub(crate) struct Placement {
     /// The region whose host has to answer.
     region: String,
-    /// Whether another gateway decides.
-    is_elsewhere: bool,
+    /// What it has to be there.
+    role: Role,
 }
 
 /// An answer that came from another region.
@@ -37,9 +38,12 @@ const CHAINED: Deny = Deny::new(
 
 impl Exchange {
     /// Where the guard says that the request is to be served; nothing where it
-    /// knows no regions, or nobody.
+    /// knows no regions. Whom nobody knows is of no region.
     fn place<'a>(&'a self, guard: &'a Guard) -> Option<Result<Place<'a>, Deny>> {
-        let (residency, caller) = (guard.residency.as_ref()?, self.asker.caller()?);
+        let residency = guard.residency.as_ref()?;
+        let Some(caller) = self.asker.caller() else {
+            return Some(Err(ig_residency::UNTAGGED));
+        };
         let place = residency.place(caller.region.as_deref(), self.head.is_forwarded());
         Some(place.and_then(|place| match place {
             Place::Forward(_) if !guard.guards.persisted_query => Err(CHAINED),
@@ -76,9 +80,13 @@ impl Exchange {
             (headers::REGION, region.clone()),
             (headers::FORWARDED_BY, here.unwrap_or_default().to_owned()),
         ];
+        let priority = self.priority(guard);
+        forward
+            .set
+            .extend(priority.map(|name| (headers::PRIORITY, name.to_owned())));
         let _ = self.placement.set(Placement {
             region,
-            is_elsewhere: true,
+            role: Role::Gateway,
         });
         Some(Step::Forward(forward))
     }
@@ -96,18 +104,38 @@ impl Exchange {
     }
 
     /// The gateway's region for a request that is served here, where there are
-    /// regions; notes which region has to answer.
-    pub(crate) fn stay<'a>(&'a self, guard: &'a Guard) -> Option<Option<&'a str>> {
+    /// regions; notes which host has to answer. Nothing serves a request that may
+    /// not be served here.
+    pub(crate) fn stay<'a>(&'a self, guard: &'a Guard, route: Route) -> Option<Option<&'a str>> {
         let residency = guard.residency.as_ref()?;
+        let place = self.place(guard)?;
+        let is_here = matches!(place, Ok(Place::Here(_)));
+        if !is_here && self.mode(By::Residency) == Mode::Enforce {
+            return Some(None);
+        }
         // In shadow, a tenant of another region is served here; the answer is
         // none of its region.
-        if let Some(Ok(place)) = self.place(guard) {
+        let own = self
+            .asker
+            .caller()
+            .and_then(|caller| caller.region.as_deref());
+        if let Some(region) = place.ok().map(Place::region).or(own) {
             let _ = self.placement.set(Placement {
-                region: place.region().to_owned(),
-                is_elsewhere: false,
+                region: region.to_owned(),
+                role: match route {
+                    Route::Primary => Role::Primary,
+                    Route::Replica => Role::Replica,
+                },
             });
         }
         Some(residency.here())
+    }
+
+    /// The tenant's priority, where it is not everybody's.
+    pub(crate) fn priority(&self, guard: &Guard) -> Option<&'static str> {
+        let tenants = &guard.snapshot().head().tenants;
+        let priority = tenants.get(self.tenant()?)?.priority;
+        (priority != Priority::Default).then(|| priority.as_str())
     }
 
     /// Whether it matters which host answers.
@@ -118,7 +146,7 @@ impl Exchange {
     /// Whether another gateway decides, whose decision id the answer has.
     pub fn is_elsewhere(&self) -> bool {
         let placement = self.placement.get();
-        placement.is_some_and(|placement| placement.is_elsewhere)
+        placement.is_some_and(|placement| placement.role == Role::Gateway)
     }
 
     /// Says which host answers, by its address as Envoy spells it and, where
@@ -128,9 +156,9 @@ impl Exchange {
         address: &[u8],
         locality: impl FnOnce() -> Option<Vec<u8>>,
     ) -> Option<Breach> {
-        let (guard, region) = (self.guard.as_ref()?, &self.placement.get()?.region);
+        let (guard, Placement { region, role }) = (self.guard.as_ref()?, self.placement.get()?);
         let residency = guard.residency.as_ref()?;
-        if residency.is_of(region, address, locality) {
+        if residency.is_of(region, *role, address, locality) {
             return None;
         }
         let rulings = [Ruling::deny(By::Residency, BREACH, None)];

@@ -64,18 +64,6 @@ impl Costs {
         let all = OperationClass::ALL.into_iter().zip(self.0);
         all.filter(|(_, cost)| *cost > 0)
     }
-
-    /// Of all classes.
-    pub fn total(&self) -> u32 {
-        self.0.into_iter().fold(0, u32::saturating_add)
-    }
-
-    /// The class that the most is of.
-    pub fn main(&self) -> Option<OperationClass> {
-        self.iter()
-            .max_by_key(|(_, cost)| *cost)
-            .map(|(class, _)| class)
-    }
 }
 
 /// The limits of one graph.
@@ -146,7 +134,9 @@ impl Limiter {
         let (subject, tenant) = self.settings.classes.get(&class).map_or(none, lists);
         let client = caller.client.and_then(|one| self.settings.clients.get(one));
         let tenants_share = u64::from(caller.percent);
-        let share = tenants_share * u64::from(client.copied().unwrap_or(100)) / 100;
+        let client = u64::from(client.copied().unwrap_or(100));
+        // A part of little is little, not nothing.
+        let share = (tenants_share * client).div_ceil(100);
         let of = [
             (
                 Scope::Subject,

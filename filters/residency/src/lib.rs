@@ -19,8 +19,26 @@ use ig_contract::{Deny, DenyCode};
 pub struct Residency {
     here: Option<String>,
     settings: Settings,
-    /// Regions by address of a host, as Envoy spells it.
-    hosts: HashMap<String, String>,
+    /// Regions by address of a host, as Envoy spells it, and what it is there.
+    hosts: HashMap<String, (String, Role)>,
+}
+
+/// What a host is in its region.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// It decides, for requests that others forward.
+    Gateway,
+    /// It writes.
+    Primary,
+    /// It reads.
+    Replica,
+}
+
+impl Role {
+    /// Whether a host may answer what is for another.
+    fn may_answer_for(self, wanted: Self) -> bool {
+        self == wanted || (self, wanted) == (Self::Primary, Self::Replica)
+    }
 }
 
 /// Where a request is to be served.
@@ -46,10 +64,11 @@ const NOWHERE: Deny = Deny::new(
     "region-of-gateway",
     "The gateway does not know its region, so it can serve nobody.",
 );
-const UNTAGGED: Deny = Deny::new(
+/// Nobody knows where the tenant lives.
+pub const UNTAGGED: Deny = Deny::new(
     DenyCode::RegionMisdirected,
     "region-untagged",
-    "Your tenant has no region, so no gateway may serve it.",
+    "It is not known where your tenant lives, so no gateway may serve it.",
 );
 const UNKNOWN: Deny = Deny::new(
     DenyCode::RegionUnavailable,
@@ -85,10 +104,14 @@ impl Residency {
     pub fn new(settings: &Settings, here: Option<&str>) -> Self {
         let mut hosts = HashMap::new();
         for (name, region) in &settings.regions {
-            let all = [&region.gateways, &region.primary, &region.replicas];
-            for address in all.into_iter().flatten() {
-                if let Ok(address) = address.parse::<SocketAddr>() {
-                    hosts.insert(address.to_string(), name.clone());
+            let all = [
+                (Role::Gateway, &region.gateways),
+                (Role::Primary, &region.primary),
+                (Role::Replica, &region.replicas),
+            ];
+            for (role, addresses) in all {
+                for address in addresses.iter().filter_map(|one| socket(one)) {
+                    hosts.insert(address.to_string(), (name.clone(), role));
                 }
             }
         }
@@ -126,21 +149,37 @@ impl Residency {
         self.here.as_deref()
     }
 
-    /// Whether a host of `region` answered. `address` is the host's, as Envoy
-    /// spells it; `locality` is the region that Envoy's endpoint has, asked for
-    /// where the address is not known.
+    /// Whether a host of `region` answered that may. `address` is the host's, as
+    /// Envoy spells it; `locality` is the region that Envoy's endpoint has, asked
+    /// for where the region has hosts that are known by name only.
     pub fn is_of(
         &self,
         region: &str,
+        wanted: Role,
         address: &[u8],
         locality: impl FnOnce() -> Option<Vec<u8>>,
     ) -> bool {
         let known = std::str::from_utf8(address).ok();
         match known.and_then(|address| self.hosts.get(address)) {
-            Some(known) => known == region,
+            Some((known, role)) => known == region && role.may_answer_for(wanted),
+            // Who configured Envoy labels endpoints too, so a label says little.
+            None if self.is_closed(region) => false,
             None => locality().is_some_and(|locality| locality == region.as_bytes()),
         }
     }
+
+    /// Whether every host of a region is known by its address.
+    fn is_closed(&self, region: &str) -> bool {
+        self.settings.regions.get(region).is_some_and(|region| {
+            let services = region.primary.iter().chain(&region.replicas);
+            let mut all = services.chain(&region.gateways).peekable();
+            all.peek().is_some() && all.all(|one| socket(one).is_some())
+        })
+    }
+}
+
+fn socket(address: &str) -> Option<SocketAddr> {
+    address.parse().ok()
 }
 
 #[cfg(test)]

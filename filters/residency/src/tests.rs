@@ -143,25 +143,36 @@ fn where_requests_are_served() {
 
 #[test]
 fn who_answered() {
-    let residency = Residency::new(&settings(Foreign::Reject, None), Some("eu"));
-    // (region, address, locality, whether it is of the region)
-    let cases: [(&str, &[u8], Option<&str>, bool); 11] = [
-        ("eu", b"127.0.0.1:80", None, true),
-        ("eu", b"127.0.0.1:1", None, true),
+    use Role::{Gateway, Primary, Replica};
+    let mut settings = settings(Foreign::Reject, None);
+    let eu = settings.regions.get_mut("eu").unwrap();
+    eu.replicas = ["127.0.0.1:81".to_owned()].into();
+    let residency = Residency::new(&settings, Some("eu"));
+    // (region, for whom it was, address, locality, whether that may answer)
+    let cases: [(&str, Role, &[u8], Option<&str>, bool); 16] = [
+        ("eu", Primary, b"127.0.0.1:80", None, true),
+        ("eu", Replica, b"127.0.0.1:80", None, true),
+        ("eu", Replica, b"127.0.0.1:81", None, true),
+        ("eu", Primary, b"127.0.0.1:81", Some("eu"), false),
+        ("eu", Gateway, b"127.0.0.1:1", None, true),
+        // Nobody decided.
+        ("eu", Gateway, b"127.0.0.1:80", None, false),
+        ("eu", Primary, b"127.0.0.1:1", None, false),
         // What the snapshot says of an address counts more than Envoy's label.
-        ("us", b"127.0.0.1:80", Some("us"), false),
-        ("us", b"[::1]:80", None, true),
-        ("eu", b"[::1]:80", Some("eu"), false),
-        ("eu", b"127.0.0.1:81", Some("eu"), true),
-        ("eu", b"127.0.0.1:81", Some("us"), false),
-        ("ap", b"10.0.0.7:80", Some("ap"), true),
-        ("ap", b"10.0.0.7:80", None, false),
-        ("eu", b"\xff", None, false),
-        ("eu", b"", Some(""), false),
+        ("us", Primary, b"127.0.0.1:80", Some("us"), false),
+        ("us", Primary, b"[::1]:80", None, true),
+        ("eu", Primary, b"[::1]:80", Some("eu"), false),
+        // A region whose hosts are all known has no other.
+        ("eu", Primary, b"127.0.0.1:82", Some("eu"), false),
+        ("ap", Primary, b"10.0.0.7:80", Some("ap"), true),
+        ("ap", Primary, b"10.0.0.7:80", Some("eu"), false),
+        ("ap", Primary, b"10.0.0.7:80", None, false),
+        ("ap", Primary, b"\xff", None, false),
+        ("mars", Primary, b"127.0.0.1:80", Some(""), false),
     ];
-    for (region, address, locality, expected) in cases {
+    for (region, wanted, address, locality, expected) in cases {
         let locality = || locality.map(|text| text.as_bytes().to_vec());
-        let found = residency.is_of(region, address, locality);
-        assert_eq!(found, expected, "{region} {address:?}");
+        let found = residency.is_of(region, wanted, address, locality);
+        assert_eq!(found, expected, "{region} {wanted:?} {address:?}");
     }
 }

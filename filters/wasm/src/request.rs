@@ -364,7 +364,12 @@ impl HttpContext for HttpRequest {
         if let Some(action) = self.withhold() {
             return action;
         }
-        if let Some(exchange) = self.exchange.as_ref().filter(|one| !is_elsewhere(one)) {
+        // Another gateway's answer has its decision's id.
+        let has_own = |one: &&Exchange| {
+            let known = host::header(Map::Response, headers::DECISION_ID);
+            is_elsewhere(one) && matches!(known, Ok(Some(_)))
+        };
+        if let Some(exchange) = self.exchange.as_ref().filter(|one| !has_own(one)) {
             let id = exchange.decision_id();
             if host::set_header(Map::Response, headers::DECISION_ID, id).is_err() {
                 host::log(
@@ -400,7 +405,7 @@ fn as_headers(reply: &Reply) -> Vec<(&str, &str)> {
     headers.map(|(name, value)| (*name, &**value)).collect()
 }
 
-/// Whether another gateway answered, with its decision's id.
+/// Whether the request went to another gateway.
 fn is_elsewhere(exchange: &Exchange) -> bool {
     #[cfg(feature = "policy")]
     return exchange.is_elsewhere();

@@ -53,7 +53,7 @@ fn of_operations() {
         ("{ assumed { leaf } }", 3),
         ("{ assumed { box { leaf } } }", 6),
         ("{ sliced(first: 5) { leaf } }", 5),
-        ("{ sliced(first: -5) { leaf } }", 0),
+        ("{ sliced(first: -5) { leaf } }", 10),
         ("query($n: Int = 6) { sliced(last: $n) { leaf } }", 6),
         ("query($n: Int) { sliced(last: $n) { leaf } }", 10),
         ("{ loose { leaf } }", 4),

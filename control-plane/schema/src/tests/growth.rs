@@ -163,7 +163,7 @@ proptest! {
         let variable = with_variables(&schema, body);
         let literal = operation(&schema, &text("", body, &n.to_string(), &m.to_string()));
         prop_assert!(literal.terms.is_empty() && literal.sizes.is_empty());
-        let size_of = |name: &str| values.get(name).map(|value| u64::try_from(*value).unwrap_or(0));
+        let size_of = |name: &str| u64::try_from(*values.get(name)?).ok();
         prop_assert_eq!(variable.cost_with(size_of), literal.cost);
         prop_assert_eq!(variable.cost_with(|_| None), variable.cost);
     }

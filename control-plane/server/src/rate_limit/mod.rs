@@ -80,6 +80,10 @@ impl Fleet {
         if let Some(shared) = &self.shared
             && let Some(verdict) = shared.take(charges).await
         {
+            // So that a replica that is left alone for a moment gives no more.
+            if verdict.is_ok() {
+                let _ = self.memory.take(charges);
+            }
             return (verdict, false);
         }
         (self.memory.take(charges), self.shared.is_some())

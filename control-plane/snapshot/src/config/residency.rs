@@ -94,11 +94,19 @@ pub(super) fn check(head: &Head, residency: &Residency, problems: &mut Problems)
                 let message = format!("`{address}` is not `host:port`");
                 problems.check(is_address(address), &path, message);
                 // The guard tells regions, and Envoy reads from writes, by it.
-                if let Some(other) = hosts.insert(address, path.clone()) {
+                if let Some(other) = hosts.insert(identity(address), path.clone()) {
                     problems.add(path, format!("`{address}` is at {other} already"));
                 }
             }
         }
+    }
+}
+
+/// An address as one writes it that writes it one way.
+fn identity(address: &str) -> String {
+    match address.parse::<std::net::SocketAddr>() {
+        Ok(address) => address.to_string(),
+        Err(_) => address.to_ascii_lowercase(),
     }
 }
 

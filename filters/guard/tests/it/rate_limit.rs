@@ -133,11 +133,25 @@ fn lists_cost_as_many_items_as_are_asked_for() {
     let table = [
         ("", 2),
         (r#","variables":{"first":7}"#, 7),
-        (r#","variables":{"first":0}"#, 1),
-        (r#","variables":{"first":-5}"#, 1),
         (r#","variables":{"first":null}"#, 2),
-        (r#","variables":{"first":"7"}"#, 2),
         (r#","variables":{"first":1000}"#, 1000),
+        // As lenient servers read numbers.
+        (r#","variables":{"first":7e2}"#, 700),
+        (r#","variables":{"first":7.0}"#, 7),
+        (r#","variables":{"first":"7"}"#, 7),
+        (r#","variables":{"first":"1e3"}"#, 1000),
+        // Of nothing, nothing; of less, what is asked for is not known.
+        (r#","variables":{"first":0}"#, 1),
+        (r#","variables":{"first":-5}"#, 2),
+        // What is no number may be as much as there can be.
+        (r#","variables":{"first":"many"}"#, 1_000_000_000),
+        (r#","variables":{"first":"NaN"}"#, 1_000_000_000),
+        (r#","variables":{"first":true}"#, 1_000_000_000),
+        (r#","variables":{"first":[7]}"#, 1_000_000_000),
+        (
+            r#","variables":{"first":99999999999999999999}"#,
+            1_000_000_000,
+        ),
     ];
     for (variables, cost) in table {
         let guard = limited(|head| {
@@ -152,7 +166,7 @@ fn lists_cost_as_many_items_as_are_asked_for() {
         });
         let forward = Sent::post(by_id(ITEMS, variables)).forwarded(&guard);
         assert_eq!(
-            header(&forward, "x-ig-cost"),
+            header(&forward, "x-ig-cost-query"),
             Some(&*cost.to_string()),
             "{variables}"
         );
@@ -194,6 +208,14 @@ fn who_is_denied_pays_too_and_nobody_pays_twice() {
 }
 
 #[test]
+fn whom_nobody_knows_shares_a_bucket() {
+    let guard = limited(|head| head.modes.policy = Mode::Shadow);
+    let nobody = me().of_nobody();
+    assert_eq!(until_refused(&guard, &nobody).0, 3);
+    assert_eq!(until_refused(&guard, &me()).0, 3);
+}
+
+#[test]
 fn in_shadow_nobody_is_refused_and_it_is_said() {
     let guard = limited(|head| head.modes.rate_limit = Mode::Shadow);
     for number in 0..5 {
@@ -222,7 +244,8 @@ fn without_a_table_nobody_passes() {
 fn the_fleet_is_told_what_a_request_costs() {
     let told = |guard: &Rc<Guard>, sent: &Sent| {
         let forward = sent.forwarded(guard);
-        ["x-ig-class", "x-ig-cost"].map(|name| header(&forward, name).map(ToOwned::to_owned))
+        ["x-ig-cost-query", "x-ig-cost-mutation"]
+            .map(|name| header(&forward, name).map(ToOwned::to_owned))
     };
     let local = limited(|_| ());
     assert_eq!(told(&local, &me()), [None, None]);
@@ -232,10 +255,7 @@ fn the_fleet_is_told_what_a_request_costs() {
         mutations.fleet.clone_from(&mutations.subject);
     });
     let some = |text: &str| Some(text.to_owned());
-    assert_eq!(told(&global, &me()), [some("query"), some("1")]);
+    assert_eq!(told(&global, &me()), [some("1"), None]);
     let batch = format!("[{},{}]", by_id(ME, ""), create());
-    assert_eq!(
-        told(&global, &Sent::post(batch)),
-        [some("mutation"), some("11")]
-    );
+    assert_eq!(told(&global, &Sent::post(batch)), [some("1"), some("10")]);
 }

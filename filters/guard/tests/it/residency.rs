@@ -118,6 +118,47 @@ fn a_request_is_served_in_its_region_or_not_at_all() {
     assert!(reply.headers.contains(&("retry-after", "1".to_owned())));
 }
 
+/// Whatever else only watches, and whatever is wrong with a request.
+#[test]
+fn nothing_that_shadow_lets_pass_is_served_elsewhere() {
+    use Mode::{Enforce, Shadow};
+    let faults: [(&str, fn(Sent) -> Sent); 6] = [
+        ("none", |sent| sent),
+        ("path", |sent| sent.set(":path", "/graphql/x")),
+        ("media type", |sent| sent.set("content-type", "text/plain")),
+        ("coding", |sent| sent.with("content-encoding", "gzip")),
+        ("upgrade", |sent| sent.with("upgrade", "websocket")),
+        ("purpose twice", |sent| sent.with("x-ig-purpose", "audit")),
+    ];
+    for (persisted_query, policy) in [(Enforce, Shadow), (Shadow, Enforce), (Shadow, Shadow)] {
+        for forwards in [true, false] {
+            let guard = gateway(Some("eu"), BOTH, |head| {
+                head.modes.persisted_query = persisted_query;
+                head.modes.policy = policy;
+                if !forwards {
+                    rejects(head);
+                }
+            });
+            for (name, fault) in faults {
+                for claims in [BRAVO, NOWHERE] {
+                    let step = fault(me(claims)).to(&guard);
+                    let region = match &step {
+                        Step::Forward(forward) => header(forward, "x-ig-region"),
+                        _ => None,
+                    };
+                    let is_sent_home = forwards && claims == BRAVO;
+                    let expected = is_sent_home.then_some("us");
+                    let is_shape = matches!(&step, Step::Reply(reply) if reply.status != 421);
+                    assert!(region == expected || is_shape, "{name} {claims}: {step:?}");
+                    assert_ne!(region, Some("eu"), "{name} {claims}: {step:?}");
+                }
+                let nobody = fault(me(BRAVO)).of_nobody().to(&guard);
+                assert!(matches!(nobody, Step::Reply(_)), "{name}: {nobody:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_forwarded_goes_as_it_came() {
     let guard = gateway(Some("eu"), BOTH, |_| ());
@@ -196,9 +237,9 @@ fn an_answer_from_elsewhere_is_withheld() {
     let table = [
         (ALPHA, "10.0.0.1:80", None, false),
         (ALPHA, "10.0.0.2:80", Some("eu"), true),
-        (ALPHA, "10.9.9.9:80", Some("eu"), false),
-        (ALPHA, "10.9.9.9:80", Some("us"), true),
-        (ALPHA, "10.9.9.9:80", None, true),
+        // Every host of the region is known.
+        (ALPHA, "10.9.9.9:80", Some("eu"), true),
+        (ALPHA, "10.0.0.1:1", None, true),
         // A gateway that answers for its region.
         (BRAVO, "10.0.0.2:1", None, false),
         (BRAVO, "10.0.0.1:80", None, true),

@@ -18,7 +18,7 @@ use crate::skip;
 struct Fleet {
     redis: Redis,
     gateways: Vec<Gateway>,
-    _controls: Vec<ControlPlane>,
+    controls: Vec<ControlPlane>,
     _folder: tempfile::TempDir,
 }
 
@@ -64,7 +64,7 @@ impl Fleet {
         Self {
             redis,
             gateways,
-            _controls: controls,
+            controls,
             _folder: folder,
         }
     }
@@ -80,7 +80,11 @@ impl Fleet {
                 let request = crate::gateway::request_with_token(&token, &body);
                 let outcome = gateway.send(request).await;
                 if outcome.response.status == 200 {
-                    cost = Some(outcome.seen[0].header("x-ig-cost")[0].parse().unwrap());
+                    cost = Some(
+                        outcome.seen[0].header("x-ig-cost-query")[0]
+                            .parse()
+                            .unwrap(),
+                    );
                     break;
                 }
                 assert!(
@@ -116,6 +120,16 @@ impl Fleet {
     fn addresses(&self) -> Vec<std::net::SocketAddr> {
         self.gateways.iter().map(|one| one.envoy.gateway).collect()
     }
+}
+
+/// Questions that a replica has answered by itself.
+fn degraded(control: &ControlPlane) -> u64 {
+    let (_, text) = control.call("GET", "/metrics", "");
+    let lines = text.as_str().unwrap().lines();
+    let counts = lines.filter(|line| line.starts_with("ig_rate_limit_degraded_total"));
+    counts
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+        .sum()
 }
 
 fn variables(body: &str) -> String {
@@ -160,7 +174,9 @@ async fn a_fleet_gets_its_rate_and_no_more() {
     );
     assert!(admitted as f64 <= configured + 1.0, "{measured}");
     // The bucket was not full when it began: `ready` had asked.
-    assert!(admitted as f64 >= 0.95 * configured - 4.0, "{measured}");
+    if offered as f64 > 2.0 * configured {
+        assert!(admitted as f64 >= 0.95 * configured - 4.0, "{measured}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,6 +204,8 @@ async fn callers_do_not_notice_that_redis_is_away() {
     let all = answers.of(200) + answers.of(429);
     assert_eq!(answers.all(), all, "{:?}", answers.by_status);
     assert!(answers.of(429) > 0);
+    let degraded = fleet.controls.iter().map(degraded).sum::<u64>();
+    assert!(degraded > 0, "nobody noticed at all");
     // Two seconds after it is back, the limit is that of the fleet again.
     let started = Instant::now();
     let answers = load(&addresses, of(2), query).await.unwrap();
