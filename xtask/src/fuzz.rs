@@ -35,6 +35,16 @@ enum Target {
     Patch,
     /// Step-up tokens
     Token,
+    /// Manifests of exports
+    Manifest,
+    /// Sigstore bundles
+    Bundle,
+    /// DSSE envelopes
+    Envelope,
+    /// in-toto statements
+    Statement,
+    /// Keys and detached signatures
+    Key,
 }
 
 impl Target {
@@ -45,6 +55,11 @@ impl Target {
             Self::Filter => ("control-plane/scim/fuzz", "filter"),
             Self::Patch => ("control-plane/scim/fuzz", "patch"),
             Self::Token => ("filters/step-up/fuzz", "token"),
+            Self::Manifest => ("control-plane/signing/fuzz", "manifest"),
+            Self::Bundle => ("control-plane/signing/fuzz", "bundle"),
+            Self::Envelope => ("control-plane/signing/fuzz", "envelope"),
+            Self::Statement => ("control-plane/signing/fuzz", "statement"),
+            Self::Key => ("control-plane/signing/fuzz", "key"),
         }
     }
 }

@@ -83,6 +83,35 @@ function look() {
 
 export const { tools, skip } = look();
 
+/** Cosign, as `cargo xtask setup --with cosign` builds it. */
+export const cosign = find('IG_COSIGN', [join(ROOT, '.tools/bin/cosign')], isExecutable);
+
+/** What verifies exports, and what makes one to verify. */
+export const signing = {
+  verify: find('IG_VERIFY_BIN', built('ig-verify'), isExecutable),
+  fixtures: find('IG_FIXTURES_BIN', built('examples/fixtures'), isExecutable),
+};
+
+/**
+ * Why there are no tests of signed exports; an error where `CI` is set.
+ *
+ * @param {boolean} withCosign
+ */
+export function skipSigning(withCosign) {
+  const missing = [
+    signing.verify ? [] : ['ig-verify: cargo build -p ig-verify, or set IG_VERIFY_BIN'],
+    signing.fixtures
+      ? []
+      : ['fixtures: cargo build -p ig-signing --example fixtures, or set IG_FIXTURES_BIN'],
+    cosign || !withCosign ? [] : ['cosign: cargo xtask setup --with cosign, or set IG_COSIGN'],
+  ].flat();
+  if (missing.length === 0) return false;
+  const message = `missing tools:\n  ${missing.join('\n  ')}`;
+  if (process.env.CI) throw new Error(message);
+  console.error(`SKIPPED: ${message}`);
+  return `SKIPPED: ${message}`;
+}
+
 /** Debian's Chromium, or another that speaks its protocol. */
 export const chromium = find(
   'IG_CHROMIUM',

@@ -13,6 +13,8 @@ use serde::Serialize;
 pub enum Extra {
     /// Node.js and the JavaScript clients of tests/interop
     Interop,
+    /// Cosign, for the tests of signed exports (compiles for minutes)
+    Cosign,
     /// Chromium, for the tests of the console
     Browser,
     /// PostgreSQL, on which the control plane's tests run too

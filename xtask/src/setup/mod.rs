@@ -5,6 +5,7 @@ mod bench;
 mod browser;
 mod cargo_tools;
 mod contract;
+mod cosign;
 mod database;
 mod envoy;
 mod item;
@@ -78,6 +79,12 @@ const ITEMS: &[Item] = &[
         needed_for: "interoperability tests",
         need: Need::With(Extra::Interop),
         run: node::packages,
+    },
+    Item {
+        name: "cosign",
+        needed_for: "interoperability tests of signed exports",
+        need: Need::With(Extra::Cosign),
+        run: cosign::cosign,
     },
     Item {
         name: "chromium",
