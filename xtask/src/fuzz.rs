@@ -45,6 +45,14 @@ enum Target {
     Statement,
     /// Keys and detached signatures
     Key,
+    /// Signed notes, checkpoints and keys of the ledger
+    Note,
+    /// Proofs of the ledger
+    Proof,
+    /// Bundles of the ledger's entries
+    Entries,
+    /// Paths of the ledger's files
+    Resource,
 }
 
 impl Target {
@@ -60,6 +68,10 @@ impl Target {
             Self::Envelope => ("control-plane/signing/fuzz", "envelope"),
             Self::Statement => ("control-plane/signing/fuzz", "statement"),
             Self::Key => ("control-plane/signing/fuzz", "key"),
+            Self::Note => ("control-plane/ledger/fuzz", "note"),
+            Self::Proof => ("control-plane/ledger/fuzz", "proof"),
+            Self::Entries => ("control-plane/ledger/fuzz", "entries"),
+            Self::Resource => ("control-plane/ledger/fuzz", "resource"),
         }
     }
 }

@@ -80,6 +80,7 @@ pub fn run_test(args: &TestArgs) -> Result<ExitCode> {
         if runs(&args.tiers, Tier::Interop) {
             extras.push(setup::Extra::Interop);
             extras.push(setup::Extra::Browser);
+            extras.push(setup::Extra::Cosign);
         }
         if runs(&args.tiers, Tier::Unit) {
             extras.extend([setup::Extra::Contract, setup::Extra::Scim]);
@@ -181,8 +182,14 @@ fn interop(root: &Path) -> Result<()> {
             "ig-demo-upstream",
             "--package",
             "ig-control-plane",
+            "--package",
+            "ig-verify",
         ],
     )?;
+    for (package, example) in [("ig-signing", "fixtures"), ("ig-ledger", "write")] {
+        let build = ["build", "--quiet", "--package", package];
+        cargo(root, &[&build[..], &["--example", example]].concat())?;
+    }
     let folder = root.join("tests/interop");
     Process::new(&npm)
         .args(["ci", "--no-audit", "--no-fund"])
@@ -205,6 +212,7 @@ pub fn run_ci(_: &CiArgs) -> Result<ExitCode> {
     let extras = vec![
         setup::Extra::Interop,
         setup::Extra::Browser,
+        setup::Extra::Cosign,
         setup::Extra::Postgres,
         setup::Extra::Redis,
         setup::Extra::Contract,

@@ -16,7 +16,7 @@ pub const ENVOY_TESTED: Version = Version::new(1, 40, 0);
 /// The oldest Envoy that is accepted.
 pub const ENVOY_MINIMUM: Version = Version::new(1, 35, 0);
 /// The oldest Node.js for the interoperability tests.
-pub const NODE_MINIMUM: Version = Version::new(20, 0, 0);
+pub const NODE_MINIMUM: Version = Version::new(20, 17, 0);
 
 /// Names an Envoy binary to use instead of searching for one.
 pub const ENVOY_VARIABLE: &str = "IG_ENVOY";

@@ -14,7 +14,7 @@ use serde_json::Value;
 use xtask::tools::root;
 
 /// Which crates of the workspace a crate may need, tests and builds aside.
-const ALLOWED: [(&str, &[&str]); 17] = [
+const ALLOWED: [(&str, &[&str]); 20] = [
     ("ig-contract", &[]),
     ("ig-persisted-query", &["ig-contract"]),
     ("ig-policy", &["ig-contract"]),
@@ -50,6 +50,9 @@ const ALLOWED: [(&str, &[&str]); 17] = [
             "ig-rate-limit",
         ],
     ),
+    ("ig-signing", &[]),
+    ("ig-ledger", &[]),
+    ("ig-verify", &["ig-signing"]),
     ("ig-envoy", &["ig-contract"]),
     (
         "ig-cli",

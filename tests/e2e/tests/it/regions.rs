@@ -137,7 +137,9 @@ impl World {
                 .get_admin("/stats?filter=ig_region_breaches")
                 .await
                 .unwrap();
-            let line = stats.lines().find(|line| line.contains("ig_region_breaches: "));
+            let line = stats
+                .lines()
+                .find(|line| line.contains("ig_region_breaches: "));
             let (_, number) = line.unwrap().rsplit_once(": ").unwrap();
             *count = number.trim().parse().unwrap();
         }

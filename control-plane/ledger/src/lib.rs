@@ -1,0 +1,30 @@
+//! The ledger: an append-only log whose every state is signed, and which anybody
+//! can check.
+//!
+//! It is a tiled transparency log of the C2SP family: a Merkle tree of RFC 6962,
+//! stored as static files (`tlog-tiles`), with checkpoints (`tlog-checkpoint`)
+//! that are signed notes (`signed-note`) and may bear cosignatures of witnesses
+//! (`tlog-cosignature`). `docs/ledger.md` is the description for auditors.
+//!
+//! - [`verify`] needs public data only: no secret, no storage, no clock.
+//! - [`layout`] says which file has what.
+//! - [`Log`] appends; [`sign`] has the keys; [`storage`] says where it is kept.
+//! - [`fsck()`] computes a whole log again and says where it differs.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::string_slice))]
+
+mod error;
+mod files;
+pub mod fsck;
+pub mod layout;
+mod log;
+pub mod sign;
+pub mod storage;
+mod tree;
+pub mod verify;
+
+pub use error::Error;
+pub use files::FileError;
+pub use fsck::fsck;
+pub use log::{Appended, Log, MAX_BATCH_ENTRIES};
