@@ -83,6 +83,7 @@ fn measure(work: &Work) -> Option<String> {
             tenant: &work.tenant,
             from: 0,
             actions: &work.actions,
+            is_cross_tenant: false,
             resource: &String::new,
             now: Some(work.now),
             is_asked: false,

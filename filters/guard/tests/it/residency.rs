@@ -122,7 +122,8 @@ fn a_request_is_served_in_its_region_or_not_at_all() {
 #[test]
 fn nothing_that_shadow_lets_pass_is_served_elsewhere() {
     use Mode::{Enforce, Shadow};
-    let faults: [(&str, fn(Sent) -> Sent); 6] = [
+    type Fault = fn(Sent) -> Sent;
+    let faults: [(&str, Fault); 6] = [
         ("none", |sent| sent),
         ("path", |sent| sent.set(":path", "/graphql/x")),
         ("media type", |sent| sent.set("content-type", "text/plain")),

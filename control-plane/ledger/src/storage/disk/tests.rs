@@ -35,7 +35,7 @@ fn nothing_acknowledged_is_lost_wherever_it_stops() {
                 });
                 log = Log::open(Disk::open(&root).unwrap(), signer(), remembered.as_ref()).unwrap();
                 if log.head().size < next.into() {
-                    assert_eq!(log.head().size, (next - batch).into());
+                    assert_eq!(log.head().size, u64::from(next - batch));
                     log.append(&entries).unwrap();
                 }
             }
