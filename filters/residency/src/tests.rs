@@ -149,7 +149,14 @@ fn who_answered() {
     eu.replicas = ["127.0.0.1:81".to_owned()].into();
     let residency = Residency::new(&settings, Some("eu"));
     // (region, for whom it was, address, locality, whether that may answer)
-    let cases: [(&str, Role, &[u8], Option<&str>, bool); 16] = [
+    type Case = (
+        &'static str,
+        Role,
+        &'static [u8],
+        Option<&'static str>,
+        bool,
+    );
+    let cases: [Case; 16] = [
         ("eu", Primary, b"127.0.0.1:80", None, true),
         ("eu", Replica, b"127.0.0.1:80", None, true),
         ("eu", Replica, b"127.0.0.1:81", None, true),
