@@ -146,7 +146,11 @@ impl Exchange {
             Spending::NotAsked if guard.used.0.borrow().contains(&proof.claims.jti) => Some(USED),
             Spending::NotAsked | Spending::Answered(Spent::First) => None,
             Spending::Answered(Spent::Again) => Some(USED),
-            Spending::Answered(Spent::Over) => Some(OVER),
+            Spending::Answered(Spent::Over) => {
+                // It was not used, and may count again.
+                guard.used.0.borrow_mut().pop(&proof.claims.jti);
+                Some(OVER)
+            }
             Spending::Unanswered => Some(UNAVAILABLE),
         };
         match refusal {

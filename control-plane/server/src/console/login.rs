@@ -199,11 +199,17 @@ pub(super) async fn callback(
 ) -> Response {
     let gone = Cookie::Login.write(&origin, "", None);
     let address = peer.as_ref().map(|Extension(peer)| peer);
+    // Whoever has begun no login guesses nothing: any site could have sent them.
+    let begun = sealed.and_then(|sealed| Begun::open(&app.login_secret, &sealed));
+    let Some(begun) = begun else {
+        let refused = Refused::new(StatusCode::UNAUTHORIZED, FAILED);
+        return (AppendHeaders([(SET_COOKIE, gone)]), refused).into_response();
+    };
     let entered = async {
-        let begun = sealed.and_then(|sealed| Begun::open(&app.login_secret, &sealed));
         // Who answers at another client's callback mixes them up.
-        let begun = begun.filter(|begun| uri.path() == begun.callback());
-        let begun = begun.ok_or(ApiError::Unauthenticated)?;
+        if uri.path() != begun.callback() {
+            return Err(ApiError::Unauthenticated);
+        }
         match enter(&app, begun, &returned, old.as_deref()).await {
             Err(ApiError::NotFound(_)) => Err(ApiError::Unauthenticated),
             entered => entered,
@@ -279,6 +285,10 @@ async fn begin_session(
     old: Option<&str>,
 ) -> Result<String, ApiError> {
     let mut transaction = app.store.begin().await?;
+    // A suspension was before this and is seen, or comes after and ends it.
+    if let Holder::User { person, .. } = &holder {
+        step_up::hold(&app.store, &mut transaction, &person.tenant, &person.user).await?;
+    }
     let secret = session::begin(&mut transaction, holder, old).await?;
     let change = Change {
         action: "console.login",

@@ -285,7 +285,7 @@ async fn end_oldest(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE console_sessions SET ends_at = 0 \
-         WHERE tenant = $1 AND user_id = $2 AND id <> $3 AND id NOT IN ( \
+         WHERE tenant = $1 AND user_id = $2 AND id <> $3 AND ends_at > $4 AND id NOT IN ( \
              SELECT id FROM console_sessions \
              WHERE tenant = $1 AND user_id = $2 AND id <> $3 AND ends_at > $4 AND used_at > $5 \
              ORDER BY made_at DESC, id LIMIT $6)",
@@ -308,7 +308,8 @@ pub(crate) async fn end_others(
     tenant: &str,
     clients: &[(&str, &str)],
 ) -> Result<(), sqlx::Error> {
-    let mut sql = String::from("UPDATE console_sessions SET ends_at = 0 WHERE tenant = $1");
+    let mut sql =
+        String::from("UPDATE console_sessions SET ends_at = 0 WHERE tenant = $1 AND ends_at <> 0");
     for number in 0..clients.len() {
         let (issuer, client) = (2 * number + 2, 2 * number + 3);
         sql.push_str(&format!(
@@ -341,11 +342,14 @@ pub(crate) async fn end_all(
     tenant: &str,
     user: &str,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE console_sessions SET ends_at = 0 WHERE tenant = $1 AND user_id = $2")
-        .bind(tenant)
-        .bind(user)
-        .execute(&mut **transaction)
-        .await?;
+    sqlx::query(
+        "UPDATE console_sessions SET ends_at = 0 \
+         WHERE tenant = $1 AND user_id = $2 AND ends_at <> 0",
+    )
+    .bind(tenant)
+    .bind(user)
+    .execute(&mut **transaction)
+    .await?;
     Ok(())
 }
 

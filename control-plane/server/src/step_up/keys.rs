@@ -165,12 +165,16 @@ pub(super) async fn insert(
 
 /// The key that signs now: the last that began to. Where none has, as by a clock
 /// that is behind, the first that will.
-pub(super) async fn signer(connection: &mut AnyConnection) -> Result<Signer, sqlx::Error> {
+pub(super) async fn signer(
+    store: &Store,
+    connection: &mut AnyConnection,
+) -> Result<Signer, sqlx::Error> {
+    let at = clock(store, connection).await?;
     let seed: String = sqlx::query_scalar(
         "SELECT seed FROM step_up_keys ORDER BY \
          CASE WHEN signs_from <= $1 THEN -signs_from ELSE signs_from END, kid LIMIT 1",
     )
-    .bind(now())
+    .bind(at)
     .fetch_one(connection)
     .await?;
     Signer::of_seed(&Seed::new(seed))

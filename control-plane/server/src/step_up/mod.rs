@@ -46,8 +46,8 @@ pub(crate) async fn lock(
     store.lock(transaction, &lock).await
 }
 
-/// Locks a user who may do something, and returns how often their tokens have
-/// ended: a suspension or logout was before this and is seen, or waits, and ends
+/// Locks a user who may do something, and returns the number of the last end of
+/// their tokens: a suspension or logout was before this and is seen, or waits, and ends
 /// what this makes.
 ///
 /// # Errors
@@ -73,7 +73,8 @@ pub(crate) async fn hold(
     }
 }
 
-/// How often tokens of a user have ended.
+/// The number of the last end of a user's tokens: later ones are greater, and what
+/// is long ago is zero.
 pub(crate) async fn ends(
     connection: &mut AnyConnection,
     tenant: &str,
@@ -109,15 +110,18 @@ pub(crate) async fn end(
     .await?;
     let from = last.unwrap_or_default().max(now() / 1000) + 1;
     sqlx::query(
-        "INSERT INTO step_up_ends (tenant, user_id, tokens_from, number) VALUES ($1, $2, $3, 1) \
+        "INSERT INTO step_up_ends (tenant, user_id, tokens_from, number) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (tenant, user_id) DO UPDATE SET tokens_from = CASE \
            WHEN step_up_ends.tokens_from > EXCLUDED.tokens_from \
            THEN step_up_ends.tokens_from ELSE EXCLUDED.tokens_from END, \
-         number = step_up_ends.number + 1",
+         number = CASE WHEN step_up_ends.number >= EXCLUDED.number \
+           THEN step_up_ends.number + 1 ELSE EXCLUDED.number END",
     )
     .bind(tenant)
     .bind(user)
     .bind(from)
+    // Greater than any before, also than one whose row is gone.
+    .bind(now())
     .execute(&mut **transaction)
     .await?;
     sqlx::query("DELETE FROM ceremonies WHERE tenant = $1 AND user_id = $2")

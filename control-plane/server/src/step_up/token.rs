@@ -83,7 +83,7 @@ pub(crate) async fn make(
         exp: at + life,
         jti: number()?,
     };
-    let signer = keys::signer(transaction).await?;
+    let signer = keys::signer(&app.store, transaction).await?;
     let header = Header {
         alg: ALGORITHM.into(),
         typ: TYPE.into(),

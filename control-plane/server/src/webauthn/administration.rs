@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::auth::{Principal, Role};
 use crate::error::{ApiError, Problem};
 use crate::extract::{Json, Path};
-use crate::step_up;
+use crate::{break_glass, step_up};
 
 /// List the passkeys of a user of the tenant.
 #[utoipa::path(get, path = "/tenants/{tenant}/users/{user}/passkeys", tag = "tenants",
@@ -27,7 +27,8 @@ pub(crate) async fn list(
     Ok(Json(stored.into_iter().map(|one| one.shown).collect()))
 }
 
-/// Remove a passkey of a user of the tenant, and end the user's step-up tokens.
+/// Remove a passkey of a user of the tenant, with the user's one-time passwords,
+/// which it may have set up, and end the user's step-up tokens.
 /// Admins who are users themselves need a step-up token for `passkey:remove`, as
 /// `x-ig-step-up`.
 #[utoipa::path(delete, path = "/tenants/{tenant}/users/{user}/passkeys/{id}", tag = "tenants",
@@ -49,5 +50,6 @@ pub(crate) async fn remove(
         let token = step_up_token(&headers);
         step_up::use_own(&app, &mut transaction, person, token, passkeys::REMOVE).await?;
     }
+    break_glass::forget(&mut transaction, &tenant, &user).await?;
     passkeys::take_away(&app, transaction, &by, (&tenant, &user), &id).await
 }

@@ -307,7 +307,8 @@ fn verify(
     }
 }
 
-/// There may be a copy of a passkey. What was refused is no change; this is.
+/// There may be a copy of a passkey. What was refused is no change; this is, and
+/// ends whatever the copy was given before.
 async fn suspect(
     app: &App,
     by: &Principal,
@@ -315,6 +316,7 @@ async fn suspect(
     credential: &[u8],
 ) -> Result<(), ApiError> {
     let mut transaction = app.store.begin().await?;
+    step_up::lock(&app.store, &mut transaction, &person.tenant, &person.user).await?;
     let id = passkeys::suspect(&mut transaction, person, credential).await?;
     let Some(id) = id else {
         return Ok(());
@@ -331,7 +333,5 @@ async fn suspect(
         before: None,
         after: Some(&id),
     };
-    audit::record(&mut transaction, by, change).await?;
-    transaction.commit().await?;
-    Ok(())
+    step_up::end_with(app, transaction, by, &person.tenant, change).await
 }

@@ -94,6 +94,7 @@ pub(crate) async fn registration_options(
         return Err(ApiError::invalid(problem));
     }
     let mut transaction = app.store.begin().await?;
+    step_up::hold(&app.store, &mut transaction, &person.tenant, &person.user).await?;
     let known = passkeys::of(&mut transaction, person).await?;
     if known.len() >= passkeys::MOST {
         let most = passkeys::MOST;

@@ -18,6 +18,15 @@ use crate::skip;
 
 /// An Envoy whose guard takes its snapshot from the control plane.
 pub(crate) async fn gateway(grpc: SocketAddr, tls: Option<UpstreamTls>) -> Gateway {
+    gateway_of(1, grpc, tls).await
+}
+
+/// The same with more workers.
+pub(crate) async fn gateway_of(
+    workers: u32,
+    grpc: SocketAddr,
+    tls: Option<UpstreamTls>,
+) -> Gateway {
     let fixture: Fixture = demo().await.unwrap();
     let edit = move |options: &mut ig_envoy::StaticOptions| {
         let module = options.guards[0].module.clone();
@@ -30,7 +39,7 @@ pub(crate) async fn gateway(grpc: SocketAddr, tls: Option<UpstreamTls>) -> Gatew
             node: "edge-1".into(),
         });
     };
-    Gateway::with_options(fixture, edit).await
+    Gateway::of_workers(workers, fixture, edit).await
 }
 
 /// Body of a request for an operation of the demo's catalogue, and its id.

@@ -61,12 +61,21 @@ impl Gateway {
         fixture: Fixture,
         edit: impl Fn(&mut ig_envoy::StaticOptions),
     ) -> Self {
+        Self::of_workers(1, fixture, edit).await
+    }
+
+    /// The same with more workers.
+    pub(crate) async fn of_workers(
+        workers: u32,
+        fixture: Fixture,
+        edit: impl Fn(&mut ig_envoy::StaticOptions),
+    ) -> Self {
         let make = |gateway, admin| {
             let mut options = fixture.options(gateway, admin)?;
             edit(&mut options);
             Ok(ig_envoy::render(&options))
         };
-        let envoy = Envoy::start(1, make).await.unwrap();
+        let envoy = Envoy::start(workers, make).await.unwrap();
         Self { fixture, envoy }
     }
 

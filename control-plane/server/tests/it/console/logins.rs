@@ -165,7 +165,6 @@ fn guesses_at_the_console_have_an_end() {
     for path in [
         "/console/login?tenant=unknown",
         "/console/login?tenant=silent",
-        "/console/callback/a?code=c&state=s",
     ] {
         let database = Database::sqlite();
         let bench = Bench::of(database.start_with_failures(10));
@@ -181,4 +180,17 @@ fn guesses_at_the_console_have_an_end() {
         assert_eq!(known, 429, "{path}");
         bench.control.stop().unwrap();
     }
+}
+
+/// Any site can send its visitors to a callback: that locks nobody out.
+#[test]
+fn who_began_no_login_guesses_nothing() {
+    let database = Database::sqlite();
+    let bench = Bench::of(database.start_with_failures(10));
+    let mut browser = bench.browser();
+    for _ in 0..30 {
+        let path = "/console/callback/a?code=c&state=s";
+        assert_eq!(browser.get(path).status, 401);
+    }
+    bench.control.stop().unwrap();
 }

@@ -18,10 +18,21 @@ fn a_copy_of_a_passkey_is_found_out() {
         let mut copy = own.clone();
         ada.token(&mut own, &export());
         ada.token(&mut own, &export());
-        // Begun before anybody knew.
+        // Begun, and given, before anybody knew.
+        let (adding, _) = ada.token(&mut own, &json!({"actions": ["passkey:add"]}));
+        let (status, registration) = ada.begin_adding(Some(&adding));
+        assert_eq!(status, 200, "{registration}");
+        let (_, given) = ada.token(&mut own, &export());
         let before = ada.begin(&export());
         let answer = ada.prove(&mut copy, &export());
         assert_eq!(reason(&answer), (403, "counter"), "{}", answer.1);
+        assert_eq!(bench.spend(&given), ig_contract::step_up::Spent::Over);
+        let created = json!({
+            "ceremony": registration["ceremony"],
+            "credential": key(9).create(&registration["publicKey"]),
+        });
+        let answer = ada.post("/webauthn/registration/verify", &created, None);
+        assert_eq!(reason(&answer), (403, "ceremony"), "{}", answer.1);
         assert_eq!(bench.audited("passkey.suspect"), 1);
         for one in [&mut own, &mut copy] {
             let answer = ada.post("/webauthn/authentication/options", &export(), None);
@@ -29,7 +40,7 @@ fn a_copy_of_a_passkey_is_found_out() {
             one.counter += 100;
         }
         let answer = ada.end(&before, &own.get(&before["publicKey"]));
-        assert_eq!(reason(&answer), (403, "suspect"), "{}", answer.1);
+        assert_eq!(reason(&answer), (403, "ceremony"), "{}", answer.1);
         assert_eq!(bench.audited("passkey.suspect"), 1);
         // It cannot be replaced by whoever has a session only.
         assert_eq!(ada.begin_adding(None).0, 401);

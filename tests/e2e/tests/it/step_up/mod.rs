@@ -13,13 +13,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ig_e2e::{Authenticator, ControlPlane, RawRequest, Scim, TokenClaims, http1, module};
 use serde_json::{Value, json};
 
-use crate::control_plane::{by_id, gateway, publish, start};
+use crate::control_plane::{by_id, gateway_of, publish, start};
 use crate::gateway::{ALLOWED, Gateway, denied, request_with_token};
 use crate::skip;
 
 const AUDIENCE: &str = "ig";
 const ISSUER: &str = "https://issuer.test";
 const ACTION: &str = "export:assets";
+/// Of each gateway: what one knows the others do not.
+const WORKERS: u32 = 4;
 
 fn seconds() -> u64 {
     SystemTime::now()
@@ -54,8 +56,8 @@ impl Bench {
         let control = start(&folder, module("ig_guard").unwrap());
         let scim = control.provisioner("alpha", true).unwrap();
         let gateways = [
-            gateway(control.grpc, None).await,
-            gateway(control.grpc, None).await,
+            gateway_of(WORKERS, control.grpc, None).await,
+            gateway_of(WORKERS, control.grpc, None).await,
         ];
         let fixture = &gateways[0].fixture;
         let keys = json!({"keys": [fixture.issuer.jwk()]}).to_string();
