@@ -1,5 +1,6 @@
 //! A process is killed while it appends, again and again.
 
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -13,17 +14,14 @@ use crate::support::{entry, policy, signer};
 const FOLDER: &str = "IG_LEDGER_KILLED";
 
 /// What is killed: says on standard output what was acknowledged.
-#[test]
-#[ignore = "run by the other test"]
-fn appends_until_it_is_killed() {
-    let Some(folder) = std::env::var_os(FOLDER) else {
-        return;
-    };
-    let mut log = match Log::create(Disk::open(&folder).unwrap(), signer()) {
-        Err(Error::Exists) => Log::open(Disk::open(&folder).unwrap(), signer(), None).unwrap(),
+fn append_until_it_is_killed(folder: &OsStr) -> ! {
+    let mut log = match Log::create(Disk::open(folder).unwrap(), signer()) {
+        Err(Error::Exists) => Log::open(Disk::open(folder).unwrap(), signer(), None).unwrap(),
         begun => begun.unwrap(),
     };
-    for batch in [1, 3, 40, 7].into_iter().cycle() {
+    let mut batches = [1, 3, 40, 7].into_iter().cycle();
+    loop {
+        let batch = batches.next().unwrap();
         let size = log.head().size;
         let entries: Vec<_> = (size..size + batch).map(entry).collect();
         log.append(&entries).unwrap();
@@ -33,15 +31,18 @@ fn appends_until_it_is_killed() {
 
 #[test]
 fn nothing_acknowledged_is_lost() {
+    // The test itself, in a process that is there to be killed.
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        append_until_it_is_killed(&folder);
+    }
     let folder = tempfile::tempdir().unwrap();
     let mut heads: Vec<TreeHead> = Vec::new();
     for life in 0..12 {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args([
-                "--ignored",
                 "--exact",
                 "--nocapture",
-                "kill::appends_until_it_is_killed",
+                "kill::nothing_acknowledged_is_lost",
             ])
             .env(FOLDER, folder.path())
             .stdout(Stdio::piped())
@@ -54,7 +55,9 @@ fn nothing_acknowledged_is_lost() {
             let size = size.parse().ok()?;
             Some(TreeHead { size, root })
         });
+        let before = heads.len();
         heads.extend(acknowledged.by_ref().take(1 + life));
+        assert_eq!(heads.len(), before + 1 + life, "it ended by itself");
         // Somewhere in what it does next.
         std::thread::sleep(Duration::from_micros(700 * life as u64));
         child.kill().unwrap();

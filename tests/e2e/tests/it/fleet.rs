@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use http_body_util::Full;
 use ig_control_plane::{Config, RateLimitConfig, RedisUrl};
 use ig_e2e::{
     ControlPlane, LoadRequest, Pace, Redis, TokenClaims, demo, fill, load, module, redis_server,
@@ -12,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::control_plane::{by_id, publish};
 use crate::gateway::Gateway;
-use crate::rate_limit::seconds;
+use crate::rate_limit::{query, seconds};
 use crate::skip;
 
 struct Fleet {
@@ -105,16 +104,8 @@ impl Fleet {
     }
 
     fn query(&self, tenant: &str) -> impl Fn() -> LoadRequest + Clone + Send + Sync + use<> {
-        let (token, body) = (self.token(tenant), variables(&by_id("CaseById").0));
-        move || {
-            http::Request::post("/graphql")
-                .header("host", "edge")
-                .header("content-type", "application/json")
-                .header("authorization", format!("Bearer {token}"))
-                .header("x-ig-purpose", "investigation")
-                .body(Full::new(body.clone().into()))
-                .unwrap()
-        }
+        let body = variables(&by_id("CaseById").0);
+        query(&self.gateways[0].fixture, tenant, body)
     }
 
     fn addresses(&self) -> Vec<std::net::SocketAddr> {

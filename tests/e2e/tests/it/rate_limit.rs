@@ -86,14 +86,18 @@ async fn workers_share_a_bucket() {
     assert_eq!((count(200), count(429)), (BURST, 2 * BURST), "{answers:?}");
 }
 
+fn case(fixture: &Fixture) -> String {
+    format!(r#"{{"documentId":"sha256:{}"}}"#, fixture.hash("Case"))
+}
+
 /// A query of a tenant's subject, for a load.
-fn query(
+pub(crate) fn query(
     fixture: &Fixture,
     tenant: &str,
+    body: String,
 ) -> impl Fn() -> LoadRequest + Clone + Send + Sync + use<> {
     let claims = TokenClaims::alpha().with("tenant", json!(tenant));
     let token = fixture.issuer.token(&claims);
-    let body = format!(r#"{{"documentId":"sha256:{}"}}"#, fixture.hash("Case"));
     move || {
         http::Request::post("/graphql")
             .header("host", "edge")
@@ -121,7 +125,7 @@ async fn under_load_a_caller_gets_its_rate_and_no_more() {
             ..ClassLimits::default()
         })
         .await;
-        let request = query(&fixture, "alpha");
+        let request = query(&fixture, "alpha", case(&fixture));
         let gateway = Gateway::with_workers(workers, fixture, |_| ()).await;
         let pace = Pace {
             connections: 8,
@@ -175,7 +179,10 @@ async fn who_asks_for_too_much_is_alone_with_it() {
             ..fixture.head.tenants["alpha"].clone()
         },
     );
-    let (quiet, loud) = (query(&fixture, "quiet"), query(&fixture, "bravo"));
+    let (quiet, loud) = (
+        query(&fixture, "quiet", case(&fixture)),
+        query(&fixture, "bravo", case(&fixture)),
+    );
     let gateway = Gateway::with_workers(2, fixture, |_| ()).await;
     let to = [gateway.envoy.gateway];
     let pace = |per_second| Pace {
