@@ -364,10 +364,13 @@ impl HttpContext for HttpRequest {
         if let Some(action) = self.withhold() {
             return action;
         }
-        // Another gateway's answer has its decision's id.
+        // Another gateway's answer has its decision's id; nobody else is asked.
         let has_own = |one: &&Exchange| {
-            let known = host::header(Map::Response, headers::DECISION_ID);
-            is_elsewhere(one) && matches!(known, Ok(Some(_)))
+            is_elsewhere(one)
+                && matches!(
+                    host::header(Map::Response, headers::DECISION_ID),
+                    Ok(Some(_))
+                )
         };
         if let Some(exchange) = self.exchange.as_ref().filter(|one| !has_own(one)) {
             let id = exchange.decision_id();
