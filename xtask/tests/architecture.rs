@@ -48,6 +48,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
             "ig-scim",
             "ig-step-up",
             "ig-rate-limit",
+            "ig-ledger",
         ],
     ),
     ("ig-signing", &[]),

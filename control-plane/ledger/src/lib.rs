@@ -14,17 +14,21 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::string_slice))]
 
+mod cosign;
 mod error;
 mod files;
 pub mod fsck;
 pub mod layout;
 mod log;
+mod paths;
 pub mod sign;
 pub mod storage;
 mod tree;
 pub mod verify;
 
+pub use cosign::cosign;
 pub use error::Error;
 pub use files::FileError;
 pub use fsck::fsck;
 pub use log::{Appended, Log, MAX_BATCH_ENTRIES};
+pub use paths::{consistency, inclusion};

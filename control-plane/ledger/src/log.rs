@@ -1,14 +1,16 @@
 //! The log: what is appended stays.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use crate::cosign::cosign;
 use crate::error::Error;
 use crate::files::{FileError, Stored, tile};
 use crate::layout::{Resource, Span, WIDTH, push_entry};
+use crate::paths::{self, nodes};
 use crate::sign::LogSigner;
 use crate::storage::{Commit, Files, Storage, StorageError};
-use crate::tree::{Edge, Nodes};
-use crate::verify::note::{Note, Signature};
+use crate::tree::Edge;
 use crate::verify::{Checkpoint, Hash, Policy, Proof, TreeHead, WitnessRequest};
 
 /// The most entries that are appended at once.
@@ -21,7 +23,7 @@ pub const MAX_BATCH_ENTRIES: usize = 4096;
 #[derive(Debug)]
 pub struct Log<S> {
     storage: S,
-    signer: LogSigner,
+    signer: Arc<LogSigner>,
     policy: Policy,
     state: State,
     /// Whether `state` is what is stored.
@@ -51,7 +53,8 @@ impl<S: Storage> Log<S> {
     ///
     /// # Errors
     /// [`Error::Exists`], [`Error::Storage`].
-    pub fn create(mut storage: S, signer: LogSigner) -> Result<Self, Error> {
+    pub fn create(mut storage: S, signer: impl Into<Arc<LogSigner>>) -> Result<Self, Error> {
+        let signer = signer.into();
         let policy = signer.policy()?;
         let state = State {
             edge: Edge::default(),
@@ -86,9 +89,10 @@ impl<S: Storage> Log<S> {
     /// [`Error`]; then nothing is to be appended, since it would be a second tree.
     pub fn open(
         storage: S,
-        signer: LogSigner,
+        signer: impl Into<Arc<LogSigner>>,
         remembered: Option<&Checkpoint>,
     ) -> Result<Self, Error> {
+        let signer = signer.into();
         let policy = signer.policy()?;
         if remembered.is_some_and(|checkpoint| checkpoint.origin != *signer.origin()) {
             return Err(Error::Origin);
@@ -278,8 +282,7 @@ impl<S: Storage> Log<S> {
     /// # Errors
     /// [`Error::OutOfRange`], [`Error::File`].
     pub fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, Error> {
-        let mut nodes = nodes(&self.storage, self.state.edge.size());
-        Ok(nodes.inclusion(index, size)?)
+        paths::inclusion(&self.storage, self.state.edge.size(), index, size)
     }
 
     /// The path that proves that the log's first `later` entries begin with the
@@ -288,8 +291,7 @@ impl<S: Storage> Log<S> {
     /// # Errors
     /// [`Error::OutOfRange`], [`Error::File`].
     pub fn consistency(&self, earlier: u64, later: u64) -> Result<Vec<Hash>, Error> {
-        let mut nodes = nodes(&self.storage, self.state.edge.size());
-        Ok(nodes.consistency(earlier, later)?)
+        paths::consistency(&self.storage, self.state.edge.size(), earlier, later)
     }
 
     /// What to send to a witness that has seen a tree of `old` entries.
@@ -316,23 +318,7 @@ impl<S: Storage> Log<S> {
         if !self.is_certain {
             return Err(Error::Uncertain);
         }
-        let wrong = Error::Cosignature;
-        let note = Note::parse(self.state.checkpoint.as_bytes());
-        let note = note.map_err(|error| Error::Checkpoint(error.into()))?;
-        let lines = Signature::parse_lines(lines).map_err(|error| wrong(error.into()))?;
-        let lines = witnesses.cosignatures(note.text, lines).map_err(wrong)?;
-        let is_replaced = |old: &Signature<'_>| {
-            let of = |line: &Signature<'_>| (line.name, line.id) == (old.name, old.id);
-            lines.iter().any(of)
-        };
-        let kept = note.signatures.iter().filter(|old| !is_replaced(old));
-        let mut checkpoint = format!("{}\n", note.text);
-        for line in kept.chain(&lines) {
-            checkpoint += &line.line();
-        }
-        self.policy
-            .checkpoint(checkpoint.as_bytes())
-            .map_err(wrong)?;
+        let checkpoint = cosign(&self.policy, witnesses, &self.state.checkpoint, lines)?;
         let State { edge, bundle, .. } = &self.state;
         self.store(
             Vec::new(),
@@ -411,11 +397,4 @@ impl State {
 
 fn last_bundle(size: u64) -> Option<Span> {
     Span::within(size / u64::from(WIDTH), size)
-}
-
-fn nodes<S: Files>(
-    storage: &S,
-    size: u64,
-) -> Nodes<impl FnMut(Resource) -> Result<Vec<Hash>, FileError>> {
-    Nodes::new(size, |file| Stored::load(storage, file)?.hashes())
 }

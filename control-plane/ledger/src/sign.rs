@@ -84,7 +84,10 @@ impl LogSigner {
     }
 
     /// The policy that believes the log, and needs no witness.
-    pub(crate) fn policy(&self) -> Result<Policy, PolicyError> {
+    ///
+    /// # Errors
+    /// [`PolicyError`] when the keys are none.
+    pub fn policy(&self) -> Result<Policy, PolicyError> {
         Policy::new(self.origin.clone(), self.keys.to_vec(), Vec::new(), 0)
     }
 

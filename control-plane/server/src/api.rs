@@ -8,6 +8,8 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use ig_ledger::verify::MAX_REQUEST_BYTES;
 use serde::Serialize;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
@@ -20,8 +22,8 @@ use crate::auth::tokens;
 use crate::error::{ApiError, Problem};
 use crate::extract::Json;
 use crate::{
-    audit, break_glass, catalogue, console, decisions, graphs, metrics, policies, proxies, schemas,
-    scim, snapshots, step_up, tenants, webauthn,
+    audit, break_glass, catalogue, console, decisions, graphs, ledger, metrics, policies, proxies,
+    schemas, scim, snapshots, step_up, tenants, webauthn,
 };
 
 /// Largest body: a catalogue or SDL of a large graph.
@@ -36,6 +38,7 @@ pub(crate) const MAX_BODY_BYTES: usize = 64 << 20;
             which describes itself as RFC 7644 has it.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
+    paths(ledger::routes::tile),
     components(schemas(Problem)),
     modifiers(&Common)
 )]
@@ -162,7 +165,20 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(audit::list))
         .routes(routes!(step_up::keys::jwks))
         .routes(routes!(step_up::rotation::rotate, step_up::rotation::list))
+        .merge(of_anybody())
         .merge(of_users())
+}
+
+/// What anybody may read and ask for: bodies are a checkpoint with its path.
+fn of_anybody() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(ledger::routes::checkpoint))
+        // OpenAPI has no paths of several parts: the document says so by itself.
+        .route("/ledger/tile/{*path}", get(ledger::routes::tile))
+        .routes(routes!(ledger::routes::proof))
+        .routes(routes!(ledger::routes::public_keys))
+        .routes(routes!(ledger::witness::add_checkpoint))
+        .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
 }
 
 /// Largest body of a user's request: an authenticator's answer, with certificates.
@@ -233,10 +249,13 @@ struct Ready {
     status: &'static str,
 }
 
-/// Whether the database answers.
+/// Whether the database answers, and the ledger can be appended to.
 #[utoipa::path(get, path = "/readyz", tag = "probes", responses((status = 200, body = Ready)))]
 async fn ready(State(app): State<App>) -> Result<Json<Ready>, ApiError> {
     sqlx::query("SELECT 1").execute(app.store.pool()).await?;
+    if let Some(fault) = app.ledger.fault() {
+        return Err(ledger::Error::Closed(fault).into());
+    }
     Ok(Json(Ready { status: "ready" }))
 }
 

@@ -8,6 +8,7 @@ use crate::auth::{Failures, Logins, Oidc};
 use crate::break_glass;
 use crate::decisions::Queue;
 use crate::directory::Directory;
+use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::proxies::Proxies;
 use crate::rate_limit::Fleet;
@@ -40,6 +41,8 @@ pub(crate) struct App {
     pub(crate) directory: Arc<Directory>,
     /// Searches of users and groups at once.
     pub(crate) searches: Arc<Turns>,
+    /// What has to be known to have happened.
+    pub(crate) ledger: Arc<Ledger>,
     /// What cursors are sealed with.
     pub(crate) secret: Arc<Secret>,
     /// What one-time passwords are kept with.

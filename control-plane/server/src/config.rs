@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::auth::{OidcConfig, system_authorities};
+use crate::ledger::LedgerConfig;
 use crate::rate_limit::{RateLimitConfig, RedisUrl};
 
 /// Version of the file's format.
@@ -52,6 +53,7 @@ struct Raw {
     decisions: Decisions,
     webauthn: WebauthnConfig,
     rate_limit: RateLimitConfig,
+    ledger: LedgerConfig,
 }
 
 /// The site that passkeys are of. Changing its id makes all of them useless.
@@ -158,6 +160,8 @@ pub struct Config {
     pub webauthn: WebauthnConfig,
     /// Where the fleet's buckets are.
     pub rate_limit: RateLimitConfig,
+    /// The log of what happened, and who vouches for it.
+    pub ledger: LedgerConfig,
 }
 
 /// Everything that is wrong with a configuration.
@@ -184,6 +188,7 @@ impl Config {
             failed_logins_per_minute: FAILED_LOGINS,
             webauthn: WebauthnConfig::default(),
             rate_limit: RateLimitConfig::default(),
+            ledger: LedgerConfig::default(),
         }
     }
 
@@ -250,6 +255,7 @@ impl Config {
                 redis: over.redis.map(RedisUrl::from).or(raw.rate_limit.redis),
                 ..raw.rate_limit
             },
+            ledger: raw.ledger,
         }
     }
 
@@ -269,6 +275,7 @@ impl Config {
         }
         problems.extend(self.webauthn.problems());
         problems.extend(self.rate_limit.problems());
+        problems.extend(self.ledger.problems());
         problems.extend(self.oidc.iter().flat_map(OidcConfig::problems));
         let listeners = [
             ("listen", self.listen, &self.tls),

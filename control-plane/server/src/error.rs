@@ -11,6 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::break_glass;
+use crate::ledger;
 use crate::webauthn::Refusal;
 
 /// Why a request did not succeed.
@@ -70,6 +71,12 @@ pub(crate) enum ApiError {
          (`auth_time`)"
     )]
     StaleLogin(u64),
+    /// The ledger cannot do what is asked now.
+    #[error("{0}")]
+    Ledger(ledger::Error),
+    /// A checkpoint of somebody else's log is not cosigned.
+    #[error("{0}")]
+    Witness(ledger::witness::Refusal),
     /// The issuer's keys cannot be had.
     #[error("the token's issuer cannot be asked for its keys; try again later")]
     Issuer,
@@ -82,6 +89,19 @@ impl From<sqlx::Error> for ApiError {
             // PostgreSQL has no text with a zero byte in it.
             Some("22021" | "22P05") => Self::invalid("a zero byte is not text"),
             _ => Self::Store(error),
+        }
+    }
+}
+
+impl From<ledger::Error> for ApiError {
+    fn from(error: ledger::Error) -> Self {
+        match error {
+            ledger::Error::TooLong => Self::invalid(error),
+            ledger::Error::Unknown => Self::NotFound("this entry of the ledger".into()),
+            ledger::Error::Store(error) => error.into(),
+            ledger::Error::Overdue | ledger::Error::Closed(_) | ledger::Error::Busy => {
+                Self::Ledger(error)
+            }
         }
     }
 }
@@ -129,7 +149,10 @@ impl ApiError {
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::Locked(_) | Self::TooManyCodes(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unreadable(status, _) => *status,
-            Self::Store(_) | Self::Task(_) | Self::Issuer => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Witness(refusal) => refusal.status(),
+            Self::Store(_) | Self::Task(_) | Self::Issuer | Self::Ledger(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 }

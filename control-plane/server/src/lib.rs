@@ -17,6 +17,7 @@ mod directory;
 mod error;
 mod extract;
 mod graphs;
+mod ledger;
 mod metrics;
 mod page;
 mod policies;
@@ -36,5 +37,9 @@ mod xds;
 pub use api::document;
 pub use auth::OidcConfig;
 pub use config::{Config, DatabaseUrl, Decisions, InvalidConfig, Overrides, TlsFiles};
+pub use ledger::{
+    CannotCheck, Checked, LedgerConfig, LedgerKeys, LoggedKeys, Tampered, WitnessConfig,
+    WitnessUrl, check as check_ledger,
+};
 pub use rate_limit::{RateLimitConfig, RedisUrl};
 pub use server::{CannotServe, Server};

@@ -1,12 +1,12 @@
 //! `ig-control-plane`
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use clap::Parser;
-use ig_control_plane::{Config, Overrides, Server};
+use clap::{Parser, Subcommand};
+use ig_control_plane::{Config, Overrides, Server, check_ledger};
 use tracing_subscriber::EnvFilter;
 
 /// Takes schemas, operations, policies and tenants, and gives guard snapshots to Envoy.
@@ -41,6 +41,25 @@ struct Args {
     /// Redis that replicas keep the fleet's limits in: redis://… [default: each its own]
     #[arg(long, value_name = "URL", env = "IG_REDIS", hide_env_values = true)]
     redis: Option<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The log of what happened
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+}
+
+#[derive(Subcommand)]
+enum LedgerCommand {
+    /// Check the whole log of the database, and the audit trail against it
+    Fsck {
+        /// A checkpoint that was kept elsewhere: the log has to have grown from it
+        #[arg(long, value_name = "FILE")]
+        remembered: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -73,6 +92,9 @@ fn run(args: Args) -> Result<()> {
         return Ok(());
     }
     let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
+    if let Some(Command::Ledger(LedgerCommand::Fsck { remembered })) = args.command {
+        return runtime.block_on(fsck(&config, remembered.as_deref()));
+    }
     runtime.block_on(async {
         let server = Server::bind(&config).await?;
         if let Some(token) = &server.bootstrap_token {
@@ -84,6 +106,23 @@ fn run(args: Args) -> Result<()> {
         server.serve(stop()).await?;
         Ok(())
     })
+}
+
+async fn fsck(config: &Config, remembered: Option<&Path>) -> Result<()> {
+    let remembered = remembered.map(|file| {
+        std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))
+    });
+    let remembered = remembered.transpose()?;
+    let checked = check_ledger(config, remembered.as_deref()).await?;
+    println!(
+        "the ledger is right: {} entries, root {}",
+        checked.entries, checked.root
+    );
+    println!(
+        "audit records: {} in the ledger, {} about to be, {} from before it",
+        checked.records, checked.queued, checked.uncommitted
+    );
+    Ok(())
 }
 
 /// SIGTERM or Ctrl-C.

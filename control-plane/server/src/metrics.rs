@@ -1,5 +1,6 @@
 //! `/metrics`, in OpenMetrics text.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
@@ -20,6 +21,7 @@ use crate::app::App;
 use crate::auth::{Principal, Role};
 use crate::decisions;
 use crate::error::ApiError;
+use crate::ledger::LedgerMetrics;
 use crate::rate_limit::RateLimitMetrics;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -68,6 +70,7 @@ pub(crate) struct Metrics {
     pub(crate) break_glass_failures: Counter,
     scim: Family<ScimLabels, Histogram>,
     pub(crate) rate_limit: RateLimitMetrics,
+    pub(crate) ledger: Arc<LedgerMetrics>,
 }
 
 impl Metrics {
@@ -88,6 +91,7 @@ impl Metrics {
             break_glass_failures: Counter::default(),
             scim: Family::new_with_constructor(|| Histogram::new(SCIM_BUCKETS)),
             rate_limit: RateLimitMetrics::register(&mut registry),
+            ledger: Arc::new(LedgerMetrics::register(&mut registry)),
             registry: Registry::default(),
         };
         registry.register("api_requests", "Requests to the API", this.requests.clone());

@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::auth::{Failures, Logins, Oidc};
 use crate::decisions::{AccessLog, Writer};
 use crate::directory::{self, Directory};
+use crate::ledger::{CannotPrepare, Ledger};
 use crate::metrics::Metrics;
 use crate::proxies::{self, Proxies};
 use crate::rate_limit::{self, Fleet, RateLimits};
@@ -43,6 +44,9 @@ pub enum CannotServe {
     /// The site of passkeys is none.
     #[error("the site that passkeys are of is not valid")]
     Webauthn(#[source] webauthn_rs::prelude::WebauthnError),
+    /// It cannot be known whose the ledger is.
+    #[error(transparent)]
+    Ledger(#[from] CannotPrepare),
     /// The address of Redis is none.
     #[error("the fleet's limits cannot be kept in Redis")]
     Redis(#[source] redis::RedisError),
@@ -129,6 +133,14 @@ impl Server {
         let origins = config.webauthn.origins.iter();
         let origins = origins.map(|origin| origin.trim_end_matches('/').to_owned());
         let metrics = Arc::new(Metrics::new());
+        let ledger = Ledger::prepare(
+            &store,
+            &config.ledger,
+            config.public_url.as_deref(),
+            config.login_ca.clone(),
+            metrics.ledger.clone(),
+        )
+        .await?;
         let (decisions, writer) = Writer::new(store.clone(), metrics.clone(), config.decisions);
         Ok(Self {
             app: App {
@@ -144,6 +156,7 @@ impl Server {
                 decisions: Arc::new(decisions),
                 directory: Arc::new(directory),
                 searches: Arc::default(),
+                ledger: Arc::new(ledger),
                 secret: Arc::new(secret),
                 break_glass: Arc::new(break_glass),
                 webauthn,
@@ -190,6 +203,7 @@ impl Server {
         let teller = tokio::spawn(tell(self.app.clone()));
         let rekeyer = tokio::spawn(rekey(self.app.clone()));
         let limiter = tokio::spawn(rate_limit::run(self.app.clone()));
+        let sequencer = tokio::spawn(self.app.ledger.clone().run());
         let writer = tokio::spawn(self.writer.run());
         let http = serve_http(self.http, self.config.tls, self.app.clone());
         let grpc = serve_grpc(self.grpc, self.config.grpc_tls, self.app);
@@ -207,6 +221,7 @@ impl Server {
         teller.abort();
         rekeyer.abort();
         limiter.abort();
+        sequencer.abort();
         // Its queue ends with the last handle of the application.
         let _ = tokio::time::timeout(GRACE, writer).await;
         store.close().await;

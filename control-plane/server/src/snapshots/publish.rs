@@ -11,6 +11,7 @@ use crate::audit::{self, Change};
 use crate::auth::{Principal, Role};
 use crate::error::{ApiError, Problem};
 use crate::extract::{Json, Path};
+use crate::ledger::{self, Kind};
 use crate::step_up;
 use crate::store::now;
 
@@ -249,6 +250,8 @@ pub(super) async fn insert(
         after: Some(one.revision),
     };
     audit::record(&mut transaction, by, change).await?;
+    let release = ledger::release(one.revision);
+    ledger::enqueue(&mut transaction, Kind::Release, &release).await?;
     app.store.notify(&mut transaction).await?;
     transaction.commit().await?;
     // Proxies see it only once it is durable.

@@ -42,6 +42,8 @@ impl As {
 enum Needs {
     /// Nothing: probes.
     Nothing,
+    /// Nothing either; what is asked for here is not there, or not readable.
+    Public,
     /// At least this role.
     Viewer,
     Publisher,
@@ -110,6 +112,11 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("get", "/tokens", Needs::Owner),
     ("delete", "/tokens/{id}", Needs::Owner),
     ("get", "/audit", Needs::Viewer),
+    ("get", "/ledger/checkpoint", Needs::Nothing),
+    ("get", "/ledger/tile/{path}", Needs::Public),
+    ("get", "/ledger/entries/{index}/proof", Needs::Public),
+    ("get", "/ledger/keys", Needs::Nothing),
+    ("post", "/ledger/witness/add-checkpoint", Needs::Public),
     ("post", "/webauthn/registration/options", Needs::User),
     ("post", "/webauthn/registration/verify", Needs::User),
     ("post", "/webauthn/authentication/options", Needs::User),
@@ -144,6 +151,7 @@ fn path(route: &str, tenant: &str) -> String {
         .replace("{tenant}", tenant)
         .replace("{revision}", "none")
         .replace("{user}", "none")
+        .replace("{index}", "1000000")
         .replace("{id}", "none");
     match route {
         "/catalogue/{graph}" => format!("{path}?tag=none"),
@@ -221,10 +229,11 @@ fn nobody_gets_in_without_a_token() {
         Some("Basic YTpi"),
     ];
     for (method, route, needs) in ROUTES {
-        let expected = if matches!(needs, Needs::Nothing) {
-            200
-        } else {
-            401
+        let expected = match (needs, *method) {
+            (Needs::Nothing, _) => 200,
+            (Needs::Public, "get") => 404,
+            (Needs::Public, _) => 400,
+            _ => 401,
         };
         for attempt in attempts {
             let status = call(&control, attempt, method, route, "alpha");
@@ -256,7 +265,7 @@ fn every_route_asks_for_its_role() {
                 _ => false,
             };
             let allowed = match needs {
-                Needs::Nothing => true,
+                Needs::Nothing | Needs::Public => true,
                 Needs::Viewer => may("viewer"),
                 Needs::Publisher => may("publisher"),
                 Needs::Owner => may("owner"),
