@@ -2,6 +2,8 @@
 //! long it counts. The control plane signs them (JWT, RFC 7519, by EdDSA, RFC
 //! 8037); the guard verifies them.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 /// `typ` of the header, so that no other token counts as one.
@@ -117,6 +119,29 @@ pub struct SpendRequest {
     pub tenant: String,
     /// `jti` of the token, whose signature the guard has verified.
     pub token: String,
+    /// What it is used for. Guards of a release before do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_for: Option<UsedFor>,
+}
+
+/// What a token is used for: the decision of the guard that is about to let the
+/// request through. Whoever acts on the request behind the guard can be asked
+/// to show that there was one.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UsedFor {
+    /// Id of the decision, as [`crate::headers::DECISION_ID`] has it.
+    pub decision_id: String,
+    /// `iss` of the access token.
+    pub issuer: String,
+    /// `sub` of the access token.
+    pub subject: String,
+    /// Purpose that the client gave.
+    pub purpose: Option<String>,
+    /// Legal basis that the client gave.
+    pub authority: Option<String>,
+    /// Every action of the operation, each once.
+    pub actions: BTreeSet<String>,
 }
 
 /// Outcome of a [`SpendRequest`].
@@ -146,9 +171,26 @@ mod tests {
             graph: "demo".into(),
             tenant: "alpha".into(),
             token: "j".into(),
+            used_for: None,
         };
         let json = serde_json::to_string(&request).unwrap();
         assert_eq!(json, r#"{"graph":"demo","tenant":"alpha","token":"j"}"#);
+        let used_for = UsedFor {
+            decision_id: "01a2125f".into(),
+            issuer: "https://login.example".into(),
+            subject: "s-1".into(),
+            purpose: Some("export".into()),
+            authority: None,
+            actions: ["export:assets".to_owned()].into(),
+        };
+        let request = SpendRequest {
+            used_for: Some(used_for),
+            ..request
+        };
+        assert_eq!(
+            serde_json::to_string(&request).unwrap(),
+            r#"{"graph":"demo","tenant":"alpha","token":"j","usedFor":{"decisionId":"01a2125f","issuer":"https://login.example","subject":"s-1","purpose":"export","authority":null,"actions":["export:assets"]}}"#
+        );
         for (spent, text) in [
             (Spent::First, "\"first\""),
             (Spent::Again, "\"again\""),

@@ -14,7 +14,7 @@ use serde_json::Value;
 use xtask::tools::root;
 
 /// Which crates of the workspace a crate may need, tests and builds aside.
-const ALLOWED: [(&str, &[&str]); 20] = [
+const ALLOWED: [(&str, &[&str]); 21] = [
     ("ig-contract", &[]),
     ("ig-persisted-query", &["ig-contract"]),
     ("ig-policy", &["ig-contract"]),
@@ -48,6 +48,8 @@ const ALLOWED: [(&str, &[&str]); 20] = [
             "ig-scim",
             "ig-step-up",
             "ig-rate-limit",
+            "ig-policy",
+            "ig-signing",
             "ig-ledger",
         ],
     ),
@@ -60,9 +62,16 @@ const ALLOWED: [(&str, &[&str]); 20] = [
         &["ig-contract", "ig-envoy", "ig-schema", "ig-snapshot"],
     ),
     ("ig-demo-upstream", &[]),
+    ("ig-authenticator", &[]),
     (
         "xtask",
-        &["ig-contract", "ig-envoy", "ig-schema", "ig-snapshot"],
+        &[
+            "ig-authenticator",
+            "ig-contract",
+            "ig-envoy",
+            "ig-schema",
+            "ig-snapshot",
+        ],
     ),
     ("ig-e2e", &[]),
 ];

@@ -57,6 +57,8 @@ pub(super) fn run(args: Issue) -> Result<Outcome> {
         "aud": args.audience,
         "iat": now,
         "nbf": now,
+        // Whoever asks for a token here has logged in by that.
+        "auth_time": now,
         "exp": now.saturating_add(args.ttl.as_secs()),
         "jti": uuid::Uuid::new_v4().to_string(),
         "azp": args.client,

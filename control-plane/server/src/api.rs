@@ -22,8 +22,8 @@ use crate::auth::tokens;
 use crate::error::{ApiError, Problem};
 use crate::extract::Json;
 use crate::{
-    audit, break_glass, catalogue, console, decisions, graphs, ledger, metrics, policies, proxies,
-    schemas, scim, snapshots, step_up, tenants, webauthn,
+    audit, break_glass, catalogue, console, decisions, exports, graphs, ledger, metrics, policies,
+    proxies, schemas, scim, snapshots, step_up, tenants, webauthn,
 };
 
 /// Largest body: a catalogue or SDL of a large graph.
@@ -166,6 +166,7 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(step_up::keys::jwks))
         .routes(routes!(step_up::rotation::rotate, step_up::rotation::list))
         .merge(of_anybody())
+        .merge(exports::routes())
         .merge(of_users())
 }
 

@@ -8,6 +8,7 @@ use crate::auth::{Failures, Logins, Oidc};
 use crate::break_glass;
 use crate::decisions::Queue;
 use crate::directory::Directory;
+use crate::exports::Exports;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::proxies::Proxies;
@@ -53,6 +54,8 @@ pub(crate) struct App {
     pub(crate) origins: Arc<[String]>,
     /// What the console seals logins with that were begun.
     pub(crate) login_secret: Arc<Secret>,
+    /// Signed exports.
+    pub(crate) exports: Arc<Exports>,
     /// `iss` of step-up tokens.
     pub(crate) issuer: Arc<str>,
     /// How clients reach the API, if that is not as they say in `Host`.

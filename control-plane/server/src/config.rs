@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::auth::{OidcConfig, system_authorities};
+use crate::exports::{ExportsConfig, KeyPassword};
 use crate::ledger::LedgerConfig;
 use crate::rate_limit::{RateLimitConfig, RedisUrl};
 
@@ -31,6 +32,8 @@ pub struct Overrides {
     pub module: Option<PathBuf>,
     /// URL of the Redis that the fleet's limits are kept in.
     pub redis: Option<String>,
+    /// Password of the key that exports are signed with.
+    pub exports_password: Option<KeyPassword>,
 }
 
 /// The file.
@@ -54,6 +57,7 @@ struct Raw {
     webauthn: WebauthnConfig,
     rate_limit: RateLimitConfig,
     ledger: LedgerConfig,
+    exports: ExportsConfig,
 }
 
 /// The site that passkeys are of. Changing its id makes all of them useless.
@@ -162,6 +166,8 @@ pub struct Config {
     pub rate_limit: RateLimitConfig,
     /// The log of what happened, and who vouches for it.
     pub ledger: LedgerConfig,
+    /// What exports are signed with.
+    pub exports: ExportsConfig,
 }
 
 /// Everything that is wrong with a configuration.
@@ -189,6 +195,7 @@ impl Config {
             webauthn: WebauthnConfig::default(),
             rate_limit: RateLimitConfig::default(),
             ledger: LedgerConfig::default(),
+            exports: ExportsConfig::default(),
         }
     }
 
@@ -256,6 +263,10 @@ impl Config {
                 ..raw.rate_limit
             },
             ledger: raw.ledger,
+            exports: ExportsConfig {
+                password: over.exports_password.or(raw.exports.password),
+                ..raw.exports
+            },
         }
     }
 
@@ -276,6 +287,7 @@ impl Config {
         problems.extend(self.webauthn.problems());
         problems.extend(self.rate_limit.problems());
         problems.extend(self.ledger.problems());
+        problems.extend(self.exports.problems());
         problems.extend(self.oidc.iter().flat_map(OidcConfig::problems));
         let listeners = [
             ("listen", self.listen, &self.tls),

@@ -7,10 +7,12 @@ use axum::extract::rejection::{
 };
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use ig_contract::DenyCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::break_glass;
+use crate::exports::Denied;
 use crate::ledger;
 use crate::webauthn::Refusal;
 
@@ -77,6 +79,12 @@ pub(crate) enum ApiError {
     /// A checkpoint of somebody else's log is not cosigned.
     #[error("{0}")]
     Witness(ledger::witness::Refusal),
+    /// An export is not allowed: what a guard would answer.
+    #[error("{}", .0.deny.message)]
+    Denied(Box<Denied>),
+    /// Something of an export cannot be done now, and may be later.
+    #[error("{0}")]
+    Later(&'static str),
     /// The issuer's keys cannot be had.
     #[error("the token's issuer cannot be asked for its keys; try again later")]
     Issuer,
@@ -150,7 +158,11 @@ impl ApiError {
             Self::Locked(_) | Self::TooManyCodes(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unreadable(status, _) => *status,
             Self::Witness(refusal) => refusal.status(),
-            Self::Store(_) | Self::Task(_) | Self::Issuer | Self::Ledger(_) => {
+            Self::Denied(denied) => {
+                let status = StatusCode::from_u16(denied.deny.code.status());
+                status.unwrap_or(StatusCode::FORBIDDEN)
+            }
+            Self::Store(_) | Self::Task(_) | Self::Later(_) | Self::Issuer | Self::Ledger(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
         }
@@ -167,6 +179,16 @@ impl ApiError {
             Self::StepUp { reason, .. } => Some(reason.clone()),
             Self::Forged(reason) => Some((*reason).to_owned()),
             Self::StaleLogin(_) => Some("stale-login".to_owned()),
+            Self::Denied(denied) => Some(denied.deny.rule.clone().into_owned()),
+            _ => None,
+        }
+    }
+
+    /// As guards call the answer, where they have it too.
+    fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::Denied(denied) => Some(denied.deny.code.as_str()),
+            Self::Unauthenticated => Some(DenyCode::Unauthenticated.as_str()),
             _ => None,
         }
     }
@@ -179,6 +201,11 @@ impl ApiError {
                 "{ERROR}, acr_values=\"phr\", max_age=\"120\", actions=\"{action}\""
             )),
             Self::StaleLogin(seconds) => Some(format!("{ERROR}, max_age=\"{seconds}\"")),
+            Self::Denied(denied) => denied.challenge.as_ref().map(|challenge| {
+                let (acr, age) = (challenge.acr.as_str(), challenge.max_age_seconds);
+                let action = &challenge.action;
+                format!("{ERROR}, acr_values=\"{acr}\", max_age=\"{age}\", actions=\"{action}\"")
+            }),
             _ if self.status() == StatusCode::UNAUTHORIZED => Some("Bearer".to_owned()),
             _ => None,
         }
@@ -214,6 +241,12 @@ pub(crate) struct Problem {
     /// Which of the reasons that one status may have, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// What guards call the same answer, where they have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    /// Of the decision that this is, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none", rename = "decisionId")]
+    decision_id: Option<String>,
     /// Everything that is wrong, where it is more than one thing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     problems: Vec<String>,
@@ -230,6 +263,11 @@ impl IntoResponse for ApiError {
             status: status.as_u16(),
             detail: self.to_string(),
             reason: self.reason(),
+            code: self.code(),
+            decision_id: match &self {
+                Self::Denied(denied) => Some(denied.decision_id.clone()),
+                _ => None,
+            },
             problems: match self {
                 Self::Invalid(problems) => problems,
                 _ => Vec::new(),

@@ -15,6 +15,7 @@ mod console;
 mod decisions;
 mod directory;
 mod error;
+mod exports;
 mod extract;
 mod graphs;
 mod ledger;
@@ -37,6 +38,7 @@ mod xds;
 pub use api::document;
 pub use auth::OidcConfig;
 pub use config::{Config, DatabaseUrl, Decisions, InvalidConfig, Overrides, TlsFiles};
+pub use exports::{CannotSign, ExportsConfig, KeyPassword};
 pub use ledger::{
     CannotCheck, Checked, LedgerConfig, LedgerKeys, LoggedKeys, Tampered, WitnessConfig,
     WitnessUrl, check as check_ledger,

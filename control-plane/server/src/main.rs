@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use ig_control_plane::{Config, Overrides, Server, check_ledger};
+use ig_control_plane::{Config, KeyPassword, Overrides, Server, check_ledger};
 use tracing_subscriber::EnvFilter;
 
 /// Takes schemas, operations, policies and tenants, and gives guard snapshots to Envoy.
@@ -41,6 +41,14 @@ struct Args {
     /// Redis that replicas keep the fleet's limits in: redis://… [default: each its own]
     #[arg(long, value_name = "URL", env = "IG_REDIS", hide_env_values = true)]
     redis: Option<String>,
+    /// Password of the encrypted key that exports are signed with
+    #[arg(
+        long,
+        value_name = "PASSWORD",
+        env = "IG_EXPORTS_PASSWORD",
+        hide_env_values = true
+    )]
+    exports_password: Option<KeyPassword>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -85,6 +93,7 @@ fn run(args: Args) -> Result<()> {
         database: args.database,
         module: args.module,
         redis: args.redis,
+        exports_password: args.exports_password,
     };
     let config = Config::load(args.config.as_deref(), overrides)?;
     if args.check_config {

@@ -21,6 +21,7 @@ use crate::app::App;
 use crate::auth::{Principal, Role};
 use crate::decisions;
 use crate::error::ApiError;
+use crate::exports::ExportMetrics;
 use crate::ledger::LedgerMetrics;
 use crate::rate_limit::RateLimitMetrics;
 
@@ -71,6 +72,7 @@ pub(crate) struct Metrics {
     scim: Family<ScimLabels, Histogram>,
     pub(crate) rate_limit: RateLimitMetrics,
     pub(crate) ledger: Arc<LedgerMetrics>,
+    pub(crate) exports: ExportMetrics,
 }
 
 impl Metrics {
@@ -92,6 +94,7 @@ impl Metrics {
             scim: Family::new_with_constructor(|| Histogram::new(SCIM_BUCKETS)),
             rate_limit: RateLimitMetrics::register(&mut registry),
             ledger: Arc::new(LedgerMetrics::register(&mut registry)),
+            exports: ExportMetrics::register(&mut registry),
             registry: Registry::default(),
         };
         registry.register("api_requests", "Requests to the API", this.requests.clone());

@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::auth::{Failures, Logins, Oidc};
 use crate::decisions::{AccessLog, Writer};
 use crate::directory::{self, Directory};
+use crate::exports::Exports;
 use crate::ledger::{CannotPrepare, Ledger};
 use crate::metrics::Metrics;
 use crate::proxies::{self, Proxies};
@@ -47,6 +48,9 @@ pub enum CannotServe {
     /// It cannot be known whose the ledger is.
     #[error(transparent)]
     Ledger(#[from] CannotPrepare),
+    /// Exports cannot be signed.
+    #[error("exports cannot be signed")]
+    Exports(#[from] crate::exports::CannotSign),
     /// The address of Redis is none.
     #[error("the fleet's limits cannot be kept in Redis")]
     Redis(#[source] redis::RedisError),
@@ -127,6 +131,7 @@ impl Server {
         let break_glass = break_glass::Keys::prepare(&store, &config.webauthn.rp_name)
             .await
             .map_err(CannotServe::Directory)?;
+        let exports = Exports::prepare(&store, &config.exports).await?;
         let webauthn = webauthn::verifier(&config.webauthn).map_err(CannotServe::Webauthn)?;
         let issuer = config.public_url.clone();
         let issuer = issuer.or_else(|| config.webauthn.origins.first().cloned());
@@ -162,6 +167,7 @@ impl Server {
                 webauthn,
                 origins: origins.collect(),
                 login_secret: Arc::new(login_secret),
+                exports: Arc::new(exports),
                 issuer: issuer.unwrap_or_default().into(),
                 public_url: config.public_url.as_deref().map(Into::into),
                 is_https: config.tls.is_some(),

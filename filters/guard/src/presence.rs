@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ig_contract::step_up::{SpendRequest, Spent};
+use ig_contract::step_up::{SpendRequest, Spent, UsedFor};
 use ig_contract::{Deny, DenyCode, Mode, TextHash};
 use ig_persisted_query::{Request, canonical_variables};
 use ig_step_up::{Proof, Question, StepUp};
@@ -170,15 +170,36 @@ impl Exchange {
         if self.spending != Spending::NotAsked || self.mode(By::StepUp) == Mode::Shadow {
             return None;
         }
-        let mut proofs = rulings.iter().filter_map(|ruling| ruling.proof.as_ref());
-        let proof = proofs.find(|proof| proof.is_single_use)?;
+        let (ruling, proof) = rulings.iter().find_map(|ruling| {
+            let proof = ruling.proof.as_ref().filter(|proof| proof.is_single_use);
+            Some((ruling, proof?))
+        })?;
         // Whatever is answered, or not: it may be used from now on.
         guard.used.0.borrow_mut().put(proof.claims.jti.clone(), ());
         Some(SpendRequest {
             graph: guard.snapshot().head().graph.clone(),
             tenant: proof.claims.tid.clone(),
             token: proof.claims.jti.clone(),
+            used_for: Some(self.used_for(ruling, proof)),
         })
+    }
+
+    /// What the proof is used for. It was checked to be the caller's.
+    fn used_for(&self, ruling: &Ruling, proof: &Proof) -> UsedFor {
+        let selected = ruling.selected.as_ref();
+        let actions = selected.map(|selected| selected.operation.actions.iter());
+        UsedFor {
+            decision_id: self.decision_id.clone(),
+            issuer: proof.claims.sub_iss.clone(),
+            subject: proof.claims.sub.clone(),
+            purpose: self.head.purpose().map(ToOwned::to_owned),
+            authority: self.head.authority().map(ToOwned::to_owned),
+            actions: actions
+                .into_iter()
+                .flatten()
+                .map(|action| action.name.clone())
+                .collect(),
+        }
     }
 
     /// Brings what the control plane says of a token, or that it says nothing.

@@ -4,14 +4,12 @@
 
 #![forbid(unsafe_code)]
 
-mod authenticator;
 mod authority;
 mod client;
 mod control_plane;
 mod envoy;
 mod fixture;
 mod load;
-mod maker;
 mod postgres;
 mod process;
 mod recorder;
@@ -19,14 +17,13 @@ mod redis;
 mod regional;
 mod scim;
 
-pub use authenticator::{Authenticator, flags};
 pub use authority::{Authority, Pair};
 pub use client::{RawRequest, RawResponse, http1, http2};
 pub use control_plane::{ControlPlane, call, fill, policy_bundle};
 pub use envoy::{Envoy, Found, envoy_binary, free_address, module, workspace};
 pub use fixture::{Fixture, Issuer, TokenClaims, demo};
+pub use ig_authenticator::{Authenticator, Maker, flags};
 pub use load::{Answers, Connection, LoadRequest, Pace, load};
-pub use maker::Maker;
 pub use postgres::{Postgres, postgres_binaries};
 pub use process::{ControlPlaneProcess, as_from_a_shell};
 pub use recorder::{Recorded, Recorder};

@@ -3,14 +3,18 @@
 //!
 //! It trusts its caller: `x-ig-tenant` scopes every answer, and a request
 //! without that header gets errors for everything that belongs to a tenant.
-//! It decides no policy, so that a test sees what the guard alone decides.
+//! It decides no policy, so that a test sees what the guard alone decides. Exports
+//! are signed by the control plane, where it is told of one.
 
 mod error;
+mod exports;
 mod media;
 mod params;
 mod schema;
 mod sse;
 mod store;
+
+use std::path::PathBuf;
 
 use axum::{
     Router,
@@ -22,6 +26,7 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
+pub use crate::exports::ExportService;
 use crate::{
     error::HttpError,
     media::MediaType,
@@ -33,23 +38,44 @@ use crate::{
 ///
 /// # Errors
 /// When the listener can no longer accept connections.
-pub async fn serve(listener: TcpListener) -> std::io::Result<()> {
-    axum::serve(listener, router()).await
+pub async fn serve(listener: TcpListener, with: Options) -> std::io::Result<()> {
+    axum::serve(listener, router(with)).await
+}
+
+/// What the demo has beside its data.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Who signs exports; nobody, without.
+    pub exports: Option<ExportService>,
+    /// Keys of the dev issuer, a file that is served at `/issuer/keys`: where people
+    /// log in stands beside the demo, and has no server of its own.
+    pub issuer_keys: Option<PathBuf>,
 }
 
 /// The routes over fresh demo data.
-pub fn router() -> Router {
-    Router::new()
+pub fn router(with: Options) -> Router {
+    let routes = match with.issuer_keys {
+        Some(file) => Router::new().route("/issuer/keys", get(move || keys(file.clone()))),
+        None => Router::new(),
+    };
+    routes
         .route("/graphql", any(graphql))
         .route("/", any(graphql))
         .route("/healthz", get(|| async { "ok\n" }))
-        .with_state(schema::schema())
+        .with_state(schema::schema(with.exports))
 }
 
 /// The executable schema in SDL, without the guard's directives.
 #[must_use]
 pub fn sdl() -> String {
-    schema::schema().sdl()
+    schema::schema(None).sdl()
+}
+
+/// Read anew each time: keys are changed by `ig token keys --rotate`.
+async fn keys(file: PathBuf) -> Result<impl IntoResponse, StatusCode> {
+    let keys = tokio::fs::read(file).await;
+    let keys = keys.map_err(|_| StatusCode::NOT_FOUND)?;
+    Ok(([(header::CONTENT_TYPE, "application/jwk-set+json")], keys))
 }
 
 async fn graphql(

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, header};
 use futures_util::Stream;
 use sha2::{Digest as _, Sha256};
 
+use crate::exports::{self, ExportService, Signed};
 use crate::store::{Asset, CaseRow, NewAsset, Store, Tenant};
 
 /// The schema of the demo upstream over its data.
@@ -27,11 +28,14 @@ const MASKED: [header::HeaderName; 3] = [
     header::COOKIE,
 ];
 
-/// A fresh schema over the demo data.
-pub(crate) fn schema() -> InvestigationSchema {
-    Schema::build(Query, Mutation, Events)
-        .data(Store::demo())
-        .finish()
+/// A fresh schema over the demo data, and who signs exports.
+pub(crate) fn schema(exports: Option<ExportService>) -> InvestigationSchema {
+    let schema = Schema::build(Query, Mutation, Events).data(Store::demo());
+    let schema = match exports {
+        Some(exports) => schema.data(exports),
+        None => schema,
+    };
+    schema.finish()
 }
 
 /// The headers of the request that is executed.
@@ -163,12 +167,11 @@ impl Mutation {
         license_class: Option<String>,
         destination: Option<DestinationInput>,
     ) -> Result<Export> {
-        // Where the export goes is for policies to judge.
-        drop(destination);
         let caller = caller(ctx)?;
         let tenant = caller.tenant()?;
         let store = store(ctx)?;
         let mut items = Vec::with_capacity(ids.len());
+        let mut classes = Vec::new();
         for id in &ids {
             let asset = store
                 .asset(&tenant.id, id)
@@ -183,24 +186,50 @@ impl Mutation {
                     **id
                 )));
             }
+            if !classes.contains(&asset.license_class) {
+                classes.push(asset.license_class);
+            }
             items.push(ExportItem {
                 id: asset.id,
                 sha256: asset.sha256,
             });
         }
-        let manifest = serde_json::json!({
-            "version": "0.2",
-            "items": items.iter().map(|i| serde_json::json!({"id": *i.id, "sha256": i.sha256})).collect::<Vec<_>>(),
-            "createdBy": caller.text("x-ig-actor"),
-            "tenant": *tenant.id,
-            "purpose": caller.text("x-ig-purpose"),
-        });
-        let manifest_sha = hex::encode(Sha256::digest(manifest.to_string()));
+        let listed = items.iter();
+        let listed = listed.map(|i| serde_json::json!({"id": *i.id, "sha256": i.sha256}));
+        let listed: Vec<_> = listed.collect();
+        let Ok(service) = ctx.data::<ExportService>() else {
+            return Ok(unsigned(caller, &tenant, items, &listed));
+        };
+        // Where the export goes is for policies to judge.
+        let destination = destination.and_then(|destination| destination.tos);
+        let body = exports::body(listed, classes, destination);
+        let Signed { manifest_sha, sig } = service.sign(&caller.0, body).await?;
         Ok(Export {
             manifest_sha,
-            sig: None,
+            sig: Some(sig),
             items,
         })
+    }
+}
+
+/// An export that nobody signs.
+fn unsigned(
+    caller: &Caller,
+    tenant: &Tenant,
+    items: Vec<ExportItem>,
+    listed: &[serde_json::Value],
+) -> Export {
+    let manifest = serde_json::json!({
+        "version": "0.2",
+        "items": listed,
+        "createdBy": caller.text("x-ig-actor"),
+        "tenant": *tenant.id,
+        "purpose": caller.text("x-ig-purpose"),
+    });
+    Export {
+        manifest_sha: hex::encode(Sha256::digest(manifest.to_string())),
+        sig: None,
+        items,
     }
 }
 

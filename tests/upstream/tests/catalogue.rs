@@ -20,6 +20,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{Request, StatusCode},
 };
+use ig_demo_upstream::Options;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -144,7 +145,10 @@ async fn every_operation_executes() {
             .header("x-ig-tenant", "alpha")
             .body(Body::from(body.to_string()))
             .unwrap();
-        let response = ig_demo_upstream::router().oneshot(request).await.unwrap();
+        let response = ig_demo_upstream::router(Options::default())
+            .oneshot(request)
+            .await
+            .unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{}", operation.name);
         let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
         let text = String::from_utf8(bytes.to_vec()).unwrap();

@@ -12,6 +12,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
+use ig_demo_upstream::Options;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -34,7 +35,10 @@ impl Answer {
 }
 
 async fn send(request: Request<Body>) -> Answer {
-    let response = ig_demo_upstream::router().oneshot(request).await.unwrap();
+    let response = ig_demo_upstream::router(Options::default())
+        .oneshot(request)
+        .await
+        .unwrap();
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.unwrap();
     Answer {
@@ -127,7 +131,7 @@ async fn an_export_states_the_true_licence_of_its_own_tenants_assets() {
 
 #[tokio::test]
 async fn a_foreign_case_takes_no_asset_and_a_batch_is_all_or_nothing() {
-    let app = ig_demo_upstream::router();
+    let app = ig_demo_upstream::router(Options::default());
     let run = async |document: &str| {
         let request = Request::post("/graphql")
             .header("content-type", "application/json")
@@ -380,7 +384,7 @@ async fn serves_over_tcp() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = tokio::spawn(ig_demo_upstream::serve(listener));
+    let server = tokio::spawn(ig_demo_upstream::serve(listener, Options::default()));
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     stream
         .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")

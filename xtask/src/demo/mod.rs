@@ -1,5 +1,6 @@
 //! `cargo xtask demo`: a tour of every guard, over the real gateway.
 
+mod exports;
 mod published;
 mod tour;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::{Outcome, published};
+use super::{Outcome, exports, published};
 use crate::stack::{Stack, decisions};
 use crate::{net, tools};
 
@@ -200,6 +200,7 @@ pub(super) fn run(stack: &Stack) -> Result<Vec<Outcome>> {
         .iter()
         .map(|stop| tour.visit(stop))
         .collect::<Result<Vec<_>>>()?;
+    outcomes.extend(exports::run(&tour)?);
     outcomes.push(tour.stream()?);
     outcomes.push(tour.record()?);
     outcomes.extend(published::run(&tour)?);
@@ -265,6 +266,23 @@ impl<'a> Tour<'a> {
         }
         let body = self.by_id(name, "{}")?;
         Ok(self.agent.run(request.body(body)?)?.status().as_u16())
+    }
+
+    /// Status and body of an export by a@alpha.io.
+    pub(super) fn export(&self, variables: &str, step_up: Option<&str>) -> Result<(u16, Value)> {
+        let mut request = http::Request::post(format!("{}/graphql", self.stack.gateway_url))
+            .header("content-type", "application/json");
+        for (name, value) in self.headers(Alpha, Some("export")) {
+            request = request.header(name, value);
+        }
+        if let Some(step_up) = step_up {
+            request = request.header("x-ig-step-up", step_up);
+        }
+        let body = self.by_id("ExportAssets", variables)?;
+        let mut answer = self.agent.run(request.body(body)?)?;
+        let text = answer.body_mut().read_to_string()?;
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Ok((answer.status().as_u16(), body))
     }
 
     fn visit(&self, Stop(sent, who, purpose, request, expected): &Stop) -> Result<Outcome> {

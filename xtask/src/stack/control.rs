@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 use super::{GRACE, READY};
 use crate::background::Background;
@@ -81,7 +82,7 @@ impl Control {
         let bundle = self
             .ig(&["policy", "push", "policies", "--json"])
             .capture()?;
-        let bundle: serde_json::Value = serde_json::from_str(&bundle.stdout)?;
+        let bundle: Value = serde_json::from_str(&bundle.stdout)?;
         let revision = bundle["revision"]
             .as_str()
             .context("the bundle has no revision")?;
@@ -91,6 +92,46 @@ impl Control {
             .args(["--schema-tag", "dev", "--bundle", revision])
             .capture()?;
         self.publish()
+    }
+
+    /// Body of the answer to a call with the first token.
+    pub(crate) fn call(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
+        self.call_as(&self.token, method, path, body)
+    }
+
+    /// The same with another token.
+    pub(crate) fn call_as(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: &Value,
+    ) -> Result<Value> {
+        let text = self.send(token, method, path, &body.to_string())?;
+        Ok(serde_json::from_str(&text).unwrap_or_default())
+    }
+
+    /// What is at a path, as it came.
+    pub(crate) fn get(&self, path: &str) -> Result<String> {
+        self.send(&self.token, "GET", path, "")
+    }
+
+    fn send(&self, token: &str, method: &str, path: &str, body: &str) -> Result<String> {
+        let media_type = match path.starts_with("/scim/") {
+            true => "application/scim+json",
+            false => "application/json",
+        };
+        let request = http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url))
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", media_type)
+            .body(body.to_owned())?;
+        let mut answer = net::agent(READY).run(request)?;
+        let text = answer.body_mut().read_to_string()?;
+        let status = answer.status();
+        anyhow::ensure!(status.is_success(), "{method} {path}: {status} {text}");
+        Ok(text)
     }
 
     /// Publishes what is stored.
@@ -104,7 +145,7 @@ impl Control {
         let started = std::time::Instant::now();
         loop {
             let said = self.ig(&["proxies", "--json"]).capture()?;
-            let proxies: serde_json::Value = serde_json::from_str(&said.stdout)?;
+            let proxies: Value = serde_json::from_str(&said.stdout)?;
             let first = &proxies[0];
             if first["wanted"].is_string() && first["wanted"] == first["accepted"] {
                 return Ok(());

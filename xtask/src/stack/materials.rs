@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::control::GRAPH;
+use super::people;
 use crate::process::Process;
 use crate::{setup, wasm};
 
@@ -29,6 +30,7 @@ pub(crate) fn prepare(
         .args(["build", "--quiet", "--package", "ig-cli"])
         .args(["--package", "ig-demo-upstream"])
         .args(["--package", "ig-control-plane"])
+        .args(["--package", "ig-verify"])
         .current_dir(root)
         .inherit_as_log()?;
     Ok(())
@@ -74,6 +76,20 @@ impl Materials {
     /// The configuration it was compiled with.
     pub(crate) fn config(&self) -> PathBuf {
         self.folder.join("guard.toml")
+    }
+
+    /// Writes the configuration for a control plane that knows the demo's people.
+    pub(super) fn with_directory(&self) -> Result<PathBuf> {
+        let config = std::fs::read_to_string(self.config())?;
+        let written = self.folder.join("guard-directory.toml");
+        std::fs::write(&written, people::with_directory(&config))
+            .with_context(|| format!("cannot write {}", written.display()))?;
+        Ok(written)
+    }
+
+    /// The public keys of the dev issuer.
+    pub(super) fn public_keys(&self) -> PathBuf {
+        self.keys().join("jwks.json")
     }
 
     fn compile_snapshot(&self, shadow: bool) -> Result<()> {
@@ -131,7 +147,7 @@ impl Materials {
             .arg("--module")
             .arg(wasm::output_dir(&self.root).join("ig_guard.wasm"))
             .arg("--jwks")
-            .arg(self.keys().join("jwks.json"))
+            .arg(self.public_keys())
             .args(["--upstream", &with.upstream.to_string()])
             .args(["--listen", &format!("127.0.0.1:{}", with.gateway_port)])
             .args(["--admin", &format!("127.0.0.1:{}", with.admin_port)])

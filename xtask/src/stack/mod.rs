@@ -3,6 +3,7 @@
 
 mod control;
 mod materials;
+mod people;
 mod state;
 
 use std::net::SocketAddr;
@@ -128,21 +129,30 @@ impl Stack {
             materials.token("b@bravo.io")?,
         );
 
+        let control = Control::start(&root, &dev, args.control_port, args.grpc_port)?;
+        control.fill(&materials.with_directory()?)?;
         let mut processes = Vec::new();
         let upstream = match args.upstream {
-            Some(upstream) => upstream,
+            Some(upstream) => {
+                people::provide(&control, None)?;
+                upstream
+            }
             None => {
                 let address = SocketAddr::from(([127, 0, 0, 1], args.upstream_port));
+                let keys = format!("http://{address}/issuer/keys");
+                people::provide(&control, Some(&keys))?;
                 let upstream = Process::new(root.join("target/debug/ig-demo-upstream"))
-                    .args(["--listen", &address.to_string()]);
+                    .args(["--listen", &address.to_string()])
+                    .arg("--issuer-keys")
+                    .arg(materials.public_keys())
+                    .env("IG_EXPORTS_URL", &control.url)
+                    .env("IG_EXPORTS_TOKEN", people::exporter(&control)?);
                 processes.push(Background::start(upstream, &dev.join("upstream.log"))?);
                 net::wait_for_http(&format!("http://{address}/healthz"), READY)
                     .with_context(|| format!("see {}", dev.join("upstream.log").display()))?;
                 address
             }
         };
-        let control = Control::start(&root, &dev, args.control_port, args.grpc_port)?;
-        control.fill(&materials.config())?;
         let config = dev.join("envoy.json");
         let rendered = Rendered {
             control_plane: Some(control.grpc_port),

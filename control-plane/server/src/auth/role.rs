@@ -1,15 +1,21 @@
 //! What a caller may.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
 
 /// Roles. Viewer, publisher and owner each have the rights of those before;
-/// a tenant's admin and its provisioner have that tenant and nothing else.
+/// a tenant's admin and its provisioner have that tenant and nothing else; a
+/// service behind a gateway has what callers of its tenants were let do there.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Role {
+    /// Exports for callers of some tenants, as guards let them through: a service
+    /// behind a gateway.
+    Exporter,
     /// One tenant's users and groups, by SCIM: an identity provider.
     Provisioner,
     /// One tenant: its purposes, its decisions.
@@ -23,7 +29,8 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Exporter,
         Self::Provisioner,
         Self::TenantAdmin,
         Self::Viewer,
@@ -33,6 +40,7 @@ impl Role {
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
+            Self::Exporter => "exporter",
             Self::Provisioner => "provisioner",
             Self::TenantAdmin => "tenant-admin",
             Self::Viewer => "viewer",
@@ -55,6 +63,8 @@ pub(crate) enum Grant {
     Tenant(String),
     /// Provisioner of a tenant.
     Provisioner(Provisioning),
+    /// A service that exports for callers of these tenants.
+    Exporter(BTreeSet<String>),
     /// A user of a tenant.
     User(Person),
     /// Nothing of the API: a proxy, or whoever else the audit trail names.
@@ -103,7 +113,11 @@ impl Grant {
                 Some(Self::Provisioner(Provisioning { tenant, may_confer }))
             }
             (Role::TenantAdmin, Some(tenant), false) => Some(Self::Tenant(tenant)),
-            (Role::TenantAdmin | Role::Provisioner, _, _) | (_, Some(_), _) | (_, _, true) => None,
+            // Its tenants are a list of their own.
+            (Role::Exporter, None, false) => Some(Self::Exporter(BTreeSet::new())),
+            (Role::TenantAdmin | Role::Provisioner | Role::Exporter, _, _)
+            | (_, Some(_), _)
+            | (_, _, true) => None,
             (role, None, false) => Some(Self::Global(role)),
         }
     }
@@ -170,6 +184,14 @@ impl Principal {
         }
     }
 
+    /// The tenants whose callers it exports for, if it is a service.
+    pub(crate) fn exports_for(&self) -> Option<&BTreeSet<String>> {
+        match &self.grant {
+            Grant::Exporter(tenants) => Some(tenants),
+            _ => None,
+        }
+    }
+
     /// The user it is, if it is one.
     pub(crate) fn person(&self) -> Option<&Person> {
         match &self.grant {
@@ -200,10 +222,16 @@ mod tests {
             assert!(!may(Grant::Tenant("alpha".into()), role));
             let provisioner = Grant::new(Role::Provisioner, Some("alpha".into()), true);
             assert!(!may(provisioner.unwrap(), role));
+            let exporter = Grant::Exporter(["alpha".to_owned()].into());
+            assert!(!may(exporter, role));
         }
         // Not even by mistake: a tenant's admin without a tenant.
         assert_eq!(Grant::new(Role::TenantAdmin, None, false), None);
         assert_eq!(Grant::new(Role::Provisioner, None, false), None);
+        assert_eq!(
+            Grant::new(Role::Exporter, Some("alpha".into()), false),
+            None
+        );
         assert_eq!(Grant::new(Role::Viewer, Some("alpha".into()), false), None);
         assert_eq!(Grant::new(Role::Owner, None, true), None);
     }

@@ -72,7 +72,7 @@ pub(crate) async fn read(store: &Store, token: &str) -> Result<(String, Principa
     .bind(now())
     .fetch_optional(store.pool())
     .await?;
-    principal(row)
+    principal(store, row).await
 }
 
 /// The caller that the token of an id stands for, as long as it is good.
@@ -88,16 +88,24 @@ pub(crate) async fn of_id(store: &Store, id: &str) -> Result<Principal, ApiError
     .bind(now())
     .fetch_optional(store.pool())
     .await?;
-    Ok(principal(row)?.1)
+    Ok(principal(store, row).await?.1)
 }
 
 /// Id, name, role, tenant, whether it may confer.
 type Row = (String, String, String, Option<String>, i64);
 
-fn principal(row: Option<Row>) -> Result<(String, Principal), ApiError> {
+async fn principal(store: &Store, row: Option<Row>) -> Result<(String, Principal), ApiError> {
     let (id, name, role, tenant, may_confer) = row.ok_or(ApiError::Unauthenticated)?;
     let grant = Role::parse(&role).and_then(|role| Grant::new(role, tenant, may_confer != 0));
-    let grant = grant.ok_or(ApiError::Unauthenticated)?;
+    let mut grant = grant.ok_or(ApiError::Unauthenticated)?;
+    if let Grant::Exporter(tenants) = &mut grant {
+        let listed: Vec<String> =
+            sqlx::query_scalar("SELECT tenant FROM token_tenants WHERE token = $1")
+                .bind(id.as_str())
+                .fetch_all(store.pool())
+                .await?;
+        tenants.extend(listed);
+    }
     Ok((id, Principal { name, grant }))
 }
 

@@ -1,9 +1,11 @@
 //! `/tokens`: admin tokens for people and pipelines.
 
+use std::collections::BTreeSet;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use sqlx::FromRow;
+use sqlx::{Any, FromRow, Transaction};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -13,7 +15,10 @@ use crate::audit::{self, Change};
 use crate::error::{ApiError, Problem};
 use crate::extract::{Json, Path};
 use crate::store::{is_conflict, now};
+use crate::tenants;
 
+/// Most tenants of one exporter.
+const MAX_TENANTS: usize = 100;
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 
 /// A token to make.
@@ -26,6 +31,10 @@ pub(crate) struct NewToken {
     role: Role,
     /// Of a tenant's admin or provisioner.
     tenant: Option<String>,
+    /// Of an exporter: those for whose callers it may ask for exports.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>, max_items = 100)]
+    tenants: BTreeSet<String>,
     /// Whether a provisioner may put users into groups that the tenant calls
     /// privileged.
     #[serde(default)]
@@ -51,6 +60,9 @@ pub(crate) struct ListedToken {
     name: String,
     role: String,
     tenant: Option<String>,
+    /// Of an exporter.
+    #[sqlx(skip)]
+    tenants: Vec<String>,
     /// 1 for a provisioner that may confer privileged groups.
     may_confer: i64,
     created_at: i64,
@@ -86,6 +98,7 @@ pub(crate) async fn create(
              mayConfer: for provisioners only",
         ));
     }
+    check_tenants(&new)?;
     let expires_at = match new.expires_in_days {
         None => None,
         Some(days @ 1..=3650) => Some(now() + i64::from(days) * DAY_MILLIS),
@@ -94,6 +107,7 @@ pub(crate) async fn create(
     let token = token::generate().map_err(ApiError::invalid)?;
     let id = Uuid::now_v7().to_string();
     let mut transaction = app.store.begin().await?;
+    bind_tenants(&app, &mut transaction, &id, &new.tenants).await?;
     sqlx::query(
         "INSERT INTO tokens (id, hash, name, role, tenant, created_at, created_by, expires_at, \
          may_confer) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -113,13 +127,7 @@ pub(crate) async fn create(
         true => ApiError::Conflict(format!("there is, or was, a token named {}", new.name)),
         false => error.into(),
     })?;
-    let role = new.tenant.as_deref().map_or_else(
-        || new.role.as_str().to_owned(),
-        |tenant| match new.may_confer {
-            true => format!("{} of {tenant}, may confer", new.role.as_str()),
-            false => format!("{} of {tenant}", new.role.as_str()),
-        },
-    );
+    let role = audited(&new);
     let change = Change {
         action: "token.create",
         target: &new.name,
@@ -131,6 +139,61 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Json(MadeToken { id, token })))
 }
 
+/// A role as the audit trail has it.
+fn audited(new: &NewToken) -> String {
+    let of: Vec<&str> = new
+        .tenant
+        .iter()
+        .chain(&new.tenants)
+        .map(|one| &**one)
+        .collect();
+    let role = new.role.as_str();
+    match (of.is_empty(), new.may_confer) {
+        (true, _) => role.to_owned(),
+        (false, true) => format!("{role} of {}, may confer", of.join(" ")),
+        (false, false) => format!("{role} of {}", of.join(" ")),
+    }
+}
+
+/// An exporter has tenants, and nobody else a list of them.
+fn check_tenants(new: &NewToken) -> Result<(), ApiError> {
+    let most = match new.role {
+        Role::Exporter => 1..=MAX_TENANTS,
+        _ => 0..=0,
+    };
+    match most.contains(&new.tenants.len()) && new.tenants.iter().all(|tenant| is_name(tenant)) {
+        true => Ok(()),
+        false => Err(ApiError::invalid(format!(
+            "tenants: 1 to {MAX_TENANTS} for the role exporter, and none for any other"
+        ))),
+    }
+}
+
+/// Binds an exporter to tenants that are there: a later one of a name is another.
+async fn bind_tenants(
+    app: &App,
+    transaction: &mut Transaction<'static, Any>,
+    id: &str,
+    tenants: &BTreeSet<String>,
+) -> Result<(), ApiError> {
+    for tenant in tenants {
+        tenants::keep(&app.store, transaction, tenant).await?;
+        let bound = sqlx::query(
+            "INSERT INTO token_tenants (token, tenant) SELECT $1, id FROM tenants WHERE id = $2",
+        )
+        .bind(id)
+        .bind(tenant.as_str())
+        .execute(&mut **transaction)
+        .await?;
+        if bound.rows_affected() == 0 {
+            return Err(ApiError::invalid(format!(
+                "tenants: {tenant} is not here; put it first"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// List tokens, revoked ones too.
 #[utoipa::path(get, path = "/tokens", tag = "access", security(("bearer" = ["owner"])),
     responses((status = 200, body = Vec<ListedToken>)))]
@@ -139,12 +202,20 @@ pub(crate) async fn list(
     by: Principal,
 ) -> Result<Json<Vec<ListedToken>>, ApiError> {
     by.require(Role::Owner)?;
-    let tokens = sqlx::query_as(
+    let mut tokens: Vec<ListedToken> = sqlx::query_as(
         "SELECT id, name, role, tenant, may_confer, created_at, created_by, expires_at, revoked_at \
          FROM tokens ORDER BY created_at DESC, id",
     )
     .fetch_all(app.store.pool())
     .await?;
+    let bound: Vec<(String, String)> =
+        sqlx::query_as("SELECT token, tenant FROM token_tenants ORDER BY token, tenant")
+            .fetch_all(app.store.pool())
+            .await?;
+    for token in &mut tokens {
+        let of = bound.iter().filter(|(id, _)| *id == token.id);
+        token.tenants = of.map(|(_, tenant)| tenant.clone()).collect();
+    }
     Ok(Json(tokens))
 }
 

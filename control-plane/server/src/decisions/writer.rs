@@ -30,7 +30,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(
+    pub(crate) fn new(
         at: i64,
         node: &str,
         graph: &str,

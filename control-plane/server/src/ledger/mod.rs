@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use ig_ledger::layout::MAX_ENTRY_BYTES;
 use ig_ledger::sign::LogSigner;
-use ig_ledger::verify::{Policy, Proof, TreeHead};
+use ig_ledger::verify::{Policy, Proof, TreeHead, VerifierKey};
 use sqlx::AnyConnection;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
@@ -45,7 +45,6 @@ use crate::store::{Store, now};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     /// A signed manifest: the body of a `hashedrekord`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "exports queue them"))]
     Export,
     /// A record of the audit trail.
     Audit,
@@ -217,11 +216,15 @@ impl Ledger {
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
     }
 
+    /// The log's keys, Ed25519 and P-256. Their name is the log's.
+    pub(crate) fn keys(&self) -> &[VerifierKey; 2] {
+        self.signer.keys()
+    }
+
     /// Names the log as Sigstore does: SHA-256 of its P-256 key, in DER.
-    #[cfg_attr(not(test), expect(dead_code, reason = "bundles of exports name it"))]
     pub(crate) fn log_id(&self) -> [u8; 32] {
         use sha2::Digest as _;
-        let [_, p256] = self.signer.keys();
+        let [_, p256] = self.keys();
         sha2::Sha256::digest(p256.bytes()).into()
     }
 
@@ -230,10 +233,6 @@ impl Ledger {
     ///
     /// # Errors
     /// [`Error`]; after [`Error::Overdue`] the entry is still queued.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "exports wait for their entries")
-    )]
     pub(crate) async fn sequenced(&self, entry: EntryId) -> Result<Sequenced, Error> {
         let mut progress = self.progress.subscribe();
         let deadline = Instant::now() + PATIENCE;

@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use sqlx::{Any, AnyConnection, Transaction};
 
 pub(crate) use keys::{prepare, settings};
-pub(crate) use spend::{answer_spend, use_own};
+pub(crate) use spend::{Used, answer_spend, spend, use_own, used_for};
 pub(crate) use token::{Granted, Proof, make};
 
 use crate::app::App;

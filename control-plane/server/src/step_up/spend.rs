@@ -2,7 +2,7 @@
 //! which proxy ever.
 
 use ig_contract::snapshot::{self, Action, VerificationKey};
-use ig_contract::step_up::{LEEWAY_SECONDS, SpendRequest, Spent};
+use ig_contract::step_up::{LEEWAY_SECONDS, SpendRequest, Spent, UsedFor};
 use ig_step_up::{Question, StepUp};
 use sqlx::{Any, AnyConnection, Transaction};
 
@@ -18,6 +18,7 @@ pub(crate) async fn answer_spend(app: &App, request: &SpendRequest) -> Result<Sp
         graph,
         tenant,
         token,
+        used_for,
     } = request;
     // Whoever sends a used token again and again keeps no writer waiting.
     let mut connection = app.store.pool().acquire().await?;
@@ -29,13 +30,74 @@ pub(crate) async fn answer_spend(app: &App, request: &SpendRequest) -> Result<Sp
     let spent = spend(&mut transaction, graph, tenant, token).await?;
     // A token that may not be used now has not been used.
     if spent == Spent::First {
+        if let Some(used_for) = used_for {
+            note(&mut transaction, token, used_for).await?;
+        }
         transaction.commit().await?;
     }
     Ok(spent)
 }
 
+/// Notes what a token was used for, so that a service behind the guard can be
+/// asked whose decision it acts on.
+async fn note(
+    transaction: &mut Transaction<'static, Any>,
+    token: &str,
+    used_for: &UsedFor,
+) -> Result<(), ApiError> {
+    let all = serde_json::to_string(used_for).map_err(ApiError::invalid)?;
+    sqlx::query("UPDATE step_up_tokens SET decision = $1, used_for = $2 WHERE token = $3")
+        .bind(used_for.decision_id.as_str())
+        .bind(all)
+        .bind(token)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// A token that was used for a decision.
+pub(crate) struct Used {
+    /// Its number.
+    pub(crate) token: String,
+    pub(crate) graph: String,
+    /// The user whose it was.
+    pub(crate) user: String,
+    /// Seconds since it was used.
+    pub(crate) age: u64,
+    pub(crate) used_for: UsedFor,
+}
+
+/// The token that was used for a decision of a guard. Of two, which no guard
+/// makes, neither counts.
+pub(crate) async fn used_for(
+    connection: &mut AnyConnection,
+    tenant: &str,
+    decision: &str,
+) -> Result<Option<Used>, ApiError> {
+    let rows: Vec<(String, String, String, i64, String)> = sqlx::query_as(
+        "SELECT token, graph, user_id, spent_at, used_for FROM step_up_tokens \
+         WHERE tenant = $1 AND decision = $2 AND spent_at IS NOT NULL AND used_for IS NOT NULL \
+         LIMIT 2",
+    )
+    .bind(tenant)
+    .bind(decision)
+    .fetch_all(connection)
+    .await?;
+    let Ok([(token, graph, user, spent_at, used_for)]) = <[_; 1]>::try_from(rows) else {
+        return Ok(None);
+    };
+    let spent_at = u64::try_from(spent_at).unwrap_or_default();
+    Ok(Some(Used {
+        token,
+        graph,
+        user,
+        age: seconds().saturating_sub(spent_at),
+        used_for: serde_json::from_str(&used_for).map_err(ApiError::invalid)?,
+    }))
+}
+
 /// Whoever gets another answer than the first ends the transaction without it.
-async fn spend(
+pub(crate) async fn spend(
     transaction: &mut Transaction<'static, Any>,
     audience: &str,
     tenant: &str,

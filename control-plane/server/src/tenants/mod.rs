@@ -219,6 +219,8 @@ async fn forget(
         "otp_failures",
         "console_clients",
         "console_sessions",
+        "token_tenants",
+        "exports",
     ] {
         let sql = format!("DELETE FROM {table} WHERE tenant = $1");
         sqlx::query(sqlx::AssertSqlSafe(sql))

@@ -16,15 +16,18 @@ enum As {
     Alpha,
     /// Provisioner of the tenant `alpha`.
     Provisioner,
+    /// A service that exports for the tenant `alpha`.
+    Exporter,
 }
 
 impl As {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Viewer,
         Self::Publisher,
         Self::Owner,
         Self::Alpha,
         Self::Provisioner,
+        Self::Exporter,
     ];
 
     const fn name(self) -> &'static str {
@@ -34,6 +37,7 @@ impl As {
             Self::Owner => "owner",
             Self::Alpha => "tenant-admin",
             Self::Provisioner => "provisioner",
+            Self::Exporter => "exporter",
         }
     }
 }
@@ -55,6 +59,10 @@ enum Needs {
     Scoped,
     /// A user of a tenant, whom no token of the API is of.
     User,
+    /// A user of a tenant, or a service that exports for some.
+    Export,
+    /// As scoped; a service that exports sees what it asked for.
+    Exports,
 }
 
 /// Method, path as the document has it, what it needs. A route without a row
@@ -131,6 +139,16 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("post", "/otp/registration/verify", Needs::User),
     ("delete", "/otp", Needs::User),
     ("post", "/otp/verify", Needs::User),
+    ("post", "/exports", Needs::Export),
+    ("post", "/exports/items", Needs::Export),
+    ("get", "/exports", Needs::Exports),
+    ("get", "/exports/{id}", Needs::Exports),
+    ("get", "/exports/{id}/manifest", Needs::Exports),
+    ("get", "/exports/{id}/bundle", Needs::Exports),
+    ("get", "/exports/keys", Needs::Nothing),
+    ("post", "/exports/keys", Needs::Owner),
+    ("get", "/exports/keys/{id}", Needs::Public),
+    ("get", "/exports/trusted-root.json", Needs::Nothing),
 ];
 
 fn documented() -> Vec<(String, String)> {
@@ -189,7 +207,13 @@ fn call(
 fn tokens(control: &ControlPlane) -> Vec<(As, String)> {
     let make = |role: As| {
         let tenant = matches!(role, As::Alpha | As::Provisioner).then_some("alpha");
-        let new = json!({"name": role.name(), "role": role.name(), "tenant": tenant});
+        let tenants: &[&str] = match role {
+            As::Exporter => &["alpha"],
+            _ => &[],
+        };
+        let new = json!({
+            "name": role.name(), "role": role.name(), "tenant": tenant, "tenants": tenants,
+        });
         let (status, made) = control.call("POST", "/tokens", new.to_string());
         assert_eq!(status, 201, "{made}");
         (role, format!("Bearer {}", made["token"].as_str().unwrap()))
@@ -259,7 +283,7 @@ fn every_route_asks_for_its_role() {
     for (who, token) in tokens(&control) {
         for (method, route, needs) in ROUTES {
             let may = |role: &str| match (who, role) {
-                (As::Alpha | As::Provisioner, _) => false,
+                (As::Alpha | As::Provisioner | As::Exporter, _) => false,
                 (As::Owner, _) | (As::Publisher, "viewer" | "publisher") => true,
                 (As::Viewer, "viewer") => true,
                 _ => false,
@@ -271,6 +295,8 @@ fn every_route_asks_for_its_role() {
                 Needs::Owner => may("owner"),
                 Needs::Tenant(role) => may(role) || matches!(who, As::Alpha),
                 Needs::User => false,
+                Needs::Export => matches!(who, As::Exporter),
+                Needs::Exports => may("viewer") || matches!(who, As::Alpha | As::Exporter),
                 Needs::Scoped => may("viewer") || matches!(who, As::Alpha),
             };
             let deletes = (*method, *route) == ("delete", "/tenants/{tenant}");

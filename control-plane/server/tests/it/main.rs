@@ -16,6 +16,7 @@ mod databases;
 mod decision_logs;
 mod directory;
 mod document;
+mod exports;
 mod ledger;
 mod links;
 mod logins;

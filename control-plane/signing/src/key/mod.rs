@@ -282,6 +282,15 @@ impl PrivateKey {
         sec1::pem::encode_string(label, LineEnding::LF, &envelope).map_err(|_| Error::Pem)
     }
 
+    /// `PRIVATE KEY` in PEM (PKCS#8), for who keeps it sealed in a way of their own.
+    ///
+    /// # Errors
+    /// None that is known of; the encoder's library has one.
+    pub fn to_pem(&self) -> Result<Zeroizing<String>, Error> {
+        let pem = self.secret.to_pkcs8_pem(LineEnding::LF);
+        pem.map_err(|_| Error::NotP256)
+    }
+
     /// Its public key.
     #[must_use]
     pub fn public(&self) -> &PublicKey {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use ig_contract::snapshot::{Head, StepUp, VerificationKey};
-use ig_contract::step_up::{Acr, Spent};
+use ig_contract::step_up::{Acr, Spent, UsedFor};
 use ig_contract::{Mode, headers};
 use ig_guard::{Exchange, Guard, Reply, Step};
 use jsonwebtoken::{EncodingKey, Header};
@@ -75,7 +75,33 @@ fn spending(guard: &Rc<Guard>, sent: &Sent) -> Exchange {
         (&*request.graph, &*request.tenant, &*request.token),
         ("test", "alpha", "j1")
     );
+    // Whoever acts behind the guard can be asked to show this very decision.
+    let used_for = request.used_for.unwrap();
+    assert_eq!(used_for.decision_id, exchange.decision_id());
+    assert_eq!(
+        (&*used_for.issuer, &*used_for.subject),
+        ("https://issuer.test", "a@alpha.io")
+    );
     exchange
+}
+
+#[test]
+fn a_token_is_used_for_one_decision() {
+    let token = token(json!({}));
+    let sent = export(Some(&token)).with(headers::AUTHORITY, "warrant 7");
+    let (exchange, step) = sent.begin(Some(&proving()));
+    let Step::SpendToken(request) = step else {
+        panic!("not asked: {step:?}");
+    };
+    let expected = UsedFor {
+        decision_id: exchange.decision_id().to_owned(),
+        issuer: "https://issuer.test".into(),
+        subject: "a@alpha.io".into(),
+        purpose: Some("investigation".into()),
+        authority: Some("warrant 7".into()),
+        actions: ["export:cases".to_owned()].into(),
+    };
+    assert_eq!(request.used_for, Some(expected));
 }
 
 fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {

@@ -12,7 +12,7 @@ mod tokens;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ig_contract::directory::{Facts, FactsRequest};
-use ig_contract::step_up::{SpendRequest, Spent};
+use ig_contract::step_up::{SpendRequest, Spent, UsedFor};
 use ig_e2e::{Authenticator, ControlPlane, Issuer, RawRequest, Scim, TokenClaims, fill, http2};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -38,7 +38,7 @@ pub(crate) struct Bench {
     pub(crate) control: ControlPlane,
     pub(crate) scim: Scim,
     issuer: Issuer,
-    url: String,
+    pub(crate) url: String,
     runtime: Runtime,
     database: String,
 }
@@ -129,6 +129,15 @@ impl Bench {
         }
     }
 
+    /// Somebody who is known otherwise.
+    pub(crate) fn of(&self, id: String, header: String) -> Person<'_> {
+        Person {
+            bench: self,
+            id,
+            header,
+        }
+    }
+
     /// A token of a login of now.
     pub(crate) fn login(&self, name: &str, more: &Value) -> String {
         let mut claims = json!({
@@ -146,6 +155,18 @@ impl Bench {
             graph: "demo".into(),
             tenant: "alpha".into(),
             token: token.into(),
+            used_for: None,
+        };
+        self.ask("spend", &request)
+    }
+
+    /// Uses a token for something, as a guard does.
+    pub(crate) fn spend_for(&self, token: &str, used_for: UsedFor) -> Spent {
+        let request = SpendRequest {
+            graph: "demo".into(),
+            tenant: "alpha".into(),
+            token: token.into(),
+            used_for: Some(used_for),
         };
         self.ask("spend", &request)
     }
@@ -229,13 +250,13 @@ pub(crate) fn reason(answer: &Answer) -> (u16, &str) {
 
 impl Person<'_> {
     /// Suspends the user, or lets them in again.
-    fn set_active(&self, active: bool) -> u16 {
+    pub(crate) fn set_active(&self, active: bool) -> u16 {
         let step = json!([{"op": "replace", "path": "active", "value": active}]);
         let path = format!("/Users/{}", self.id);
         self.bench.scim.patch(&path, &step).status
     }
 
-    fn logout(&self) -> u16 {
+    pub(crate) fn logout(&self) -> u16 {
         self.post("/step-up/end", &json!({}), None).0
     }
 

@@ -2,6 +2,7 @@
 //! tokens, the module that asks for them, and two gateways at once.
 
 mod break_glass;
+mod exports;
 mod rotation;
 
 use std::collections::BTreeSet;

@@ -1,0 +1,117 @@
+//! An export that its user asks for: everything is decided here, as at the
+//! gateway.
+
+use ig_contract::Deny;
+use ig_contract::directory::FactsRequest;
+use ig_contract::snapshot::{self, Action};
+use ig_step_up::{Question, StepUp};
+use uuid::Uuid;
+
+use super::asked::Asked;
+use super::decide::{Allowed, Context, Presence, check_facts};
+use super::rules::{self, Granted, Who};
+use super::stored;
+use crate::app::App;
+use crate::auth::Person;
+use crate::directory;
+use crate::error::ApiError;
+use crate::step_up::{self, keys};
+
+/// Decides on an export of the caller's own.
+pub(super) async fn decide(
+    app: &App,
+    asked: &Asked,
+    person: &Person,
+    token: Option<&str>,
+) -> Result<Allowed, ApiError> {
+    let graph = match &asked.new.graph {
+        Some(graph) => graph.clone(),
+        None => rules::only_graph(app).await?,
+    };
+    let rules = rules::of_graph(app, &graph).await?;
+    check_facts(asked, &rules)?;
+    let context = Context {
+        rules,
+        decision_id: Uuid::now_v7().to_string(),
+        tenant: person.tenant.clone(),
+        subject: person.session.subject.clone(),
+        purpose: asked.head.purpose.clone(),
+        authority: asked.head.authority.clone(),
+        action: asked.new.action.clone(),
+    };
+    let request = FactsRequest {
+        graph,
+        tenant: person.tenant.clone(),
+        issuer: person.session.issuer.clone(),
+        subject: person.session.subject.clone(),
+        // Who calls here is linked.
+        link: None,
+    };
+    let facts = directory::facts(app, &asked.head.by, &request).await?;
+    let who = Who {
+        tenant: &person.tenant,
+        issuer: &person.session.issuer,
+        subject: &person.session.subject,
+        facts: &facts,
+        purpose: context.purpose.as_deref(),
+        authority: context.authority.as_deref(),
+    };
+    let granted = context
+        .rules
+        .decide(&who, &asked.new.action, &asked.new.facts)
+        .map_err(|deny| context.refuse(app, deny))?;
+    let keys = keys::public(&mut *app.store.pool().acquire().await?).await?;
+    let settings = context.rules.head.step_up.clone();
+    let settings = settings.map(|settings| snapshot::StepUp { keys, ..settings });
+    let proof = Proving {
+        settings: settings.as_ref(),
+        person,
+        from: facts.step_up_from,
+        token,
+    };
+    let proof = proof
+        .check(asked, &context, &granted)
+        .map_err(|deny| context.refuse(app, deny))?;
+    Ok(Allowed {
+        context,
+        user: person.user.clone(),
+        proof: Presence::ToUse(proof),
+        granted,
+    })
+}
+
+/// What a proof of presence is looked at with.
+struct Proving<'a> {
+    /// The graph's, with the keys of now.
+    settings: Option<&'a snapshot::StepUp>,
+    person: &'a Person,
+    from: u64,
+    token: Option<&'a str>,
+}
+
+impl Proving<'_> {
+    /// The number of a token that counts, if it was not used.
+    fn check(&self, asked: &Asked, context: &Context, granted: &Granted) -> Result<String, Deny> {
+        let settings = self.settings.ok_or(StepUp::NONE)?;
+        let guard = StepUp::new(settings, &context.rules.head.graph).map_err(|_| StepUp::NONE)?;
+        let resource = || stored::manifest_sha(asked, context).unwrap_or_default();
+        let actions = [Action {
+            name: context.action.clone(),
+            purposes: Vec::new(),
+        }];
+        let proof = guard.check(Question {
+            token: self.token,
+            issuer: &self.person.session.issuer,
+            subject: &self.person.session.subject,
+            tenant: &self.person.tenant,
+            from: self.from,
+            actions: &actions,
+            is_cross_tenant: granted.is_cross_tenant,
+            resource: &resource,
+            now: Some(step_up::seconds()),
+            // It is used in the transaction of the export, whatever it is for.
+            is_asked: true,
+        })?;
+        Ok(proof.claims.jti.clone())
+    }
+}

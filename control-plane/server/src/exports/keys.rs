@@ -1,0 +1,306 @@
+//! Keys that exports are signed with. One signs; those before it are listed on,
+//! so that what they signed verifies.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ig_signing::PrivateKey;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use serde::Serialize;
+use sqlx::{Any, AnyConnection, FromRow, Transaction};
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use super::config::CannotSign;
+use super::{Exports, ExportsConfig};
+use crate::app::App;
+use crate::audit::{self, Change};
+use crate::auth::{Principal, Role};
+use crate::error::{ApiError, Problem};
+use crate::extract::{Json, Path};
+use crate::store::{Secret, Store, now};
+
+/// What changes of keys wait for, and what signs shares.
+const LOCK: &str = "export-keys";
+
+/// Where the key that signs is kept.
+pub(super) enum Keeper {
+    /// In a file of this replica.
+    File(Arc<PrivateKey>),
+    /// In the database, sealed with this.
+    Database(Secret),
+}
+
+/// A key.
+#[derive(Serialize, FromRow, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ExportKey {
+    /// As bundles name it (`hint`): base64 of the SHA-256 of its DER.
+    id: String,
+    /// `PUBLIC KEY` in PEM: ECDSA on P-256.
+    pem: String,
+    /// Since when it signs, in milliseconds since the epoch.
+    not_before: i64,
+    /// Since when it signs no more; none of the one that signs.
+    retired_at: Option<i64>,
+}
+
+/// Makes the first key, where there is none, or takes the one of the
+/// configuration.
+pub(super) async fn prepare(store: &Store, config: &ExportsConfig) -> Result<Keeper, CannotSign> {
+    let keeper = match config.load()? {
+        Some(key) => Keeper::File(Arc::new(key)),
+        None => Keeper::Database(store.secret("export-keys").await?),
+    };
+    let mut transaction = store.begin().await?;
+    store.lock(&mut transaction, LOCK).await?;
+    let current = current(&mut transaction).await?;
+    match &keeper {
+        Keeper::File(key) => {
+            let hint = key.public().hint();
+            let known: Option<Option<i64>> =
+                sqlx::query_scalar("SELECT retired_at FROM export_keys WHERE hint = $1")
+                    .bind(hint.as_str())
+                    .fetch_optional(&mut *transaction)
+                    .await?;
+            match known {
+                Some(None) => {}
+                Some(Some(_)) => return Err(CannotSign::Retired(hint)),
+                None => {
+                    follow(&mut transaction, key, None).await?;
+                    let before = current.as_ref().map(|(hint, _)| hint.as_str());
+                    configured(&mut transaction, before, &hint).await?;
+                }
+            }
+        }
+        Keeper::Database(secret) if current.is_none() => {
+            let key = PrivateKey::generate().map_err(|_| CannotSign::Sealed)?;
+            let sealed = seal(secret, &key).ok_or(CannotSign::Sealed)?;
+            follow(&mut transaction, &key, Some(&sealed)).await?;
+        }
+        Keeper::Database(_) if current.is_some_and(|(_, sealed)| sealed.is_none()) => {
+            tracing::warn!(
+                "the key that signs exports is in a file that `exports.key` does not name; nothing \
+                 is signed here until it does, or an owner changes the key: POST /exports/keys"
+            );
+        }
+        Keeper::Database(_) => {}
+    }
+    transaction.commit().await?;
+    Ok(keeper)
+}
+
+/// Records that an operator has another key sign.
+async fn configured(
+    transaction: &mut Transaction<'static, Any>,
+    before: Option<&str>,
+    hint: &str,
+) -> Result<(), CannotSign> {
+    let by = Principal::of_system("system:configuration");
+    let change = Change {
+        action: "export-key.configure",
+        target: hint,
+        before,
+        after: Some(hint),
+    };
+    let recorded = audit::record(transaction, &by, change).await;
+    recorded.map_err(|error| match error {
+        ApiError::Store(error) => CannotSign::Store(error),
+        _ => CannotSign::Sealed,
+    })
+}
+
+/// Hint of the key that signs, and what is sealed of it.
+async fn current(
+    connection: &mut AnyConnection,
+) -> Result<Option<(String, Option<String>)>, sqlx::Error> {
+    sqlx::query_as("SELECT hint, sealed FROM export_keys WHERE retired_at IS NULL")
+        .fetch_optional(connection)
+        .await
+}
+
+/// Makes a key the one that signs.
+async fn follow(
+    transaction: &mut Transaction<'static, Any>,
+    key: &PrivateKey,
+    sealed: Option<&str>,
+) -> Result<(), sqlx::Error> {
+    let at = now();
+    sqlx::query("UPDATE export_keys SET retired_at = $1 WHERE retired_at IS NULL")
+        .bind(at)
+        .execute(&mut **transaction)
+        .await?;
+    sqlx::query("INSERT INTO export_keys (hint, pem, sealed, not_before) VALUES ($1, $2, $3, $4)")
+        .bind(key.public().hint())
+        .bind(key.public().to_pem())
+        .bind(sealed)
+        .bind(at)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// The key that signs, for as long as the transaction: no other follows it before.
+///
+/// # Errors
+/// 503 where this replica does not have it.
+pub(super) async fn signer(
+    app: &App,
+    transaction: &mut Transaction<'static, Any>,
+) -> Result<Arc<PrivateKey>, ApiError> {
+    app.store.lock_shared(transaction, LOCK).await?;
+    let current = current(transaction).await?;
+    let (hint, sealed) = current.ok_or(ApiError::Later("there is no key that signs exports"))?;
+    match &app.exports.keeper {
+        Keeper::File(key) if key.public().hint() == hint => Ok(key.clone()),
+        Keeper::File(_) => Err(ApiError::Later(
+            "the key of this replica was retired; its operator has to configure the new one",
+        )),
+        Keeper::Database(secret) => {
+            let sealed = sealed.ok_or(ApiError::Later(
+                "the key that signs exports is in a file that this replica does not have; its \
+                 operator has to configure it, or an owner to change the key",
+            ))?;
+            open(secret, &hint, &sealed)
+                .map(Arc::new)
+                .ok_or(ApiError::Later(
+                    "the key that signs exports is not readable; an owner has to change it",
+                ))
+        }
+    }
+}
+
+/// Seals a key for its own row.
+fn seal(secret: &Secret, key: &PrivateKey) -> Option<String> {
+    let pem = key.to_pem().ok()?;
+    let mut nonce = [0; NONCE_LEN];
+    getrandom::fill(&mut nonce).ok()?;
+    // Long enough that the tag moves it nowhere.
+    let mut sealed = Zeroizing::new(Vec::with_capacity(pem.len().saturating_add(32)));
+    sealed.extend_from_slice(pem.as_bytes());
+    sealing(secret)?
+        .seal_in_place_append_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(key.public().hint()),
+            &mut *sealed,
+        )
+        .ok()?;
+    Some(URL_SAFE_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
+}
+
+fn open(secret: &Secret, hint: &str, sealed: &str) -> Option<PrivateKey> {
+    let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+    let (nonce, sealed) = bytes.split_first_chunk()?;
+    let mut sealed = Zeroizing::new(sealed.to_vec());
+    let nonce = Nonce::assume_unique_for_key(*nonce);
+    let pem = sealing(secret)?
+        .open_in_place(nonce, Aad::from(hint), &mut sealed)
+        .ok()?;
+    PrivateKey::from_pem(pem, None).ok()
+}
+
+fn sealing(secret: &Secret) -> Option<LessSafeKey> {
+    let key = UnboundKey::new(&AES_256_GCM, secret.bytes()).ok()?;
+    Some(LessSafeKey::new(key))
+}
+
+/// List the keys that exports are or were signed with, the one that signs first.
+#[utoipa::path(get, path = "/exports/keys", tag = "exports",
+    responses((status = 200, body = Vec<ExportKey>)))]
+pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<ExportKey>>, ApiError> {
+    let keys = sqlx::query_as(
+        "SELECT hint AS id, pem, not_before, retired_at FROM export_keys \
+         ORDER BY CASE WHEN retired_at IS NULL THEN 0 ELSE 1 END, retired_at DESC, hint",
+    )
+    .fetch_all(app.store.pool())
+    .await?;
+    Ok(Json(keys))
+}
+
+/// Get one of the keys as a file, as `ig-verify` and `cosign` take it.
+///
+/// Its id may be spelt in base64url, which needs no escapes in a path.
+#[utoipa::path(get, path = "/exports/keys/{id}", tag = "exports",
+    params(("id" = String, Path)),
+    responses(
+        (status = 200, body = String, content_type = "application/x-pem-file"),
+        (status = 400, body = Problem),
+        (status = 404, body = Problem),
+    ))]
+pub(crate) async fn get(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let mut hint = id.replace('-', "+").replace('_', "/");
+    if hint.len() == 43 {
+        hint.push('=');
+    }
+    let pem: Option<String> = sqlx::query_scalar("SELECT pem FROM export_keys WHERE hint = $1")
+        .bind(hint)
+        .fetch_optional(app.store.pool())
+        .await?;
+    let pem = pem.ok_or_else(|| ApiError::NotFound("the key".into()))?;
+    Ok(([(header::CONTENT_TYPE, "application/x-pem-file")], pem).into_response())
+}
+
+/// Change the key that signs exports. The one before is listed on.
+///
+/// Of a key in a file, it is the file that changes, and the control plane is
+/// restarted.
+#[utoipa::path(post, path = "/exports/keys", tag = "exports", security(("bearer" = ["owner"])),
+    responses(
+        (status = 201, body = ExportKey),
+        (status = 409, description = "The key is in a file", body = Problem),
+    ))]
+pub(crate) async fn rotate(
+    State(app): State<App>,
+    by: Principal,
+) -> Result<(StatusCode, Json<ExportKey>), ApiError> {
+    by.require(Role::Owner)?;
+    let Keeper::Database(secret) = &app.exports.keeper else {
+        return Err(ApiError::Conflict(
+            "the key that signs exports is in a file: put another one there, and restart".into(),
+        ));
+    };
+    let broken = || ApiError::Later("a key can be neither made nor sealed");
+    let key = PrivateKey::generate().map_err(|_| broken())?;
+    let sealed = seal(secret, &key).ok_or_else(broken)?;
+    let mut transaction = app.store.begin().await?;
+    app.store.lock(&mut transaction, LOCK).await?;
+    let before = current(&mut transaction).await?;
+    follow(&mut transaction, &key, Some(&sealed)).await?;
+    let hint = key.public().hint();
+    let made = sqlx::query_as(
+        "SELECT hint AS id, pem, not_before, retired_at FROM export_keys WHERE hint = $1",
+    )
+    .bind(hint.as_str())
+    .fetch_one(&mut *transaction)
+    .await?;
+    let change = Change {
+        action: "export-key.rotate",
+        target: &hint,
+        before: before.as_ref().map(|(hint, _)| hint.as_str()),
+        after: Some(&hint),
+    };
+    audit::record(&mut transaction, &by, change).await?;
+    transaction.commit().await?;
+    Ok((StatusCode::CREATED, Json(made)))
+}
+
+impl Exports {
+    /// Prepares what signs.
+    ///
+    /// # Errors
+    /// [`CannotSign`]
+    pub(crate) async fn prepare(store: &Store, config: &ExportsConfig) -> Result<Self, CannotSign> {
+        Ok(Self {
+            keeper: prepare(store, config).await?,
+            rules: Default::default(),
+            under_way: Default::default(),
+        })
+    }
+}
