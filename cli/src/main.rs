@@ -11,6 +11,7 @@ mod catalogue;
 mod completions;
 mod control_plane;
 mod envoy;
+mod export;
 mod files;
 mod graph;
 mod output;
@@ -85,6 +86,9 @@ enum Command {
     /// Change and list the keys of step-up tokens.
     #[command(subcommand)]
     StepUp(step_up::Command),
+    /// Write and sign manifests of exports.
+    #[command(subcommand)]
+    Export(export::Command),
     /// Issue access tokens for development.
     Token(token::Args),
     /// Render configuration that loads the guard.
@@ -107,6 +111,7 @@ fn main() -> ExitCode {
         Command::Catalogue(command) => catalogue::run(command),
         Command::Snapshot(command) => snapshot::run(command),
         Command::Policy(command) => policy::run(command),
+        Command::Export(command) => export::run(command),
         Command::Token(args) => token::run(args),
         Command::Envoy(command) => envoy::run(command),
         Command::Completions(args) => completions::run(&args),

@@ -45,6 +45,10 @@ enum Target {
     Statement,
     /// Keys and detached signatures
     Key,
+    /// Cosign's encrypted keys
+    EncryptedKey,
+    /// Sigstore's trusted roots
+    TrustedRoot,
     /// Signed notes, checkpoints and keys of the ledger
     Note,
     /// Proofs of the ledger
@@ -53,6 +57,10 @@ enum Target {
     Entries,
     /// Paths of the ledger's files
     Resource,
+    /// Policies of the ledger: whom to believe
+    Policy,
+    /// Files of the ledger, as `fsck` reads them
+    Fsck,
 }
 
 impl Target {
@@ -68,10 +76,14 @@ impl Target {
             Self::Envelope => ("control-plane/signing/fuzz", "envelope"),
             Self::Statement => ("control-plane/signing/fuzz", "statement"),
             Self::Key => ("control-plane/signing/fuzz", "key"),
+            Self::EncryptedKey => ("control-plane/signing/fuzz", "encrypted_key"),
+            Self::TrustedRoot => ("control-plane/signing/fuzz", "trusted_root"),
             Self::Note => ("control-plane/ledger/fuzz", "note"),
             Self::Proof => ("control-plane/ledger/fuzz", "proof"),
             Self::Entries => ("control-plane/ledger/fuzz", "entries"),
             Self::Resource => ("control-plane/ledger/fuzz", "resource"),
+            Self::Policy => ("control-plane/ledger/fuzz", "policy"),
+            Self::Fsck => ("control-plane/ledger/fuzz", "fsck"),
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::Work;
 use crate::control_plane::Remote;
 
 /// Commands that work on files.
-const LOCAL: [&str; 14] = [
+const LOCAL: [&str; 16] = [
     "catalogue build",
     "catalogue check",
     "catalogue import",
@@ -15,6 +15,8 @@ const LOCAL: [&str; 14] = [
     "snapshot compile",
     "snapshot inspect",
     "snapshot diff",
+    "export manifest",
+    "export sign",
     "token",
     "token keys",
     "envoy render",
@@ -115,6 +117,7 @@ fn every_example_of_every_help_runs() {
     work.compile();
     crate::envoy::with_regions(&work);
     work.write("ig_guard.wasm", "");
+    crate::export::with_files(&work);
     for name in ["before.igsnap", "after.igsnap"] {
         std::fs::copy(work.file("guard.igsnap"), work.file(name)).unwrap();
     }

@@ -11,6 +11,7 @@ mod completions;
 mod control_plane;
 mod envoy;
 mod examples;
+mod export;
 mod policy;
 mod snapshot;
 mod token;

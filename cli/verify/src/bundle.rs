@@ -7,7 +7,8 @@ use ig_signing::bundle::Content;
 use ig_signing::{Bundle, PublicKey, Sha256, Signature};
 
 use crate::files::{self, Meter};
-use crate::input::{self, Trust};
+use crate::input::{self, Logs, Signer};
+use crate::logged;
 use crate::report::{Kind, Problem, Report};
 
 /// Verify a Sigstore bundle: a file's signature, or an attestation of it.
@@ -18,13 +19,16 @@ use crate::report::{Kind, Problem, Report};
 #[command(after_help = "Examples:\n  \
     ig-verify bundle --bundle m.sigstore.json --key cosign.pub m.json\n  \
     ig-verify bundle --bundle m.sigstore.json --key cosign.pub sha256:9f86d0…\n  \
-    ig-verify bundle --bundle a.sigstore.json --key cosign.pub --type https://slsa.dev/provenance/v1 m.json")]
+    ig-verify bundle --bundle a.sigstore.json --key cosign.pub --type https://slsa.dev/provenance/v1 m.json\n  \
+    ig-verify bundle --bundle m.sigstore.json --key cosign.pub --trusted-root root.json m.json")]
 pub(crate) struct BundleArgs {
     /// The Sigstore bundle.
     #[arg(long, value_name = "FILE")]
     bundle: PathBuf,
     #[command(flatten)]
-    trust: Trust,
+    signer: Signer,
+    #[command(flatten)]
+    logs: Logs,
     /// What an attestation has to say: its predicate's type.
     #[arg(long = "type", value_name = "URI")]
     predicate_type: Option<String>,
@@ -42,14 +46,15 @@ pub(crate) struct SignatureArgs {
     #[arg(long, value_name = "FILE")]
     signature: PathBuf,
     #[command(flatten)]
-    trust: Trust,
+    signer: Signer,
     /// The file, or `sha256:` and its digest.
     #[arg(value_name = "FILE_OR_DIGEST")]
     file: PathBuf,
 }
 
 pub(crate) fn run(args: &BundleArgs) -> Result<Report> {
-    let key = args.trust.public_key()?;
+    let key = args.signer.public_key()?;
+    let root = args.logs.trusted_root()?;
     let mut report = Report::default();
     match input::bundle(&args.bundle)? {
         Ok(bundle) => {
@@ -57,7 +62,7 @@ pub(crate) fn run(args: &BundleArgs) -> Result<Report> {
             match verify(&bundle, &key, &digest, args) {
                 Ok(what) => {
                     report.verified(format!("{}: {what}", args.file.display()));
-                    report.log_entries(bundle.log_entries.len());
+                    logged::verify(&bundle, &key, root.as_ref(), &args.logs, &mut report)?;
                 }
                 Err((kind, why)) => {
                     let file = args.file.display().to_string();
@@ -71,7 +76,7 @@ pub(crate) fn run(args: &BundleArgs) -> Result<Report> {
 }
 
 pub(crate) fn run_signature(args: &SignatureArgs) -> Result<Report> {
-    let key = args.trust.public_key()?;
+    let key = args.signer.public_key()?;
     let signature = input::read(&args.signature, 4096)?;
     let digest = digest(&args.file)?;
     let mut report = Report::default();

@@ -1,8 +1,9 @@
 //! Files of a manifest: found, hashed and compared.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -11,22 +12,34 @@ use anyhow::{Context as _, Result, ensure};
 use ig_signing::Sha256;
 use ig_signing::manifest::{Item, Manifest};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use sha2::Digest as _;
 
 use crate::report::{Kind, Problem, Report};
 
 /// The most entries of a folder, and of those in it.
 const MAX_ENTRIES: usize = 1_000_000;
 
-/// Progress by bytes. Shows itself on a terminal only.
+/// Progress. Shows itself on a terminal only.
 pub(crate) struct Meter(ProgressBar);
 
 impl Meter {
     pub(crate) fn new(bytes: u64) -> Self {
-        let style = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {eta}");
+        Self::with("{wide_bar} {bytes}/{total_bytes} {eta}", bytes)
+    }
+
+    /// Of a log's entries.
+    pub(crate) fn entries(entries: u64) -> Self {
+        Self::with("{wide_bar} {pos}/{len} entries {eta}", entries)
+    }
+
+    fn with(style: &str, length: u64) -> Self {
+        let style = ProgressStyle::with_template(style);
         // indicatif draws nothing where standard error is no terminal.
-        let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
         Self(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
+    }
+
+    pub(crate) fn set(&self, done: u64) {
+        self.0.set_position(done);
     }
 
     pub(crate) fn finish(&self) {
@@ -35,20 +48,10 @@ impl Meter {
 }
 
 /// Hashes what a file has, however long it is.
-pub(crate) fn hash(mut file: impl Read, meter: &Meter) -> io::Result<Sha256> {
-    let mut hash = sha2::Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(<[u8; 32]>::from(hash.finalize()).into()),
-            Ok(read) => {
-                hash.update(buffer.get(..read).unwrap_or_default());
-                meter.0.inc(u64::try_from(read).unwrap_or_default());
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+pub(crate) fn hash(file: File, meter: &Meter) -> io::Result<Sha256> {
+    Sha256::of_reader(file, |read| {
+        meter.0.inc(u64::try_from(read).unwrap_or_default());
+    })
 }
 
 /// Compares the files below a folder with a manifest. `given` are files of the
@@ -57,6 +60,7 @@ pub(crate) fn verify(
     manifest: &Manifest,
     folder: &Path,
     given: &[&PathBuf],
+    jobs: usize,
     report: &mut Report,
 ) -> Result<()> {
     let Tree {
@@ -64,7 +68,7 @@ pub(crate) fn verify(
         unnamed,
     } = walk(folder)?;
     let meter = Meter::new(found.values().map(|file| file.length).sum());
-    let problems = compare(manifest.items(), folder, &found, &meter);
+    let problems = compare(manifest.items(), folder, &found, jobs, &meter);
     meter.finish();
     let wrong = problems.len();
     report.problems.extend(problems);
@@ -100,19 +104,27 @@ pub(crate) fn verify(
     Ok(())
 }
 
-/// Compares all items, by as many threads as there are processors.
+/// The most threads: each has an open file and a buffer.
+const MAX_JOBS: usize = 256;
+
+/// Compares all items, by several threads.
 fn compare(
     items: &[Item],
     folder: &Path,
     found: &BTreeMap<String, Entry>,
+    jobs: usize,
     meter: &Meter,
 ) -> Vec<Problem> {
+    // The longest first: nobody is to wait in the end for who began a long one.
+    let length = |item: &Item| found.get(item.id.as_str()).map_or(0, |file| file.length);
+    let mut order: Vec<_> = items.iter().enumerate().collect();
+    order.sort_by_cached_key(|(_, item)| Reverse(length(item)));
     let next = AtomicUsize::new(0);
     let work = || {
         let mut problems = Vec::new();
         loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(index) else {
+            let turn = next.fetch_add(1, Ordering::Relaxed);
+            let Some(&(index, item)) = order.get(turn) else {
                 return problems;
             };
             if let Err((kind, why)) = check(item, folder, found, meter) {
@@ -122,7 +134,7 @@ fn compare(
             }
         }
     };
-    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let threads = jobs.min(items.len()).min(MAX_JOBS);
     let mut problems = thread::scope(|scope| {
         let spawned: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
         let mut problems = work();

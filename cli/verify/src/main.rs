@@ -1,8 +1,8 @@
-//! `ig-verify`: verifies exports, without a network and without the system that
-//! made them.
+//! `ig-verify`: verifies exports and the log of them, without the system that made
+//! them. A network is used for logs that are behind a URL, and for nothing else.
 //!
 //! Exit codes: 0 when everything verifies, 1 when something does not, 2 for what
-//! cannot be read and for a wrong command line.
+//! cannot be read or shown, and for a wrong command line.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -15,11 +15,16 @@
     )
 )]
 
+mod ahead;
 mod bundle;
 mod files;
+mod growth;
 mod input;
+mod ledger;
+mod logged;
 mod manifest;
 mod report;
+mod source;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -30,16 +35,17 @@ use clap_complete::{Shell, generate};
 
 use report::Report;
 
-/// Verifies exports: who signed what, and whether the files are those.
+/// Verifies exports: who signed what, whether the files are those, and whether a
+/// log has it.
 ///
-/// Needs the signer's public key, from somewhere else than the export, and no
-/// network.
+/// Needs the signer's public key, from somewhere else than the export. Only a log
+/// that is given as a URL needs a network.
 #[derive(Parser)]
 #[command(
     name = "ig-verify",
     version,
     after_help = "Exit codes: 0 everything verifies, 1 something does not, \
-                  2 usage, or something cannot be read.\n\
+                  2 usage, or something cannot be read or shown.\n\
                   Every command has examples: ig-verify manifest --help"
 )]
 struct Cli {
@@ -55,6 +61,7 @@ enum Command {
     Manifest(manifest::Args),
     Bundle(bundle::BundleArgs),
     Signature(bundle::SignatureArgs),
+    Ledger(ledger::Args),
     /// Write a completion script for a shell.
     #[command(after_help = "Examples:\n  \
         ig-verify completions bash > ~/.local/share/bash-completion/completions/ig-verify\n  \
@@ -84,6 +91,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Manifest(args) => manifest::run(args)?,
         Command::Bundle(args) => bundle::run(args)?,
         Command::Signature(args) => bundle::run_signature(args)?,
+        Command::Ledger(args) => ledger::run(args)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             generate(*shell, &mut Cli::command(), "ig-verify", &mut script);

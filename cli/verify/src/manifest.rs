@@ -1,12 +1,15 @@
 //! `ig-verify manifest`
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::thread;
 
 use anyhow::Result;
 use ig_signing::{Manifest, Sha256, manifest};
 
 use crate::files;
-use crate::input::{self, Trust};
+use crate::input::{self, Logs, Signer};
+use crate::logged;
 use crate::report::{Kind, Problem, Report};
 
 /// Verify a manifest, and the files that it names.
@@ -14,10 +17,16 @@ use crate::report::{Kind, Problem, Report};
 /// Without --files, only that the key signed the manifest. With it, each item's
 /// id has to be the name of a file below the folder, with the bytes that the
 /// manifest says, and there may be no other files but those given here.
+///
+/// With --trusted-root, each log entry of the bundle has to be of this signature,
+/// and in a tree that the log's key signed; with --checkpoint, in a tree of the log
+/// that you know.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
     ig-verify manifest --manifest m.json --bundle m.sigstore.json --key cosign.pub\n  \
     ig-verify manifest --manifest m.json --bundle m.sigstore.json --key cosign.pub --files export/\n  \
+    ig-verify manifest --manifest m.json --bundle m.sigstore.json --key cosign.pub --trusted-root root.json\n  \
+    ig-verify manifest --manifest m.json --bundle m.sigstore.json --key cosign.pub --trusted-root root.json --checkpoint old.checkpoint --ledger log/\n  \
     ig-verify manifest --json --manifest m.json --bundle m.sigstore.json --key cosign.pub")]
 pub(crate) struct Args {
     /// The manifest.
@@ -27,14 +36,20 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     bundle: PathBuf,
     #[command(flatten)]
-    trust: Trust,
+    signer: Signer,
+    #[command(flatten)]
+    logs: Logs,
     /// The folder of the files.
     #[arg(long, value_name = "DIR")]
     files: Option<PathBuf>,
+    /// How many files are hashed at once [default: one for each processor].
+    #[arg(long, value_name = "N", requires = "files")]
+    jobs: Option<NonZeroUsize>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Report> {
-    let key = args.trust.public_key()?;
+    let key = args.signer.public_key()?;
+    let root = args.logs.trusted_root()?;
     let bytes = input::read(&args.manifest, manifest::MAX_BYTES)?;
     let name = args.manifest.display().to_string();
     let mut report = Report::default();
@@ -43,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<Report> {
         Ok(bundle) => match bundle.verify(&key, &Sha256::of(&bytes)) {
             Ok(()) => {
                 report.verified(format!("{name}: signed by {}", key.hint()));
-                report.log_entries(bundle.log_entries.len());
+                logged::verify(&bundle, &key, root.as_ref(), &args.logs, &mut report)?;
             }
             Err(failure) => report.problem(Problem::new(Kind::Signature, &*name, failure)),
         },
@@ -60,8 +75,11 @@ pub(crate) fn run(args: &Args) -> Result<Report> {
     // know all of it.
     match &args.files {
         Some(folder) => {
-            let given = [&args.manifest, &args.bundle, &args.trust.key];
-            files::verify(&manifest, folder, &given, &mut report)?;
+            let given = [&args.manifest, &args.bundle, &args.signer.key];
+            let given: Vec<_> = given.into_iter().chain(args.logs.files()).collect();
+            let jobs = args.jobs.or_else(|| thread::available_parallelism().ok());
+            let jobs = jobs.map_or(1, NonZeroUsize::get);
+            files::verify(&manifest, folder, &given, jobs, &mut report)?;
         }
         None => {
             let items = manifest.items().len();

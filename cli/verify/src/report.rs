@@ -16,9 +16,23 @@ pub(crate) enum Kind {
     Signature,
     /// The signed statement is not about it, or not of the type asked for.
     Statement,
-    /// A file that the manifest names is not there.
+    /// A log's entry in the bundle is not of this signature, or of no log that is
+    /// trusted.
+    LogEntry,
+    /// A checkpoint is not signed as it has to be, or of another log.
+    Checkpoint,
+    /// The log is not known to have the entry.
+    Inclusion,
+    /// The log is not the one of a checkpoint that was kept: it shrank, or is
+    /// another one from some entry on.
+    Consistency,
+    /// It was asked for, and what is here does not show it. Nothing is known to
+    /// be wrong.
+    NotShown,
+    /// A file that the manifest names, or one of a log, is not there.
     Missing,
-    /// A file has other bytes than the manifest says.
+    /// A file has other bytes than the manifest says, or than the log's entries
+    /// give.
     Changed,
     /// A file that the manifest does not name.
     Extra,
@@ -63,6 +77,28 @@ pub(crate) struct Report {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) not_checked: Vec<String>,
     pub(crate) problems: Vec<Problem>,
+    /// The log's newest checkpoint, where that was asked for and verifies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) checkpoint: Option<Checkpoint>,
+}
+
+/// A log's tree, and who says that it grew to it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Checkpoint {
+    pub(crate) origin: String,
+    /// Entries.
+    pub(crate) size: u64,
+    /// Base64.
+    pub(crate) root: String,
+    pub(crate) cosigned: Vec<Cosigned>,
+}
+
+/// A witness's word.
+#[derive(Debug, Serialize)]
+pub(crate) struct Cosigned {
+    pub(crate) witness: String,
+    /// Since 1970, by the witness's clock.
+    pub(crate) seconds: u64,
 }
 
 impl Report {
@@ -74,14 +110,6 @@ impl Report {
         self.problems.push(problem);
     }
 
-    /// Entries of logs are carried in bundles, and nothing here looks at them.
-    pub(crate) fn log_entries(&mut self, entries: usize) {
-        if entries > 0 {
-            self.not_checked
-                .push(format!("{entries} of a transparency log"));
-        }
-    }
-
     /// The last step: whether there is nothing wrong.
     pub(crate) fn finish(mut self) -> Self {
         self.ok = self.problems.is_empty();
@@ -89,10 +117,10 @@ impl Report {
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {
-        let unreadable = |problem: &Problem| problem.kind == Kind::Unreadable;
+        let unknown = |problem: &Problem| matches!(problem.kind, Kind::Unreadable | Kind::NotShown);
         ExitCode::from(match self.problems.as_slice() {
             [] => 0,
-            all if all.iter().all(unreadable) => 2,
+            all if all.iter().all(unknown) => 2,
             _ => 1,
         })
     }
@@ -142,6 +170,8 @@ mod tests {
         for (kinds, code) in [
             (&[][..], 0),
             (&[Kind::Unreadable, Kind::Unreadable], 2),
+            (&[Kind::NotShown, Kind::Unreadable], 2),
+            (&[Kind::NotShown, Kind::Consistency], 1),
             (&[Kind::Unreadable, Kind::Changed], 1),
             (&[Kind::Extra], 1),
         ] {

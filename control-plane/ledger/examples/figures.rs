@@ -7,10 +7,11 @@
     reason = "a figure that cannot be measured ends the run"
 )]
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ig_ledger::sign::LogSigner;
-use ig_ledger::storage::{Disk, Memory, Storage};
+use ig_ledger::storage::{Disk, Folder, Memory, Storage};
 use ig_ledger::verify::merkle;
 use ig_ledger::{Log, MAX_BATCH_ENTRIES, fsck};
 
@@ -50,6 +51,47 @@ fn appends<S: Storage>(what: &str, storage: S, batch: u64, atmost: Duration) {
     );
 }
 
+/// How long each of many takes: the middle, the slowest but one in a hundred, and
+/// the slowest.
+fn quantiles(what: &str, runs: u64, mut one: impl FnMut(u64)) {
+    let mut took: Vec<_> = (0..runs)
+        .map(|run| {
+            let begin = Instant::now();
+            one(run);
+            begin.elapsed()
+        })
+        .collect();
+    took.sort_unstable();
+    let at = |share: usize| took.get(took.len() * share / 100).copied().unwrap();
+    let (middle, high, most) = (at(50), at(99), took.last().copied().unwrap());
+    println!("{what}: p50 {middle:.1?}, p99 {high:.1?}, slowest {most:.1?}");
+}
+
+/// Proofs of a log of [`LARGE`] entries.
+fn proofs<S: Storage>(what: &str, log: &Log<S>) {
+    let at = |step: u64| step * 7_919_993 % LARGE;
+    let runs = 10_000;
+    quantiles(&format!("proof made, {what}"), runs, |run| {
+        log.prove(at(run)).unwrap();
+    });
+    quantiles(&format!("proof of consistency made, {what}"), runs, |run| {
+        log.consistency(at(run), LARGE).unwrap();
+    });
+    quantiles(&format!("entry read, {what}"), runs, |run| {
+        log.entry(at(run)).unwrap();
+    });
+}
+
+/// Writes a log as a folder has it. Without synchronising each file, which would
+/// take longer than all the rest and is measured above.
+fn write(files: &mut Memory, folder: &Path) {
+    for (file, bytes) in files.files() {
+        let path = folder.join(file.to_string());
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+}
+
 fn main() {
     let seconds = Duration::from_secs(5);
     for batch in [1, 100, 1000] {
@@ -75,16 +117,7 @@ fn main() {
     let head = log.head();
     let at = |step: u64| step * 7_919_993 % LARGE;
     let runs = 10_000;
-    let begin = Instant::now();
-    for step in 0..runs {
-        log.inclusion(at(step), LARGE).unwrap();
-    }
-    println!("path of inclusion: {:.1?}", begin.elapsed() / 10_000);
-    let begin = Instant::now();
-    for step in 0..runs {
-        log.consistency(at(step), LARGE).unwrap();
-    }
-    println!("path of consistency: {:.1?}", begin.elapsed() / 10_000);
+    proofs("memory", &log);
     let proof = log.prove(at(1)).unwrap();
     let begin = Instant::now();
     for _ in 0..runs {
@@ -106,8 +139,16 @@ fn main() {
     let begin = Instant::now();
     fsck(log.storage(), &policy, &[head], |_, _| {}).unwrap();
     println!("fsck of {LARGE} entries: {:.1?}", begin.elapsed());
-    let storage = log.into_storage();
+    let mut storage = log.into_storage();
     let begin = Instant::now();
-    Log::open(storage, signer(), None).unwrap();
+    Log::open(storage.clone(), signer(), None).unwrap();
     println!("opening it: {:.1?}", begin.elapsed());
+
+    let folder = tempfile::tempdir().unwrap();
+    write(&mut storage, folder.path());
+    let log = Log::open(Disk::open(folder.path()).unwrap(), signer(), None).unwrap();
+    proofs("disk, files in the cache", &log);
+    let begin = Instant::now();
+    fsck(&Folder::new(folder.path()), &policy, &[head], |_, _| {}).unwrap();
+    println!("fsck of its folder: {:.1?}", begin.elapsed());
 }

@@ -2,7 +2,7 @@
 //! with what comes of that.
 
 use crate::files::{FileError, Stored};
-use crate::layout::{Resource, Span};
+use crate::layout::{LEVELS, Resource, Span, WIDTH, row};
 use crate::storage::Files;
 use crate::tree::Edge;
 use crate::verify::{Hash, Policy, TreeHead, Verified, VerifyError};
@@ -151,6 +151,34 @@ pub fn fsck(
         entry_bytes,
     })
 }
+
+/// The files that [`fsck`] reads of a log of a size, in its order and after the
+/// checkpoint: what is fetched ahead is fetched once.
+pub fn files(size: u64) -> impl Iterator<Item = Resource> {
+    let bundles = (0..).map_while(move |index| Span::within(index, size));
+    bundles.flat_map(move |span| {
+        let full = (0..LEVELS).map_while(move |level| {
+            // A tile of a level is filled by the last of 256 below it.
+            let below = WIDTH_BITS * u32::from(level);
+            let next = span.index() + 1;
+            let is_filled = span.is_full() && next.trailing_zeros() >= below;
+            let span = Span::full((next >> below).saturating_sub(1));
+            is_filled.then_some(Resource::Tile { level, span })
+        });
+        let is_last = Span::within(span.index() + 1, size).is_none();
+        let partial = (0..LEVELS).filter_map(move |level| {
+            let count = row(level, size);
+            let span = Span::within(count / u64::from(WIDTH), count)?;
+            is_last.then_some(Resource::Tile { level, span })
+        });
+        std::iter::once(Resource::Entries(span))
+            .chain(full)
+            .chain(partial)
+    })
+}
+
+/// The base-two logarithm of [`WIDTH`].
+const WIDTH_BITS: u32 = WIDTH.trailing_zeros();
 
 fn compare(files: &impl Files, file: Resource, computed: &[Hash]) -> Result<(), Fault> {
     let stored = Stored::load(files, file)?.hashes()?;

@@ -9,7 +9,8 @@
 //! - [`verify`] needs public data only: no secret, no storage, no clock.
 //! - [`layout`] says which file has what.
 //! - [`Log`] appends; [`sign`] has the keys; [`storage`] says where it is kept.
-//! - [`fsck()`] computes a whole log again and says where it differs.
+//! - [`fsck()`] computes a whole log again and says where it differs; [`Tiles`] gives
+//!   paths of what is stored. Both need files only.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::string_slice))]
@@ -20,9 +21,9 @@ mod files;
 pub mod fsck;
 pub mod layout;
 mod log;
-mod paths;
 pub mod sign;
 pub mod storage;
+mod tiles;
 mod tree;
 pub mod verify;
 
@@ -31,4 +32,4 @@ pub use error::Error;
 pub use files::FileError;
 pub use fsck::fsck;
 pub use log::{Appended, Log, MAX_BATCH_ENTRIES};
-pub use paths::{consistency, inclusion};
+pub use tiles::Tiles;

@@ -7,9 +7,9 @@ use crate::cosign::cosign;
 use crate::error::Error;
 use crate::files::{FileError, Stored, tile};
 use crate::layout::{Resource, Span, WIDTH, push_entry};
-use crate::paths::{self, nodes};
 use crate::sign::LogSigner;
 use crate::storage::{Commit, Files, Storage, StorageError};
+use crate::tiles::Tiles;
 use crate::tree::Edge;
 use crate::verify::{Checkpoint, Hash, Policy, Proof, TreeHead, WitnessRequest};
 
@@ -282,7 +282,7 @@ impl<S: Storage> Log<S> {
     /// # Errors
     /// [`Error::OutOfRange`], [`Error::File`].
     pub fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, Error> {
-        paths::inclusion(&self.storage, self.state.edge.size(), index, size)
+        Tiles::new(&self.storage, self.state.edge.size()).inclusion(index, size)
     }
 
     /// The path that proves that the log's first `later` entries begin with the
@@ -291,7 +291,7 @@ impl<S: Storage> Log<S> {
     /// # Errors
     /// [`Error::OutOfRange`], [`Error::File`].
     pub fn consistency(&self, earlier: u64, later: u64) -> Result<Vec<Hash>, Error> {
-        paths::consistency(&self.storage, self.state.edge.size(), earlier, later)
+        Tiles::new(&self.storage, self.state.edge.size()).consistency(earlier, later)
     }
 
     /// What to send to a witness that has seen a tree of `old` entries.
@@ -361,7 +361,7 @@ impl State {
                     remembered: remembered.size,
                 });
             }
-            if nodes(storage, signed.size).head(remembered.size)? != remembered {
+            if Tiles::new(storage, signed.size).head(remembered.size)? != remembered {
                 return Err(Error::Fork(remembered.size));
             }
         }

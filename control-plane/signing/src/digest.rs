@@ -1,8 +1,13 @@
 //! SHA-256 (FIPS 180-4).
 
 use std::fmt;
+use std::io::{self, Read};
 
 use sha2::Digest as _;
+
+/// Bytes that are read at once: more gains nothing, and stays out of a core's
+/// cache.
+const READ_BYTES: usize = 128 << 10;
 
 /// A SHA-256.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +18,27 @@ impl Sha256 {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(sha2::Sha256::digest(bytes).into())
+    }
+
+    /// Of all that a reader gives, in pieces: as long as it may be. `seen` gets the
+    /// length of each piece.
+    ///
+    /// # Errors
+    /// What the reader says.
+    pub fn of_reader(mut reader: impl Read, mut seen: impl FnMut(usize)) -> io::Result<Self> {
+        let mut hash = sha2::Sha256::new();
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => return Ok(Self(hash.finalize().into())),
+                Ok(read) => {
+                    hash.update(buffer.get(..read).unwrap_or_default());
+                    seen(read);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// As bytes.
@@ -68,6 +94,41 @@ impl fmt::Debug for Sha256 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Gives a byte, then is interrupted, then two, and so on.
+    struct Slow<'a>(&'a [u8], usize);
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.1 += 1;
+            if self.1.is_multiple_of(2) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let most = self.1.min(buffer.len());
+            self.0.read(&mut buffer[..most])
+        }
+    }
+
+    #[test]
+    fn a_reader_is_read_to_its_end() {
+        let bytes: Vec<u8> = (0..3 * READ_BYTES).map(|at| (at % 251) as u8).collect();
+        for length in [0, 1, 63, 64, READ_BYTES, READ_BYTES + 1, bytes.len()] {
+            let mut read = 0;
+            let digest = Sha256::of_reader(Slow(&bytes[..length], 0), |more| read += more);
+            assert_eq!(digest.unwrap(), Sha256::of(&bytes[..length]), "{length}");
+            assert_eq!(read, length);
+        }
+        let broken = io::Read::chain(&bytes[..9], Broken);
+        assert!(Sha256::of_reader(broken, |_| {}).is_err());
+    }
+
+    struct Broken;
+
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("a bad block"))
+        }
+    }
 
     #[test]
     fn a_digest_has_one_text() {

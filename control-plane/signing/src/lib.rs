@@ -41,6 +41,7 @@ pub mod key;
 pub mod manifest;
 pub mod rekord;
 pub mod statement;
+pub mod trusted_root;
 
 pub use bundle::Bundle;
 pub use digest::Sha256;
@@ -48,3 +49,4 @@ pub use dsse::Envelope;
 pub use key::{Password, PrivateKey, PublicKey, Signature};
 pub use manifest::Manifest;
 pub use statement::Statement;
+pub use trusted_root::TrustedRoot;

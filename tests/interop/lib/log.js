@@ -12,14 +12,15 @@ const sha256 = (...parts) => createHash('sha256').update(Buffer.concat(parts.map
  * A log with this leaf as its first of two.
  *
  * @param {Buffer} leaf
+ * @param {string} [origin] What its checkpoint says of whom it is; the trusted root says ORIGIN.
  */
-export function logWith(leaf) {
+export function logWith(leaf, origin = ORIGIN) {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const spki = publicKey.export({ type: 'spki', format: 'der' });
   const logId = { keyId: sha256(spki).toString('base64') };
   const other = sha256(Buffer.from([0]), 'another');
   const root = sha256(Buffer.from([1]), sha256(Buffer.from([0]), leaf), other);
-  const note = `${ORIGIN}\n2\n${root.toString('base64')}\n`;
+  const note = `${origin}\n2\n${root.toString('base64')}\n`;
   const signature = Buffer.concat([sha256(spki).subarray(0, 4), sign('sha256', Buffer.from(note), privateKey)]);
   return {
     /** An entry of `tlogEntries`. */
@@ -32,7 +33,7 @@ export function logWith(leaf) {
         rootHash: root.toString('base64'),
         treeSize: '2',
         hashes: [other.toString('base64')],
-        checkpoint: { envelope: `${note}\n\u2014 ${ORIGIN} ${signature.toString('base64')}\n` },
+        checkpoint: { envelope: `${note}\n\u2014 ${origin} ${signature.toString('base64')}\n` },
       },
       canonicalizedBody: leaf.toString('base64'),
     },

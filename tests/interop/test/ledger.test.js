@@ -2,14 +2,14 @@
 // The ledger's files, read without any of its code.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { leafHash, readCheckpoint, readEntries, readKey, readLevel, readProof, root, rootOfPath } from '../lib/ledger.js';
-import { ROOT } from '../lib/tools.js';
+import { ROOT, signing } from '../lib/tools.js';
 
 const writes = ['debug', 'release'].map((profile) => join(ROOT, 'target', profile, 'examples/write'));
 const write = writes.find((path) => existsSync(path)) ?? '';
@@ -59,5 +59,38 @@ describe('the ledger', { skip }, () => {
       rootOfPath(leafHash(entry), proof.index, checkpoint.size, proof.path);
     assert.deepEqual(leads('entry 68000'), checkpoint.root);
     assert.notDeepEqual(leads('entry 68001'), checkpoint.root);
+  });
+
+  test('ig-verify and this reader refuse the same', { skip: !signing.verify && 'ig-verify: cargo build -p ig-verify' }, () => {
+    const vkeys = readFileSync(join(folder, 'keys.txt'), 'utf8').trim().split('\n');
+    const policy = join(folder, 'ledger.policy');
+    const lines = [`log ${vkeys[0]}`, `log ${vkeys[1]}`, `witness w ${vkeys[2]}`, 'quorum w'];
+    writeFileSync(policy, `${lines.join('\n')}\n`);
+    const says = () => spawnSync(/** @type {string} */ (signing.verify), ['ledger', log, '--policy', policy]).status;
+    const reads = () => {
+      const { size, root: signed } = readCheckpoint(readFileSync(join(log, 'checkpoint'), 'utf8'), keys);
+      const leaves = readEntries(log, size).map(leafHash);
+      assert.deepEqual(root(leaves), signed);
+      assert.deepEqual(readLevel(log, 0, size), leaves);
+    };
+    reads();
+    assert.equal(says(), 0);
+    for (const [name, at] of /** @type {[string, number][]} */ ([
+      ['checkpoint', 20],
+      ['checkpoint', 400],
+      ['tile/entries/100', 5],
+      ['tile/0/200', 31],
+      ['tile/entries/273.p/112', 3],
+    ])) {
+      const file = join(log, name);
+      const good = readFileSync(file);
+      const changed = Buffer.from(good);
+      changed[at] ^= 1;
+      writeFileSync(file, changed);
+      assert.throws(reads, name);
+      assert.equal(says(), 1, name);
+      writeFileSync(file, good);
+    }
+    assert.equal(says(), 0);
   });
 });

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { createHash, createPublicKey } from 'node:crypto';
+import { createHash, createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
@@ -56,6 +56,86 @@ function* tampered(bundle) {
     yield change('no signature', (copy) => (copy.dsseEnvelope.signatures = []));
     yield change('two signatures', (copy) => copy.dsseEnvelope.signatures.push(signatures[0]));
   }
+}
+
+/**
+ * What others take of what was changed of a log: they look at the signed checkpoint, at the body's digest, or
+ * elsewhere. `ig-verify` takes none of it.
+ */
+const TAKEN = {
+  sigstore: ['a bit of the root hash', 'another size', 'another log', 'another algorithm in the entry'],
+  cosign: ['a bit of the root hash', 'another size', 'another kind'],
+};
+
+/**
+ * A bundle with an entry of a log, and whom to trust, with one thing changed.
+ *
+ * @returns {Generator<{ name: string, bundle: any, root: any, file?: string }>}
+ */
+function* tamperedLogs() {
+  const leaf = read('m.leaf.json');
+  const log = logWith(leaf);
+  const signed = json('m.sigstore.json');
+  const make = (/** @type {any} */ entry) => {
+    const bundle = structuredClone(signed);
+    bundle.verificationMaterial.tlogEntries = [structuredClone(entry)];
+    return bundle;
+  };
+  const root = log.trustedRoot;
+  /** @param {string} name @param {(entry: any, proof: any) => void} how */
+  const entry = (name, how) => {
+    const bundle = make(log.entry);
+    const [copy] = bundle.verificationMaterial.tlogEntries;
+    how(copy, copy.inclusionProof);
+    return { name, bundle, root };
+  };
+  const noted = (/** @type {any} */ proof, /** @type {(note: string) => string} */ how) => {
+    const { checkpoint } = proof;
+    const changed = how(checkpoint.envelope);
+    assert.notEqual(changed, checkpoint.envelope);
+    checkpoint.envelope = changed;
+  };
+  yield entry('a bit of the entry', (copy) => (copy.canonicalizedBody = flip(copy.canonicalizedBody, 900)));
+  yield entry('a bit of the path', (_, proof) => (proof.hashes[0] = flip(proof.hashes[0], 1)));
+  yield entry('no path', (_, proof) => (proof.hashes = []));
+  yield entry('a hash too many', (_, proof) => proof.hashes.push(proof.hashes[0]));
+  yield entry('another index', (copy, proof) => (copy.logIndex = proof.logIndex = '1'));
+  yield entry('an index that is not there', (copy, proof) => (copy.logIndex = proof.logIndex = '2'));
+  yield entry('a bit of the root hash', (_, proof) => (proof.rootHash = flip(proof.rootHash, 1)));
+  yield entry('another size', (_, proof) => (proof.treeSize = '3'));
+  yield entry('another size in the checkpoint', (_, proof) => noted(proof, (note) => note.replace('\n2\n', '\n3\n')));
+  yield entry('a bit of the checkpoint', (_, proof) =>
+    noted(proof, (note) => note.replace(proof.rootHash, flip(proof.rootHash, 1))));
+  yield entry("a bit of the checkpoint's signature", (_, proof) =>
+    noted(proof, (note) => note.replace(/[^ ]+\n$/, (line) => `${flip(line, 300)}\n`)));
+  yield entry('no signature', (_, proof) => noted(proof, (note) => note.replace(/\u2014.*\n$/, '')));
+  yield entry('another log', (copy) => (copy.logId.keyId = flip(copy.logId.keyId, 1)));
+  yield entry('another kind', (copy) => (copy.kindVersion.version = '0.0.1'));
+
+  const stranger = logWith(leaf);
+  const mixed = structuredClone(stranger.trustedRoot);
+  mixed.tlogs[0].logId = log.entry.logId;
+  yield { name: "a trusted root with another log's key", bundle: make(log.entry), root: mixed };
+  yield { name: 'a trusted root of another log', bundle: make(log.entry), root: stranger.trustedRoot };
+  const elsewhere = logWith(leaf, 'other.example');
+  yield { name: 'a checkpoint of another origin', bundle: make(elsewhere.entry), root: elsewhere.trustedRoot };
+  const named = structuredClone(root);
+  named.tlogs[0].baseUrl = 'https://other.example';
+  yield { name: 'a trusted root with another name', bundle: make(log.entry), root: named };
+  const body = JSON.parse(leaf.toString());
+  const { data } = body.spec.hashedRekordV002;
+  data.algorithm = 'SHA2_512';
+  const longer = logWith(Buffer.from(canonical(body)));
+  yield { name: 'another algorithm in the entry', bundle: make(longer.entry), root: longer.trustedRoot };
+  data.algorithm = 'SHA2_256';
+  data.digest = flip(data.digest, 7);
+  const other = logWith(Buffer.from(canonical(body)));
+  yield { name: 'the entry of something else', bundle: make(other.entry), root: other.trustedRoot };
+  const attested = json('a.sigstore.json');
+  attested.verificationMaterial.tlogEntries = [log.entry];
+  yield { name: 'an attestation with the entry of a signature', bundle: attested, root };
+  yield { name: 'no entry', bundle: structuredClone(signed), root };
+  yield { name: 'the bundle of another file', bundle: make(log.entry), root, file: 'cosign.pub' };
 }
 
 /**
@@ -118,6 +198,12 @@ const KEY = () => ['--key', at('cosign.pub')];
 const igBundle = (/** @type {any} */ bundle, file = at('m.json')) =>
   says(signing.verify, ['bundle', '--bundle', write(bundle), ...KEY(), file]);
 
+const igLogged = (/** @type {any} */ bundle, /** @type {any} */ root, file = at('m.json')) => {
+  writeFileSync(at('root.json'), JSON.stringify(root));
+  const args = ['bundle', '--bundle', write(bundle), ...KEY(), '--trusted-root', at('root.json'), file];
+  return says(signing.verify, args);
+};
+
 async function export_() {
   mkdirSync(at('.'), { recursive: true });
   await run(/** @type {string} */ (signing.fixtures), [at('.')]);
@@ -169,6 +255,34 @@ describe('signed exports', { skip: skipSigning(false) }, () => {
     const other = logWith(Buffer.from(read('m.leaf.json').toString().replace('0.0.2', '0.0.1')));
     bundle.verificationMaterial.tlogEntries = [other.entry];
     assert.throws(() => sigstore(bundle, read('m.json'), other.trustedRoot));
+  });
+
+  test('@sigstore/verify and ig-verify refuse what was changed of a log', async () => {
+    const log = logWith(read('m.leaf.json'));
+    const good = json('m.sigstore.json');
+    good.verificationMaterial.tlogEntries = [log.entry];
+    assert.equal(await igLogged(good, log.trustedRoot), true);
+    sigstore(good, read('m.json'), log.trustedRoot);
+    const taken = [];
+    for (const { name, bundle, root, file = 'm.json' } of tamperedLogs()) {
+      assert.equal(await igLogged(bundle, root, at(file)), false, name);
+      try {
+        sigstore(bundle, bundle.dsseEnvelope ? undefined : read(file), root);
+        taken.push(name);
+      } catch {
+        // Refused.
+      }
+    }
+    assert.deepEqual(taken, TAKEN.sigstore);
+  });
+
+  test('JSON that is cut off is refused', async () => {
+    const text = read('m.sigstore.json').toString();
+    for (const length of [0, 1, 100, text.length - 1]) {
+      writeFileSync(at('cut.json'), text.slice(0, length));
+      assert.throws(() => sigstore(JSON.parse(text.slice(0, length)), read('m.json')));
+      assert.equal(await says(signing.verify, ['bundle', '--bundle', at('cut.json'), ...KEY(), at('m.json')]), false);
+    }
   });
 
   test('OpenSSL verifies the bare signature', async () => {
@@ -234,6 +348,31 @@ describe('Cosign', { skip: skipSigning(true) }, () => {
     const { inclusionProof } = bundle.verificationMaterial.tlogEntries[0];
     inclusionProof.hashes[0] = flip(inclusionProof.hashes[0], 1);
     assert.equal(await says(cosign, [...args, write(bundle), at('m.json')]), false, 'another proof');
+  });
+
+  test('refuses what was changed of a log', async () => {
+    const verify = (/** @type {any} */ bundle, /** @type {any} */ root, file = 'm.json') => {
+      writeFileSync(at('root.json'), JSON.stringify(root));
+      const kind = bundle.dsseEnvelope ? ['verify-blob-attestation', '--type', TYPE] : ['verify-blob'];
+      return says(cosign, [...kind, ...KEY(), '--trusted-root', at('root.json'), '--bundle', write(bundle), at(file)]);
+    };
+    const taken = [];
+    for (const { name, bundle, root, file } of tamperedLogs()) {
+      if (await verify(bundle, root, file)) taken.push(name);
+    }
+    assert.deepEqual(taken, TAKEN.cosign);
+  });
+
+  test('refuses JSON that is cut off, and another key', async () => {
+    const text = read('m.sigstore.json').toString();
+    for (const length of [0, 1, 100, text.length - 1]) {
+      writeFileSync(at('cut.json'), text.slice(0, length));
+      assert.equal(await says(cosign, ['verify-blob', ...KEYED(), '--bundle', at('cut.json'), at('m.json')]), false);
+    }
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    writeFileSync(at('other.pub'), publicKey.export({ type: 'spki', format: 'pem' }));
+    const other = ['--key', at('other.pub'), '--insecure-ignore-tlog', '--bundle', at('m.sigstore.json')];
+    assert.equal(await says(cosign, ['verify-blob', ...other, at('m.json')]), false);
   });
 
   test('signs with our key what ig-verify verifies', async () => {

@@ -12,6 +12,7 @@ mod key;
 pub mod merkle;
 pub mod note;
 mod policy;
+mod policy_file;
 mod proof;
 mod request;
 
@@ -20,6 +21,7 @@ pub use hash::{Hash, NotAHash};
 pub(crate) use key::cosigned;
 pub use key::{KeyError, KeyId, KeyType, VerifierKey};
 pub use policy::{Cosigned, Policy, PolicyError, Verified, VerifyError};
+pub use policy_file::{MAX_POLICY_BYTES, PolicyFileError};
 pub use proof::{MAX_EXTRA_BYTES, MAX_PROOF_BYTES, Proof, ProofFormatError};
 pub use request::{MAX_REQUEST_BYTES, RequestError, WitnessRequest};
 

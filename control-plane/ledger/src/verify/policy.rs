@@ -5,7 +5,7 @@ use super::note::{Note, NoteError, Signature};
 use super::{Checkpoint, CheckpointError, KeyType, Origin, VerifierKey};
 
 /// The most witnesses of a policy: their signatures fit a note beside the log's.
-const MAX_WITNESSES: usize = 32;
+pub(super) const MAX_WITNESSES: usize = 32;
 /// The most keys of a log.
 const MAX_LOG_KEYS: usize = 4;
 
@@ -130,6 +130,23 @@ impl Policy {
             witnesses,
             quorum,
         })
+    }
+
+    /// Which log.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The same log, without witnesses: for a checkpoint that was believed before,
+    /// and kept.
+    #[must_use]
+    pub fn without_witnesses(&self) -> Self {
+        Self {
+            witnesses: Vec::new(),
+            quorum: 0,
+            ..self.clone()
+        }
     }
 
     /// Verifies a signed checkpoint. Lines of keys that the policy does not know

@@ -15,6 +15,8 @@ mod kill;
 mod log;
 mod merkle;
 mod note;
+mod policy_file;
 mod proof;
 mod support;
+mod tiles;
 mod witness;

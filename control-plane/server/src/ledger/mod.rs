@@ -26,6 +26,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ig_ledger::Tiles;
 use ig_ledger::layout::MAX_ENTRY_BYTES;
 use ig_ledger::sign::LogSigner;
 use ig_ledger::verify::{Policy, Proof, TreeHead, VerifierKey};
@@ -280,7 +281,7 @@ impl Ledger {
         let body = body.ok_or_else(|| Error::Closed("an entry is missing".into()))?;
         let shelf = read::Shelf::default();
         let path = read::fetched(&mut view, &shelf, || {
-            ig_ledger::inclusion(&shelf, head.size, index, head.size)
+            Tiles::new(&shelf, head.size).inclusion(index, head.size)
         })
         .await;
         let path = path.map_err(|failure| match failure {

@@ -228,7 +228,7 @@ async fn path(
     let mut view = view.map_err(|error| error.to_string())?;
     let shelf = read::Shelf::default();
     let path = read::fetched(&mut view, &shelf, || {
-        ig_ledger::consistency(&shelf, head.size, old, head.size)
+        ig_ledger::Tiles::new(&shelf, head.size).consistency(old, head.size)
     })
     .await;
     path.map_err(|failure| chain(&failure))

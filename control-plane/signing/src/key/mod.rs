@@ -153,8 +153,15 @@ impl PublicKey {
                 expected: "a public key",
             });
         }
-        let key = VerifyingKey::from_public_key_der(&der).map_err(|_| Error::NotP256)?;
-        Self::of(key)
+        Self::from_der(&der)
+    }
+
+    /// Reads a `SubjectPublicKeyInfo` (RFC 5280) in DER.
+    ///
+    /// # Errors
+    /// [`Error::NotP256`].
+    pub fn from_der(der: &[u8]) -> Result<Self, Error> {
+        Self::of(VerifyingKey::from_public_key_der(der).map_err(|_| Error::NotP256)?)
     }
 
     fn of(key: VerifyingKey) -> Result<Self, Error> {

@@ -1,8 +1,10 @@
 //! Any bytes, and every flipped bit.
 
 use ig_signing::statement::Subject;
+use ig_signing::trusted_root::TrustedLog;
 use ig_signing::{
     Bundle, Envelope, Manifest, Password, PrivateKey, PublicKey, Sha256, Signature, Statement,
+    TrustedRoot,
 };
 use proptest::prelude::*;
 use serde_json::Map;
@@ -27,6 +29,9 @@ fn read_all(bytes: &[u8]) {
     if let Ok(key) = PublicKey::from_pem(bytes) {
         assert_eq!(PublicKey::from_pem(key.to_pem().as_bytes()), Ok(key));
     }
+    if let Ok(root) = TrustedRoot::parse(bytes) {
+        assert_eq!(TrustedRoot::parse(&root.to_bytes()), Ok(root));
+    }
     drop(Statement::parse(bytes));
     drop(PrivateKey::from_pem(bytes, None));
 }
@@ -49,6 +54,14 @@ fn seeds() -> Vec<Vec<u8>> {
         data("openssl/p256.pub.pem"),
         data("openssl/p256.pkcs8.pem"),
         data("openssl/p256.sec1.pem"),
+        TrustedRoot::new(vec![TrustedLog {
+            base_url: "https://a".into(),
+            key: Some(key.public().clone()),
+            log_id: vec![1],
+            valid_for: (None, None),
+        }])
+        .unwrap()
+        .to_bytes(),
     ]
 }
 
@@ -62,7 +75,7 @@ proptest! {
 
     #[test]
     fn changed_files_never_panic(
-        seed in 0..9_usize,
+        seed in 0..10_usize,
         cut in any::<prop::sample::Index>(),
         length in 0..20_usize,
         new in proptest::collection::vec(prop_oneof![any::<u8>(), Just(b'"'), Just(b'{'), Just(b'0')], 0..20),
