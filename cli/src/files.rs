@@ -39,6 +39,14 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         .with_context(context)
 }
 
+/// Appends to a file that others write to, too.
+pub(crate) fn append(path: &Path, text: &str) -> Result<()> {
+    let mut options = fs::OpenOptions::new();
+    let file = options.append(true).create(true).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
 pub(crate) fn snapshot(path: &Path) -> Result<Snapshot> {
     Snapshot::decode(read(path)?).with_context(|| format!("{} is not valid", path.display()))
 }

@@ -34,6 +34,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
     ),
     ("ig-guard-wasm", &["ig-contract", "ig-guard"]),
     ("ig-schema", &["ig-contract"]),
+    ("ig-schema-diff", &["ig-contract", "ig-schema"]),
     (
         "ig-snapshot",
         &["ig-contract", "ig-schema", "ig-policy", "ig-step-up"],
@@ -64,6 +65,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
             "ig-envoy",
             "ig-schema",
             "ig-signing",
+            "ig-schema-diff",
             "ig-snapshot",
         ],
     ),

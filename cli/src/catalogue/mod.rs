@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod import;
+mod lint;
 mod manifest;
 mod read;
 mod stored;
@@ -11,7 +12,7 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use crate::Outcome;
-pub(crate) use read::{Imported, Sources, report_rejects};
+pub(crate) use read::{Imported, Sources, catalogue, report_rejects};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {

@@ -7,6 +7,7 @@ use ig_schema::catalogue::{Catalogue, Import, Reject, Source, import};
 use ig_schema::{Limits, Schema};
 use serde::Serialize;
 
+use super::lint::Finding;
 use crate::files;
 use crate::output::{self, Progress};
 
@@ -52,7 +53,8 @@ pub(crate) fn import_all(schema: &Path, catalogues: &[PathBuf]) -> Result<Vec<Im
     catalogues.iter().map(one).collect()
 }
 
-fn catalogue(path: &Path) -> Result<Catalogue> {
+/// Reads a catalogue: a file of any format, or a folder of GraphQL sources.
+pub(crate) fn catalogue(path: &Path) -> Result<Catalogue> {
     if path.is_dir() {
         return folder(path);
     }
@@ -62,6 +64,16 @@ fn catalogue(path: &Path) -> Result<Catalogue> {
 }
 
 fn folder(path: &Path) -> Result<Catalogue> {
+    let texts = sources(path)?;
+    let sources: Vec<_> = texts
+        .iter()
+        .map(|(name, text)| Source { name, text })
+        .collect();
+    Ok(Catalogue::from_sources(&sources, Limits::CATALOGUE))
+}
+
+/// GraphQL sources of a folder, by their names there.
+pub(super) fn sources(path: &Path) -> Result<Vec<(String, String)>> {
     let is_source = |name: &String| name.ends_with(".graphql") || name.ends_with(".gql");
     let found = files::tree(path)?
         .into_iter()
@@ -72,25 +84,24 @@ fn folder(path: &Path) -> Result<Catalogue> {
     if texts.is_empty() {
         bail!("{} has no *.graphql or *.gql", path.display());
     }
-    let sources: Vec<_> = texts
-        .iter()
-        .map(|(name, text)| Source { name, text })
-        .collect();
-    Ok(Catalogue::from_sources(&sources, Limits::CATALOGUE))
+    Ok(texts)
 }
 
 /// What a catalogue has that is not accepted, as JSON.
 #[derive(Serialize)]
-pub(crate) struct Report<'a> {
+pub(super) struct Report<'a> {
     catalogue: &'a Path,
     accepted: usize,
     rejected: &'a [Reject],
     duplicates: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<Finding>,
 }
 
 impl Imported {
-    pub(crate) fn report(&self) -> Report<'_> {
+    pub(super) fn report(&self, findings: Vec<Finding>) -> Report<'_> {
         Report {
+            findings,
             catalogue: &self.path,
             accepted: self.import.accepted.len(),
             rejected: &self.import.rejected,

@@ -1,10 +1,15 @@
 //! `ig schema`
 
-use std::path::PathBuf;
+mod check;
+mod diff;
+mod source;
 
-use anyhow::Result;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use anyhow::{Context as _, Result};
 use clap::Subcommand;
-use ig_schema::{Limits, Schema};
+use ig_schema::Date;
 use ureq::http::Method;
 
 use crate::control_plane::{Client, Connection, encode};
@@ -13,23 +18,16 @@ use crate::{Outcome, files};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Check that a schema is valid, and its directives are used as they must be.
-    Check(CheckArgs),
+    /// Check that a schema is valid, and what one wants besides.
+    Check(check::Args),
+    /// Compare two schemas: what breaks, whom, and whether it may.
+    Diff(diff::Args),
     /// Push a schema to the control plane, under a tag of its own.
     Push(PushArgs),
     /// List the tags of a graph.
     List(ListArgs),
     /// Get a schema from the control plane.
     Get(GetArgs),
-}
-
-/// Check that a schema is valid, and its directives are used as they must be.
-#[derive(clap::Args)]
-#[command(after_help = "Example:
-  ig schema check schema.graphql")]
-pub(crate) struct CheckArgs {
-    /// SDL.
-    schema: PathBuf,
 }
 
 /// Push a schema to the control plane. A tag means one schema for ever.
@@ -85,24 +83,11 @@ pub(crate) struct GetArgs {
 
 pub(crate) fn run(command: Command) -> Result<Outcome> {
     match command {
-        Command::Check(args) => check(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Push(args) => push(&args),
         Command::List(args) => list(&args),
         Command::Get(args) => get(&args),
-    }
-}
-
-fn check(args: &CheckArgs) -> Result<Outcome> {
-    let sdl = files::read_text(&args.schema)?;
-    match Schema::parse(&sdl, Limits::SCHEMA) {
-        Ok(_) => {
-            output::line(format!("{}: valid", args.schema.display()))?;
-            Ok(Outcome::Clean)
-        }
-        Err(problems) => {
-            eprintln!("{}: not valid\n{problems}", args.schema.display());
-            Ok(Outcome::Findings)
-        }
     }
 }
 
@@ -146,4 +131,11 @@ fn get(args: &GetArgs) -> Result<Outcome> {
     let client = Client::new(&args.connection)?;
     files::write(&args.output, &client.get(&path(&args.graph, &args.tag))?)?;
     Ok(Outcome::Clean)
+}
+
+/// The day it is, in UTC.
+fn today() -> Result<Date> {
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let day = now.get(..10).unwrap_or_default();
+    day.parse().context("the clock is wrong")
 }

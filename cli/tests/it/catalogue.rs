@@ -66,3 +66,68 @@ fn what_cannot_be_read_is_an_error() {
         .exits(2)
         .says("the schema guard.toml is not valid");
 }
+
+#[test]
+fn a_catalogue_is_looked_at() {
+    let work = Work::new();
+    let check = "catalogue check --schema schema.graphql --catalogue";
+    work.ig(&format!("{check} operations --max-cost 100"))
+        .ok()
+        .says("2 documents accepted, 0 rejected");
+    work.ig(&format!("{check} operations --max-cost 0"))
+        .exits(1)
+        .says("and 0 is the most");
+    work.write(
+        "operations/CaseTitle.graphql",
+        &(work.read("operations/CaseTitle.graphql")
+            + "\nfragment Old on Case {\n  ...Older\n}\n\nfragment Older on Case {\n  id\n}\n"),
+    );
+    work.ig(&format!("{check} operations"))
+        .exits(1)
+        .says("CaseTitle.graphql:11:1: no operation needs the fragment `Old`")
+        .says("CaseTitle.graphql:15:1: no operation needs the fragment `Older`");
+    work.ig(&format!("{check} operations --allow unused-fragment"))
+        .ok();
+
+    work.write(
+        "two.json",
+        r#"{"0c2b": "query A { case(id: 1) { id } } query B { case(id: 2) { id } }"}"#,
+    );
+    let report = work.ig(&format!("{check} two.json --json")).exits(1).json();
+    assert_eq!(report[0]["findings"][0]["rule"], "one-operation");
+    work.ig(&format!("{check} two.json --allow one-operation"))
+        .ok();
+}
+
+#[test]
+fn what_nobody_uses_is_told() {
+    let work = Work::new();
+    work.ig("catalogue build --schema schema.graphql operations -o manifest.json")
+        .ok();
+    let manifest: serde_json::Value = serde_json::from_str(&work.read("manifest.json")).unwrap();
+    let hash = |at: usize| {
+        manifest["operations"][at]["id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let now = std::time::SystemTime::now();
+    let now = now
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_millis();
+    let day = 24 * 60 * 60 * 1000;
+    let uses = [(hash(0), Some(now - 5 * day)), (hash(1), None)]
+        .map(|(hash, used)| serde_json::json!({ "hash": hash, "lastUsedAt": used, "uses": 1 }));
+    work.write("usage.json", &serde_json::json!(uses).to_string());
+    let check = "catalogue check --schema schema.graphql --catalogue manifest.json --usage usage.json --json";
+    let unused = |options: &str, code| {
+        let report = work.ig(&format!("{check} {options}")).exits(code).json();
+        report[0]["findings"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!(unused("", 1), 1);
+    assert_eq!(unused("--unused-days 4", 1), 2);
+    assert_eq!(unused("--allow unused-document", 0), 0);
+    work.write("usage.json", "{}");
+    work.ig(check).exits(2).says("ig catalogue list --json");
+}

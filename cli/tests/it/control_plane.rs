@@ -88,6 +88,25 @@ fn from_nothing_to_a_publication_and_back() {
     assert_eq!(audit[0]["action"], "snapshot.roll-back");
 }
 
+#[test]
+fn tags_are_compared() {
+    let remote = Remote::start();
+    remote.fill();
+    remote
+        .ig("schema diff registry:demo/dev schema.graphql")
+        .ok()
+        .says("0 changes");
+    crate::schema::edit(&remote.work, "schema.graphql", "  title: String\n", "");
+    remote
+        .ig("schema diff registry:demo/dev schema.graphql --catalogue manifest.json")
+        .exits(1)
+        .says("affects CaseById, CaseTitle");
+    remote
+        .ig("schema diff registry:demo/none schema.graphql")
+        .exits(2)
+        .says("cannot read registry:demo/none");
+}
+
 /// (what is asked, exit code, what it says)
 #[test]
 fn what_goes_wrong_is_said() {

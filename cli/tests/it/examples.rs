@@ -4,7 +4,7 @@ use crate::Work;
 use crate::control_plane::Remote;
 
 /// Commands that work on files.
-const LOCAL: [&str; 16] = [
+const LOCAL: [&str; 17] = [
     "catalogue build",
     "catalogue check",
     "catalogue import",
@@ -12,6 +12,7 @@ const LOCAL: [&str; 16] = [
     "policy check",
     "policy test",
     "schema check",
+    "schema diff",
     "snapshot compile",
     "snapshot inspect",
     "snapshot diff",
@@ -118,6 +119,9 @@ fn every_example_of_every_help_runs() {
     crate::envoy::with_regions(&work);
     work.write("ig_guard.wasm", "");
     crate::export::with_files(&work);
+    std::fs::copy(work.file("schema.graphql"), work.file("old.graphql")).unwrap();
+    work.write("exceptions.toml", "");
+    crate::schema::commit(&work);
     for name in ["before.igsnap", "after.igsnap"] {
         std::fs::copy(work.file("guard.igsnap"), work.file(name)).unwrap();
     }

@@ -12,7 +12,9 @@ mod control_plane;
 mod envoy;
 mod examples;
 mod export;
+mod gates;
 mod policy;
+mod schema;
 mod snapshot;
 mod token;
 

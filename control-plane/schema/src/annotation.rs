@@ -5,17 +5,23 @@ use apollo_compiler::parser::SourceSpan;
 use apollo_compiler::schema::Value;
 use apollo_compiler::{Node, Schema};
 use ig_contract::snapshot::Resource;
+use serde::Serialize;
 
 use crate::reason::{Locator, Reason};
 
-/// `@authz`
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct Authz {
-    pub(crate) action: Option<String>,
-    /// Ascending and distinct.
-    pub(crate) purposes: Vec<String>,
-    pub(crate) step_up: bool,
-    pub(crate) cross_tenant: bool,
+/// A use of `@authz`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Authz {
+    /// What the use is called in policies; none for the action of the root
+    /// field.
+    pub action: Option<String>,
+    /// Purposes that allow it, ascending and distinct; none means any.
+    pub purposes: Vec<String>,
+    /// Whether it needs a proof of presence.
+    pub step_up: bool,
+    /// Whether it reaches into other tenants.
+    pub cross_tenant: bool,
 }
 
 /// `@listSize`

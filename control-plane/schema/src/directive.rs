@@ -3,9 +3,9 @@
 //! A schema may define them itself, with fewer arguments or locations. What
 //! it defines beyond ours is an error: it would look effective and be ignored.
 
-use apollo_compiler::Node;
 use apollo_compiler::ast::{Definition, DirectiveDefinition, Document};
 use apollo_compiler::schema::Type;
+use apollo_compiler::{Name, Node};
 
 use crate::{Limits, Reason};
 
@@ -34,26 +34,36 @@ fn directives(document: &Document) -> impl Iterator<Item = &Node<DirectiveDefini
         .filter_map(Definition::as_directive_definition)
 }
 
+/// What became of a document's definitions.
+#[derive(Default)]
+pub(crate) struct Completion {
+    /// Directives that the document did not define itself.
+    pub(crate) added: Vec<Name>,
+    /// Where its own definitions differ from ours.
+    pub(crate) reasons: Vec<Reason>,
+}
+
 /// Adds to `document` the definitions it lacks, and says where its own ones
 /// differ.
-pub(crate) fn complete(document: &mut Document) -> Vec<Reason> {
-    let mut reasons = Vec::new();
+pub(crate) fn complete(document: &mut Document) -> Completion {
+    let mut completion = Completion::default();
     for ours in definitions() {
         let mut theirs = directives(document)
             .filter(|theirs| theirs.name == ours.name)
             .peekable();
         if theirs.peek().is_none() {
             drop(theirs);
+            completion.added.push(ours.name.clone());
             document
                 .definitions
                 .push(Definition::DirectiveDefinition(ours));
             continue;
         }
         for theirs in theirs {
-            compare(&ours, theirs, document, &mut reasons);
+            compare(&ours, theirs, document, &mut completion.reasons);
         }
     }
-    reasons
+    completion
 }
 
 fn compare(

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use apollo_compiler::ExecutableDocument;
 use apollo_compiler::ast::OperationType;
 use apollo_compiler::executable;
+use apollo_compiler::validation::Valid;
 use ig_contract::snapshot::{Operation, OperationKind};
 use ig_contract::step_up::{MAX_ACTIONS, is_provable};
 
@@ -55,6 +56,28 @@ pub fn compile(
     text: &str,
     limits: Limits,
 ) -> Result<Vec<Operation>, InvalidDocument> {
+    let document = parse(schema, text, limits)?;
+    let mut budget = Budget::new(limits);
+    let mut operations = Vec::new();
+    let mut reasons = Vec::new();
+    for operation in document.operations.iter() {
+        match compile_one(&document, &schema.index, operation, &mut budget) {
+            Ok(operation) => operations.push(operation),
+            Err(fault) => reasons.push(fault.reason(&document.sources)),
+        }
+    }
+    match reasons.is_empty() {
+        true => Ok(operations),
+        false => Err(InvalidDocument::Invalid { reasons }),
+    }
+}
+
+/// Parses and checks an executable document that has an operation.
+pub(crate) fn parse(
+    schema: &Schema,
+    text: &str,
+    limits: Limits,
+) -> Result<Valid<ExecutableDocument>, InvalidDocument> {
     if text.len() > limits.bytes {
         return Err(InvalidDocument::TooLarge {
             bytes: text.len(),
@@ -76,21 +99,9 @@ pub fn compile(
         .map_err(|invalid| InvalidDocument::Invalid {
             reasons: Reason::list(&invalid.errors),
         })?;
-    if document.operations.is_empty() {
-        return Err(InvalidDocument::NoOperation);
-    }
-    let mut budget = Budget::new(limits);
-    let mut operations = Vec::new();
-    let mut reasons = Vec::new();
-    for operation in document.operations.iter() {
-        match compile_one(&document, &schema.index, operation, &mut budget) {
-            Ok(operation) => operations.push(operation),
-            Err(fault) => reasons.push(fault.reason(&document.sources)),
-        }
-    }
-    match reasons.is_empty() {
-        true => Ok(operations),
-        false => Err(InvalidDocument::Invalid { reasons }),
+    match document.operations.is_empty() {
+        true => Err(InvalidDocument::NoOperation),
+        false => Ok(document),
     }
 }
 

@@ -22,6 +22,7 @@
 mod annotation;
 pub mod catalogue;
 mod cost;
+mod date;
 mod directive;
 mod document;
 mod fact;
@@ -32,16 +33,24 @@ mod index;
 mod input;
 mod json;
 mod limits;
+mod lint;
+mod protection;
 mod reason;
 mod schema;
 mod selection;
 mod token;
+mod usage;
 
+pub use annotation::Authz;
 pub use cost::{DEFAULT_LIST_SIZE, MUTATION_COST};
+pub use date::{Date, InvalidDate};
 pub use document::{InvalidDocument, compile};
 pub use limits::Limits;
+pub use lint::{Finding, Rule, lint};
+pub use protection::Protection;
 pub use reason::{Position, Reason};
 pub use schema::{InvalidSchema, Schema};
+pub use usage::{Usage, Usages};
 
 #[cfg(test)]
 mod tests;

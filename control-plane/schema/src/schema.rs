@@ -1,14 +1,18 @@
+use apollo_compiler::Name;
 use apollo_compiler::Schema as Definitions;
 use apollo_compiler::validation::Valid;
 
+use crate::directive::{self, Completion};
 use crate::index::Index;
 use crate::reason::{self, Reason};
-use crate::{Limits, directive, faithful};
+use crate::{Limits, faithful};
 
 /// A valid schema and what its directives say of every field.
 pub struct Schema {
     pub(crate) definitions: Valid<Definitions>,
     pub(crate) index: Index,
+    /// Directives that the SDL does not define itself.
+    added: Vec<Name>,
 }
 
 /// Why an SDL is not accepted.
@@ -53,7 +57,7 @@ impl Schema {
             let reasons = vec![reason];
             return Err(InvalidSchema::Invalid { reasons });
         }
-        let mut reasons = directive::complete(&mut document);
+        let Completion { added, mut reasons } = directive::complete(&mut document);
         let definitions = match document.to_schema_validate() {
             Ok(definitions) => definitions,
             Err(invalid) => {
@@ -66,6 +70,21 @@ impl Schema {
         }
         let index =
             Index::build(&definitions).map_err(|reasons| InvalidSchema::Invalid { reasons })?;
-        Ok(Self { definitions, index })
+        Ok(Self {
+            definitions,
+            index,
+            added,
+        })
+    }
+
+    /// Its definitions, those of our directives included.
+    pub fn definitions(&self) -> &Valid<Definitions> {
+        &self.definitions
+    }
+
+    /// Whether the SDL itself defines the directive `name`.
+    pub fn states_directive(&self, name: &str) -> bool {
+        self.definitions.directive_definitions.contains_key(name)
+            && !self.added.iter().any(|added| added == name)
     }
 }

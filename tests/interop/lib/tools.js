@@ -1,12 +1,12 @@
 // @ts-check
 // What the tier needs of the repository, built before.
 
-import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
-import { delimiter, dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { existsSync, readdirSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 
-/** Root of the repository. */
-export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
+import { ROOT, built, find, isExecutable } from './find.js';
+
+export { ROOT };
 
 /**
  * @typedef {object} Tools
@@ -17,37 +17,12 @@ export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..')
  * @property {string} envoy Envoy.
  */
 
-/** @param {string} path */
-function isExecutable(path) {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** @param {string} name */
-const built = (name) => ['debug', 'release'].map((profile) => join(ROOT, 'target', profile, name));
-
 function envoys() {
   const libs = join(ROOT, '.tools/venv/lib');
   const pythons = existsSync(libs) ? readdirSync(libs).sort() : [];
   const installed = pythons.map((python) => join(libs, python, 'site-packages/envoy/_bin/envoy'));
   const onPath = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
   return [...installed, ...onPath.map((folder) => join(folder, 'envoy'))];
-}
-
-/**
- * What the environment names, or else the first candidate that is there.
- *
- * @param {string} variable
- * @param {string[]} candidates
- * @param {(path: string) => boolean} isUsable
- */
-function find(variable, candidates, isUsable) {
-  const named = process.env[variable];
-  return (named ? [resolve(named)] : candidates).find(isUsable);
 }
 
 /**

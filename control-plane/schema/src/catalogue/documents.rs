@@ -72,7 +72,43 @@ pub(super) fn parse_all(sources: &[Source<'_>], limits: Limits) -> Catalogue {
     definitions.assemble(builder, limits)
 }
 
+/// Fragments that no operation of the sources needs: what they select is never
+/// asked for. Sources that do not parse have none.
+pub fn unused_fragments(sources: &[Source<'_>], limits: Limits) -> Vec<Reason> {
+    let mut definitions = Definitions::default();
+    for source in sources {
+        // What is wrong with it is said when it is compiled.
+        drop(definitions.add(source.text, Some(source.name.into()), limits));
+    }
+    definitions.unused()
+}
+
 impl Definitions {
+    fn unused(&self) -> Vec<Reason> {
+        let operations = self.operations.iter();
+        let mut work: Vec<&String> = operations.flat_map(|it| &it.slice.spreads).collect();
+        let mut needed = BTreeSet::new();
+        while let Some(name) = work.pop() {
+            if needed.insert(name) {
+                let slices = self.fragments.get(name).into_iter().flatten();
+                work.extend(slices.flat_map(|slice| &slice.spreads));
+            }
+        }
+        let unused = self.fragments.iter();
+        unused
+            .filter(|(name, _)| !needed.contains(name))
+            .flat_map(|(name, slices)| {
+                slices.iter().map(move |slice| Reason {
+                    file: slice.part.file.as_deref().map(str::to_owned),
+                    position: slice.part.stripped.position(0),
+                    ..Reason::new(format!(
+                        "no operation needs the fragment `{name}`: remove it"
+                    ))
+                })
+            })
+            .collect()
+    }
+
     /// Adds the definitions of a file: all of them, or none and why.
     fn add(
         &mut self,

@@ -83,11 +83,7 @@ pub fn import(
                 let claimed = entry.claims.iter().find_map(|claim| claim.name.clone());
                 let name = claimed.or_else(|| first_name(&entry.text, limits));
                 let mut reasons = error.into_reasons();
-                if let Some(origin) = &entry.origin {
-                    for reason in &mut reasons {
-                        origin.resolve(&entry.text, reason);
-                    }
-                }
+                entry.locate(&mut reasons);
                 result.rejected.push(Reject {
                     ids: entry.ids,
                     name,
@@ -121,6 +117,18 @@ fn compile_entry(
         false => Err(InvalidDocument::Invalid {
             reasons: false_claims,
         }),
+    }
+}
+
+impl Entry {
+    /// Makes reasons found in its text point at the file that it is from, if
+    /// it was put together.
+    pub fn locate(&self, reasons: &mut [Reason]) {
+        if let Some(origin) = &self.origin {
+            for reason in reasons {
+                origin.resolve(&self.text, reason);
+            }
+        }
     }
 }
 

@@ -20,7 +20,7 @@ mod strip;
 use ig_contract::snapshot::OperationKind;
 use serde::Serialize;
 
-pub use documents::Source;
+pub use documents::{Source, unused_fragments};
 pub use import::{CompiledDocument, Import, import};
 pub use origin::Origin;
 

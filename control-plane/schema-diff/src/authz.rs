@@ -1,0 +1,382 @@
+//! Whether callers need less than before.
+//!
+//! Looked at in three ways, since each sees what the others do not:
+//!
+//! | | sees |
+//! |---|---|
+//! | places | each use of `@authz`, `@resource` and `@fact`, also one that says what another place says too |
+//! | fields | what applies to a field in all: its type may be another one, an interface gone, a default of `@authz` changed |
+//! | names | what was removed and came back under another name with less |
+//!
+//! The records of operations are a fourth (`operations`). What is not known
+//! to be stricter counts as weaker.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use apollo_compiler::Name;
+use apollo_compiler::ast::{FieldDefinition, OperationType};
+use apollo_compiler::schema::ExtendedType;
+use ig_contract::snapshot::Resource;
+use ig_schema::{Authz, Protection, Schema};
+use serde::Serialize;
+
+/// What a change does to authorisation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// Nothing.
+    #[default]
+    Neutral,
+    /// Callers need more than before, and nothing less.
+    Strengthened,
+    /// Callers need something less than before.
+    Weakened,
+}
+
+/// How a change of authorisation was seen.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Seen {
+    /// A place says otherwise.
+    Directive,
+    /// Something else applies to a field, though no place that was there says
+    /// otherwise.
+    Field,
+    /// Something has another name now.
+    Renamed,
+}
+
+/// A place where callers need less or more.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthzChange {
+    /// The place, as `Type.field.argument`.
+    pub path: String,
+    /// What changes for callers.
+    pub effect: Effect,
+    /// How it was seen.
+    pub seen: Seen,
+    /// What it was called before, where that is another name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub was: Option<String>,
+    /// What was said.
+    pub before: Protection,
+    /// What is said.
+    pub after: Protection,
+}
+
+/// Something that was removed while its like was added.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+pub struct Rename {
+    /// Path before.
+    pub from: String,
+    /// Path after.
+    pub to: String,
+}
+
+/// What changes for callers, place by place.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(crate) struct AuthzDiff {
+    pub(crate) changes: Vec<AuthzChange>,
+    pub(crate) renames: Vec<Rename>,
+    /// Effect of the uses of one directive at one place, by place and name.
+    pub(crate) usages: HashMap<String, HashMap<&'static str, Effect>>,
+}
+
+/// Directives that protect.
+const DIRECTIVES: [&str; 3] = ["authz", "resource", "fact"];
+
+/// One thing that is asked of callers, or shown to policies.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Item {
+    Authz(Authz),
+    Resource(Resource),
+    Fact(String),
+}
+
+pub(crate) fn diff(old: &Schema, new: &Schema) -> AuthzDiff {
+    let (before, after) = (old.protections(), new.protections());
+    let mut diff = AuthzDiff {
+        renames: renames(old, new),
+        ..AuthzDiff::default()
+    };
+    if before.is_empty() && after.is_empty() {
+        return diff;
+    }
+    let mut lost = BTreeSet::new();
+    let places: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    let none = Protection::default();
+    for place in places {
+        // What is gone needs no protection, and what is new had none.
+        if !old.has_place(place) || !new.has_place(place) {
+            continue;
+        }
+        let was = before.get(place).unwrap_or(&none);
+        let is = after.get(place).unwrap_or(&none);
+        lost.extend(items_lost(was, is));
+        let of = |directive| compare(&only(was, directive), &only(is, directive));
+        let usages = DIRECTIVES.map(|directive| (directive, of(directive)));
+        diff.usages.insert(place.clone(), usages.into());
+        diff.push(place.clone(), Seen::Directive, None, was, is);
+    }
+    fields(old, new, &lost, &mut diff);
+    for rename in diff.renames.clone() {
+        let was = protection_of(old, &before, &rename.from);
+        let is = protection_of(new, &after, &rename.to);
+        if compare(&was, &is) == Effect::Weakened {
+            diff.push(rename.to, Seen::Renamed, Some(rename.from), &was, &is);
+        }
+    }
+    diff
+}
+
+impl AuthzDiff {
+    fn push(
+        &mut self,
+        path: String,
+        seen: Seen,
+        was: Option<String>,
+        before: &Protection,
+        after: &Protection,
+    ) {
+        let effect = compare(before, after);
+        if effect != Effect::Neutral {
+            self.changes.push(AuthzChange {
+                path,
+                effect,
+                seen,
+                was,
+                before: before.clone(),
+                after: after.clone(),
+            });
+        }
+    }
+}
+
+/// What changes from one protection to another.
+fn compare(before: &Protection, after: &Protection) -> Effect {
+    match (
+        items_lost(before, after).is_empty(),
+        items_lost(after, before).is_empty(),
+    ) {
+        (true, true) => Effect::Neutral,
+        (true, false) => Effect::Strengthened,
+        (false, _) => Effect::Weakened,
+    }
+}
+
+/// What `before` has, and nothing in `after` is as strict as.
+fn items_lost(before: &Protection, after: &Protection) -> Vec<Item> {
+    let authz = before.authz.iter().filter(|was| {
+        let mut all = after.authz.iter();
+        !all.any(|is| is_as_strict(was, is))
+    });
+    let resources = before.resources.iter().filter(|was| {
+        let mut all = after.resources.iter();
+        !all.any(|is| says_as_much(was, is))
+    });
+    let facts = before.facts.difference(&after.facts);
+    authz
+        .cloned()
+        .map(Item::Authz)
+        .chain(resources.cloned().map(Item::Resource))
+        .chain(facts.cloned().map(Item::Fact))
+        .collect()
+}
+
+fn is_as_strict(was: &Authz, is: &Authz) -> bool {
+    is.action == was.action
+        && are_no_more_purposes(&was.purposes, &is.purposes)
+        && (is.step_up || !was.step_up)
+        && (is.cross_tenant || !was.cross_tenant)
+}
+
+/// Whether `is` allows no purpose that `was` does not. No purpose at all
+/// means that any is allowed.
+pub(crate) fn are_no_more_purposes(was: &[String], is: &[String]) -> bool {
+    was.is_empty() || (!is.is_empty() && is.iter().all(|purpose| was.contains(purpose)))
+}
+
+/// Whether policies see of `is` what they saw of `was`.
+pub(crate) fn says_as_much(was: &Resource, is: &Resource) -> bool {
+    let same = |was: &Option<String>, is: &Option<String>| was.is_none() || was == is;
+    (is.pii || !was.pii)
+        && same(&was.retention, &is.retention)
+        && same(&was.license_class, &is.license_class)
+}
+
+fn only(all: &Protection, directive: &str) -> Protection {
+    let mut one = Protection::default();
+    match directive {
+        "authz" => one.authz.clone_from(&all.authz),
+        "resource" => one.resources.clone_from(&all.resources),
+        _ => one.facts.clone_from(&all.facts),
+    }
+    one
+}
+
+/// Fields to which less applies than before, where no place says why.
+fn fields(old: &Schema, new: &Schema, lost: &BTreeSet<Item>, diff: &mut AuthzDiff) {
+    for (ty, definition) in &old.definitions().types {
+        for field in fields_of(definition) {
+            let name = field.name.as_str();
+            let was = old.protection_of(ty, name);
+            let is = new.protection_of(ty, name);
+            let (Some(was), Some(is)) = (was, is) else {
+                continue;
+            };
+            let items = items_lost(&was, &is);
+            if items.iter().any(|item| !lost.contains(item)) {
+                diff.push(format!("{ty}.{name}"), Seen::Field, None, &was, &is);
+            }
+        }
+    }
+}
+
+fn fields_of(ty: &ExtendedType) -> impl Iterator<Item = &FieldDefinition> {
+    let fields = match ty {
+        ExtendedType::Object(ty) => Some(&ty.fields),
+        ExtendedType::Interface(ty) => Some(&ty.fields),
+        _ => None,
+    };
+    fields
+        .into_iter()
+        .flat_map(|fields| fields.values())
+        .map(|field| &***field)
+}
+
+/// Of a field everything that applies, of another place what stands there.
+fn protection_of(schema: &Schema, own: &BTreeMap<String, Protection>, place: &str) -> Protection {
+    let of_field = place
+        .split_once('.')
+        .and_then(|(ty, field)| schema.protection_of(ty, field));
+    of_field
+        .or_else(|| own.get(place).cloned())
+        .unwrap_or_default()
+}
+
+/// What was removed where something of the same shape was added: types with
+/// the same fields, and fields of one type with the same type and arguments.
+/// Of what is alike by chance, only what was protected is told.
+fn renames(old: &Schema, new: &Schema) -> Vec<Rename> {
+    let (before, after) = (&old.definitions().types, &new.definitions().types);
+    let mut renames = renamed_roots(old, new);
+    let mut shapes: BTreeMap<BTreeSet<Name>, Vec<&Name>> = BTreeMap::new();
+    for (name, ty) in after {
+        if let (false, Some(shape)) = (before.contains_key(name), shape(ty)) {
+            shapes.entry(shape).or_default().push(name);
+        }
+    }
+    for (name, was) in before {
+        match after.get(name) {
+            Some(is) => renamed_fields(old, name, was, is, &mut renames),
+            None => {
+                let alike = shape(was).and_then(|shape| shapes.get(&shape));
+                for to in alike.into_iter().flatten() {
+                    renames.push(Rename::new(name, to));
+                    renames.extend(fields_of(was).map(|field| {
+                        let field = &field.name;
+                        Rename::new(format_args!("{name}.{field}"), format_args!("{to}.{field}"))
+                    }));
+                }
+            }
+        }
+    }
+    renames.sort_unstable();
+    renames.dedup();
+    renames
+}
+
+/// Root types that are other ones now: whatever they are called, the fields
+/// that both have are the same to callers.
+fn renamed_roots(old: &Schema, new: &Schema) -> Vec<Rename> {
+    let mut renames = Vec::new();
+    let (old, new) = (old.definitions(), new.definitions());
+    for kind in [
+        OperationType::Query,
+        OperationType::Mutation,
+        OperationType::Subscription,
+    ] {
+        let roots = (old.root_operation(kind), new.root_operation(kind));
+        let (Some(from), Some(to)) = roots else {
+            continue;
+        };
+        let types = (old.types.get(from), new.types.get(to));
+        let (true, (Some(was), Some(is))) = (from != to, types) else {
+            continue;
+        };
+        renames.push(Rename::new(from, to));
+        let names: HashSet<_> = fields_of(is).map(|field| &field.name).collect();
+        renames.extend(
+            fields_of(was)
+                .map(|field| &field.name)
+                .filter(|field| names.contains(field))
+                .map(|field| {
+                    Rename::new(format_args!("{from}.{field}"), format_args!("{to}.{field}"))
+                }),
+        );
+    }
+    renames
+}
+
+impl Rename {
+    fn new(from: impl ToString, to: impl ToString) -> Self {
+        Self {
+            from: from.to_string(),
+            to: to.to_string(),
+        }
+    }
+}
+
+/// Names of a type's fields. One, such as `id`, makes no likeness.
+fn shape(ty: &ExtendedType) -> Option<BTreeSet<Name>> {
+    let names: BTreeSet<_> = fields_of(ty).map(|field| field.name.clone()).collect();
+    (names.len() > 1).then_some(names)
+}
+
+fn renamed_fields(
+    old: &Schema,
+    ty: &Name,
+    was: &ExtendedType,
+    is: &ExtendedType,
+    renames: &mut Vec<Rename>,
+) {
+    let names = |ty| -> HashSet<_> { fields_of(ty).map(|field| &field.name).collect() };
+    let (before, after) = (names(was), names(is));
+    let mut came: HashMap<String, Vec<&Name>> = HashMap::new();
+    for field in fields_of(is).filter(|field| !before.contains(&field.name)) {
+        came.entry(signature(field)).or_default().push(&field.name);
+    }
+    if came.is_empty() {
+        return;
+    }
+    let gone: Vec<_> = fields_of(was)
+        .filter(|field| !after.contains(&field.name))
+        .map(|field| (signature(field), &field.name))
+        .collect();
+    for (signature, from) in &gone {
+        let alike = came.get(signature).map_or(&[][..], Vec::as_slice);
+        let is_one_of_one = || {
+            let same = gone.iter().filter(|(other, _)| other == signature);
+            alike.len() == 1 && same.count() == 1
+        };
+        let protection = old.protection_of(ty, from);
+        if protection.is_some_and(|all| !all.is_empty()) || is_one_of_one() {
+            renames.extend(
+                alike
+                    .iter()
+                    .map(|to| Rename::new(format_args!("{ty}.{from}"), format_args!("{ty}.{to}"))),
+            );
+        }
+    }
+}
+
+/// A field's type and arguments, in an order that says nothing.
+fn signature(field: &FieldDefinition) -> String {
+    let arguments = field.arguments.iter();
+    let mut arguments: Vec<_> = arguments
+        .map(|argument| format!("{}: {}", argument.name, argument.ty))
+        .collect();
+    arguments.sort_unstable();
+    format!("({}): {}", arguments.join(", "), field.ty)
+}

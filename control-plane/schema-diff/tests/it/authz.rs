@@ -1,0 +1,238 @@
+//! Whatever asks callers for less is seen, and fails the gate.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use ig_schema_diff::{Effect, FailOn, Report, Seen};
+use proptest::prelude::*;
+
+use crate::loosen::loosened;
+use crate::{compare, policy};
+
+fn weakened(old: &str, new: &str) -> Report {
+    compare(old, new, "", &policy([FailOn::Weakened]))
+}
+
+fn demo() -> String {
+    let path = "../../persisted-queries/schema.graphql";
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+fn assert_each_is_seen(sdl: &str) -> usize {
+    let all = loosened(sdl);
+    for (what, loose) in &all {
+        let report = weakened(sdl, loose);
+        assert!(!report.verdict.passed, "{what}\n{loose}");
+        assert!(report.summary.weakened > 0, "{what}\n{loose}");
+        let is_told = report.changes.iter().any(|it| it.authz == Effect::Weakened);
+        assert!(is_told, "{what}: no change says so\n{loose}");
+    }
+    all.len()
+}
+
+#[test]
+fn every_loosening_of_the_demo_is_weakened() {
+    assert!(assert_each_is_seen(&demo()) >= 12);
+}
+
+#[test]
+fn taking_nothing_away_is_not_weakened() {
+    let demo = demo();
+    assert!(weakened(&demo, &demo).verdict.passed);
+    for (what, loose) in loosened(&demo) {
+        let back = weakened(&loose, &demo);
+        // Another action is another one, whichever way.
+        assert_eq!(back.verdict.passed, !what.contains("OtherAction"), "{what}");
+    }
+}
+
+/// Arguments of a use of `@authz`, or no use.
+fn authz() -> impl Strategy<Value = String> {
+    let purposes = prop_oneof![
+        Just(String::new()),
+        Just("purpose: []".to_owned()),
+        Just("purpose: [\"a\"]".to_owned()),
+        Just("purpose: [\"a\", \"b\"]".to_owned()),
+    ];
+    let action = prop_oneof![
+        Just(""),
+        Just("action: \"read\""),
+        Just("action: \"export:x\"")
+    ];
+    let flags = (any::<bool>(), any::<bool>());
+    let arguments = (purposes, action, flags).prop_map(|(purposes, action, (step_up, cross))| {
+        let step_up = if step_up { "stepUp: true" } else { "" };
+        let cross = if cross { "crossTenant: true" } else { "" };
+        let all = [purposes.as_str(), action, step_up, cross];
+        let all: Vec<_> = all.into_iter().filter(|it| !it.is_empty()).collect();
+        match all.is_empty() {
+            true => " @authz".to_owned(),
+            false => format!(" @authz({})", all.join(", ")),
+        }
+    });
+    prop_oneof![2 => Just(String::new()), 3 => arguments]
+}
+
+/// An SDL of objects, an interface and a union that are annotated anyhow.
+fn sdl() -> impl Strategy<Value = String> {
+    prop::collection::vec(authz(), 12).prop_map(|uses| {
+        let mut uses = uses.into_iter();
+        let mut next = || uses.next().unwrap_or_default();
+        let mut sdl = String::new();
+        writeln!(sdl, "interface Node{} {{ id: ID!{} }}", next(), next()).unwrap();
+        for ty in ["A", "B"] {
+            let (own, id, field) = (next(), next(), next());
+            writeln!(
+                sdl,
+                "type {ty} implements Node{own} {{ id: ID!{id} x: Int{field} }}"
+            )
+            .unwrap();
+        }
+        writeln!(sdl, "union U = A | B").unwrap();
+        let (node, u, a, ext) = (next(), next(), next(), next());
+        writeln!(sdl, "type Query {{ node: Node{node} u: U{u} }}").unwrap();
+        writeln!(sdl, "type Mutation {{ a: A{a} }}").unwrap();
+        writeln!(sdl, "extend type Mutation{ext} {{ b: Int }}").unwrap();
+        sdl
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_loosening_is_weakened(sdl in sdl()) {
+        assert_each_is_seen(&sdl);
+    }
+}
+
+/// What no use of a directive tells.
+#[test]
+fn less_may_apply_without_a_word() {
+    let cases = [
+        (
+            "the type is another one",
+            "type Query { a: Secret } type Secret @authz(stepUp: true) { x: Int } type Open { x: Int }",
+            "type Query { a: Open } type Secret @authz(stepUp: true) { x: Int } type Open { x: Int }",
+            "Query.a",
+            Seen::Field,
+        ),
+        (
+            "the interface is gone",
+            "interface N @authz(purpose: [\"a\"]) { x: Int } type A implements N { x: Int } type Query { a: A }",
+            "interface N @authz(purpose: [\"a\"]) { x: Int } type A { x: Int } type Query { a: A }",
+            "A.x",
+            Seen::Field,
+        ),
+        (
+            "a default of the directive changed",
+            "directive @authz(stepUp: Boolean = true) on FIELD_DEFINITION type Query { a: Int @authz }",
+            "directive @authz(stepUp: Boolean = false) on FIELD_DEFINITION type Query { a: Int @authz }",
+            "Query.a",
+            Seen::Directive,
+        ),
+        (
+            "the field has another name",
+            "type Query { a: Int } type Mutation { export(id: ID!): Int @authz(action: \"export:a\") }",
+            "type Query { a: Int } type Mutation { takeOut(id: ID!): Int }",
+            "Mutation.takeOut",
+            Seen::Renamed,
+        ),
+        (
+            "the type has another name",
+            "type Query { a: A } type A @resource(pii: true) { x: Int y: Int }",
+            "type Query { a: B } type B { x: Int y: Int }",
+            "B",
+            Seen::Renamed,
+        ),
+        (
+            "the root type is another one",
+            "schema { query: Q mutation: M } type Q { a: Int } type M { export: Int @authz(action: \"x\") }",
+            "schema { query: Q mutation: N } type Q { a: Int } type N { export: Int }",
+            "N.export",
+            Seen::Renamed,
+        ),
+        (
+            "policies do not see a value any more",
+            "type Query { a(x: String @fact(name: \"retention\")): Int }",
+            "type Query { a(x: String): Int }",
+            "Query.a.x",
+            Seen::Directive,
+        ),
+        (
+            "data is kept for another time",
+            "type Query { a: A } type A @resource(pii: true, retention: \"short\") { x: Int }",
+            "type Query { a: A } type A @resource(pii: true, retention: \"long\") { x: Int }",
+            "A",
+            Seen::Directive,
+        ),
+        (
+            "the use on an extension is gone",
+            "type Query { a: Int } extend type Query @authz(stepUp: true)",
+            "type Query { a: Int }",
+            "Query",
+            Seen::Directive,
+        ),
+    ];
+    for (name, old, new, path, seen) in cases {
+        let report = weakened(old, new);
+        assert!(!report.verdict.passed, "{name}");
+        let found = report.authz.iter().find(|it| it.path == path);
+        let found = found.unwrap_or_else(|| panic!("{name}: {:?}", report.authz));
+        assert_eq!(
+            (found.effect, found.seen),
+            (Effect::Weakened, seen),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn asking_for_more_is_strengthened() {
+    let cases = [
+        ("", "@authz(purpose: [\"a\"])"),
+        ("@authz", "@authz(purpose: [\"a\"])"),
+        (
+            "@authz(purpose: [\"a\", \"b\"])",
+            "@authz(purpose: [\"b\"])",
+        ),
+        (
+            "@authz(action: \"x\")",
+            "@authz(action: \"x\", stepUp: true, crossTenant: true)",
+        ),
+        (
+            "@resource(pii: true)",
+            "@resource(pii: true, retention: \"short\")",
+        ),
+    ];
+    for (before, after) in cases {
+        let sdl = |with: &str| format!("type Query {{ a: Int {with} }}");
+        let report = weakened(&sdl(before), &sdl(after));
+        assert!(report.verdict.passed, "{after}");
+        assert_eq!(report.summary.strengthened, 1, "{after}");
+        let of_change = report.changes.iter().map(|it| it.authz).max();
+        assert_eq!(of_change, Some(Effect::Strengthened), "{after}");
+    }
+}
+
+/// What is alike by chance is no other name, unless it was protected.
+#[test]
+fn other_names_are_told() {
+    let renames = |old: &str, new: &str| -> Vec<String> {
+        let report = weakened(old, new);
+        let renames = report.renames.iter();
+        renames.map(|it| format!("{} {}", it.from, it.to)).collect()
+    };
+    let old = "type Query { a(x: Int): Int b: String c: String }";
+    let new = "type Query { z(x: Int): Int d: String e: String }";
+    assert_eq!(renames(old, new), ["Query.a Query.z"]);
+    let protected = old.replace("b: String", "b: String @authz(stepUp: true, action: \"b\")");
+    assert_eq!(
+        renames(&protected, new),
+        ["Query.a Query.z", "Query.b Query.d", "Query.b Query.e"]
+    );
+    assert!(!weakened(&protected, new).verdict.passed);
+    let old = "type Query { a: A } type A { x: Int y: Int }";
+    let new = "type Query { a: B } type B { x: Int y: Int }";
+    assert_eq!(renames(old, new), ["A B", "A.x B.x", "A.y B.y"]);
+}
