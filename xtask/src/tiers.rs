@@ -81,6 +81,7 @@ pub fn run_test(args: &TestArgs) -> Result<ExitCode> {
             extras.push(setup::Extra::Interop);
             extras.push(setup::Extra::Browser);
             extras.push(setup::Extra::Cosign);
+            extras.push(setup::Extra::Opa);
         }
         if runs(&args.tiers, Tier::Unit) {
             extras.extend([setup::Extra::Contract, setup::Extra::Scim]);
@@ -129,7 +130,7 @@ fn test(steps: &mut Steps, tiers: &[Tier], with: Vec<setup::Extra>) -> Result<()
                     "test",
                     "policies",
                     "--min-coverage",
-                    "85",
+                    "95",
                 ],
             )
         })?;

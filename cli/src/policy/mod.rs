@@ -2,16 +2,25 @@
 
 mod bundle;
 mod check;
+mod diff;
+mod explain;
+mod inputs;
 mod stored;
 mod test;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use clap::Subcommand;
-use ig_snapshot::Bundle;
+use ig_snapshot::{Bundle, Decider, Problems};
 
 use crate::{Outcome, files};
+
+/// Most bytes of a bundle's files together.
+const MAX_BYTES: u64 = 64 << 20;
+/// Most files of a bundle.
+const MAX_FILES: usize = 10_000;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -19,6 +28,10 @@ pub(crate) enum Command {
     Check(check::Args),
     /// Run the tests of a bundle, on both engines.
     Test(test::Args),
+    /// Tell why an input is allowed or denied.
+    Explain(explain::Args),
+    /// List decisions that another bundle would change.
+    Diff(diff::Args),
     /// Pack a bundle, as OPA does.
     Bundle(bundle::Args),
     /// Push a bundle to the control plane.
@@ -35,6 +48,8 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
     match command {
         Command::Check(args) => check::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Bundle(args) => bundle::run(&args),
         Command::Push(args) => stored::push(&args),
         Command::List(args) => stored::list(&args),
@@ -44,6 +59,44 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
 }
 
 fn read(path: &Path) -> Result<Bundle> {
-    Bundle::from_files(files::bundle_files(path)?)
+    read_as(path, Bundle::from_files)
+}
+
+fn read_as(
+    path: &Path,
+    read: impl FnOnce(BTreeMap<String, Vec<u8>>) -> Result<Bundle, Problems>,
+) -> Result<Bundle> {
+    if path.is_dir() {
+        check_size(path)?;
+    }
+    read(files::bundle_files(path)?)
         .map_err(|problems| anyhow!("{} is not valid:\n{problems}", path.display()))
+}
+
+/// Before anything is read: a folder may be one that nobody meant.
+fn check_size(folder: &Path) -> Result<()> {
+    let (mut bytes, mut count) = (0, 0);
+    let found = files::tree(folder)?.into_iter();
+    for (name, file) in found.filter(|(name, _)| Bundle::reads(name)) {
+        let context = || format!("cannot read {}", file.display());
+        bytes += file.metadata().with_context(context)?.len();
+        count += 1;
+        ensure!(
+            bytes <= MAX_BYTES && count <= MAX_FILES,
+            "{} has more than {MAX_BYTES} bytes or {MAX_FILES} files of policies (at {name}); \
+             give the folder of one bundle",
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
+/// Policies that decide: a bundle, or the one in a snapshot.
+fn decider(path: &Path) -> Result<Decider> {
+    let is_snapshot = path.extension().is_some_and(|name| name == "igsnap");
+    let decider = match is_snapshot {
+        true => Decider::of_snapshot(&files::snapshot(path)?),
+        false => Decider::of_bundle(&read(path)?),
+    };
+    decider.with_context(|| format!("{} cannot decide", path.display()))
 }

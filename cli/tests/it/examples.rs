@@ -4,12 +4,14 @@ use crate::Work;
 use crate::control_plane::Remote;
 
 /// Commands that work on files.
-const LOCAL: [&str; 17] = [
+const LOCAL: [&str; 19] = [
     "catalogue build",
     "catalogue check",
     "catalogue import",
     "policy bundle",
     "policy check",
+    "policy diff",
+    "policy explain",
     "policy test",
     "schema check",
     "schema diff",
@@ -116,6 +118,7 @@ fn every_example_of_every_help_runs() {
     }
     work.ig("policy bundle policies -o bundle.tar.gz").ok();
     work.compile();
+    crate::policy::write_inputs(&work);
     crate::envoy::with_regions(&work);
     work.write("ig_guard.wasm", "");
     crate::export::with_files(&work);

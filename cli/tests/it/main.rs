@@ -14,6 +14,7 @@ mod examples;
 mod export;
 mod gates;
 mod policy;
+mod policy_docs;
 mod schema;
 mod snapshot;
 mod token;

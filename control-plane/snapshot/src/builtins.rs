@@ -2,6 +2,7 @@
 //!
 //! A list of its own, because this build may have more: `rand.intn` comes with
 //! `std`, others with features that some other crate of a build asks for.
+//! [`PANICS`] are left out on purpose.
 
 /// Ascending.
 const BUILTINS: &[&str] = &[
@@ -61,7 +62,6 @@ const BUILTINS: &[&str] = &[
     "startswith",
     "strings.any_prefix_match",
     "strings.any_suffix_match",
-    "strings.count",
     "strings.replace_n",
     "strings.reverse",
     "substring",
@@ -81,6 +81,12 @@ const BUILTINS: &[&str] = &[
     "upper",
 ];
 
+/// Functions of the engine that panic on some argument, with what to write
+/// instead. A panic is a trap of the module in Envoy, which everybody waits for.
+pub(crate) const PANICS: [(&str, &str); 1] =
+    // Of regorus 0.14.1, where the text to be counted is empty.
+    [("strings.count", "count(split(text, part)) - 1")];
+
 /// Whether the guard has a function of this name.
 pub(crate) fn has(name: &str) -> bool {
     BUILTINS.binary_search(&name).is_ok()
@@ -88,13 +94,14 @@ pub(crate) fn has(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::BUILTINS;
+    use super::{BUILTINS, PANICS};
 
     #[test]
     fn the_list_is_what_the_engine_has() {
         assert!(BUILTINS.is_sorted());
         let mut engine: Vec<&str> = regorus::unstable::BUILTINS.keys().copied().collect();
-        engine.retain(|name| *name != "rand.intn");
+        let panics = |name: &str| PANICS.iter().any(|(known, _)| *known == name);
+        engine.retain(|name| *name != "rand.intn" && !panics(name));
         engine.sort_unstable();
         assert_eq!(engine, BUILTINS);
     }

@@ -60,7 +60,47 @@ impl Bundle {
     /// [`Problems`], with the paths of files.
     pub fn from_files(files: BTreeMap<String, Vec<u8>>) -> Result<Self, Problems> {
         let mut problems = Problems::none();
-        let mut bundle = Self {
+        let mut bundle = Self::empty();
+        if !files.contains_key(MANIFEST) {
+            problems.add(
+                MANIFEST,
+                r#"is missing; write one: {"revision": "1", "roots": ["ig"]}"#,
+            );
+        }
+        bundle.add_all(files, &mut problems);
+        if bundle.policies.is_empty() {
+            problems.add("", "the bundle has no policy: no `*.rego` beside tests");
+        }
+        problems.or(bundle)
+    }
+
+    /// Reads any folder of Rego, as `opa test` does: a manifest may be missing,
+    /// and so may a policy beside the tests. It is no bundle for a guard.
+    ///
+    /// # Errors
+    /// [`Problems`], with the paths of files.
+    pub fn from_any_files(mut files: BTreeMap<String, Vec<u8>>) -> Result<Self, Problems> {
+        files.remove(MANIFEST);
+        let mut problems = Problems::none();
+        let mut bundle = Self::empty();
+        bundle.add_all(files, &mut problems);
+        if bundle.policies.is_empty() && bundle.tests.is_empty() {
+            problems.add("", "there is no `*.rego`");
+        }
+        problems.or(bundle)
+    }
+
+    fn add_all(&mut self, files: BTreeMap<String, Vec<u8>>, problems: &mut Problems) {
+        for (path, bytes) in files.into_iter().filter(|(path, _)| Self::reads(path)) {
+            match String::from_utf8(bytes) {
+                Ok(text) => self.add(path, text, problems),
+                Err(_) => problems.add(path, "is not UTF-8"),
+            }
+        }
+    }
+
+    fn empty() -> Self {
+        Self {
             manifest: Manifest {
                 revision: String::new(),
                 roots: Vec::new(),
@@ -70,23 +110,7 @@ impl Bundle {
             policies: BTreeMap::new(),
             tests: BTreeMap::new(),
             data: Map::new(),
-        };
-        if !files.contains_key(MANIFEST) {
-            problems.add(
-                MANIFEST,
-                r#"is missing; write one: {"revision": "1", "roots": ["ig"]}"#,
-            );
         }
-        for (path, bytes) in files.into_iter().filter(|(path, _)| Self::reads(path)) {
-            match String::from_utf8(bytes) {
-                Ok(text) => bundle.add(path, text, &mut problems),
-                Err(_) => problems.add(path, "is not UTF-8"),
-            }
-        }
-        if bundle.policies.is_empty() {
-            problems.add("", "the bundle has no policy: no `*.rego` beside tests");
-        }
-        problems.or(bundle)
     }
 
     fn add(&mut self, path: String, text: String, problems: &mut Problems) {

@@ -14,19 +14,27 @@ mod bundle;
 mod compile;
 mod config;
 mod data;
+mod decider;
 mod diff;
+mod explain;
 mod policy;
 mod problem;
 mod rego;
+mod replay;
 mod test_run;
 
 pub use archive::{InvalidArchive, unpack};
 pub use bundle::{Bundle, MANIFEST, Manifest, TEST_SUFFIX};
 pub use compile::{Compiled, Input, NotCompiled, RemoteText, compile};
 pub use config::{CONFIG_VERSION, Config, Texts, remarks};
+pub use decider::{Decider, Decision};
 pub use diff::{Change, Diff, OperationChange, OperationId, diff};
+pub use explain::{ExplainedRule, Explanation, RuleOutcome, UsedInput};
 pub use policy::{InvalidPolicy, compile_policy};
 pub use problem::{Problem, Problems};
+pub use replay::{KnownActor, NotReplayable, Replayed, recorded_input, replay};
 pub use test_run::{
-    Coverage, Disagreement, FileCoverage, Location, TestReport, TestResult, TestStatus, run_tests,
+    Coverage, Decisions, Disagreement, FileCoverage, Location, MissingDecision, Position, Range,
+    SubResult, TEST_TIME_LIMIT, TestEngines, TestOptions, TestReport, TestResult, TestStatus,
+    run_tests, run_tests_with,
 };

@@ -8,7 +8,7 @@ use regorus::Engine;
 use regorus::languages::rego::compiler::Compiler;
 use regorus::rvm::program::Program;
 
-use crate::rego::harden;
+use crate::rego::{conflicts, harden, panicking_calls};
 use crate::{Bundle, Problems, TEST_SUFFIX, builtins, data};
 
 /// Why a bundle is not a policy that the guard can run.
@@ -97,16 +97,48 @@ pub(crate) fn compile_rule(engine: &mut Engine, rule: &str) -> Result<Arc<Progra
     }
 }
 
-/// An engine with the policies and data of a bundle, without its tests.
-pub(crate) fn engine(bundle: &Bundle) -> Result<Engine, Problems> {
-    let mut problems = Problems::none();
+/// An engine without policies.
+pub(crate) fn empty() -> Engine {
     let mut engine = Engine::new();
     engine.set_rego_v0(false);
+    engine
+}
+
+/// An engine as OPA's: data are data, and a built-in function that fails is
+/// undefined.
+pub(crate) fn with_data(bundle: &Bundle) -> Result<Engine, Problems> {
+    let mut engine = empty();
+    engine.set_strict_builtin_errors(false);
+    let mut problems = Problems::none();
+    let data = serde_json::Value::Object(bundle.data.clone());
+    if let Err(error) = engine.add_data(data.into()) {
+        problems.add("data", error.to_string().trim());
+    }
+    problems.or(engine)
+}
+
+/// Adds the policies of any bundle, whatever its roots.
+pub(crate) fn with_policies(bundle: &Bundle, mut engine: Engine) -> Result<Engine, Problems> {
+    let mut problems = Problems::none();
+    add_policies(bundle, &mut engine, &mut problems);
+    problems.or(engine)
+}
+
+fn add_policies(bundle: &Bundle, engine: &mut Engine, problems: &mut Problems) {
     for (path, text) in &bundle.policies {
         if let Err(error) = engine.add_policy(path.clone(), text.clone()) {
             problems.add(path, error.to_string().trim());
         }
     }
+    conflicts(engine.get_modules(), problems);
+    panicking_calls(engine.get_modules(), problems);
+}
+
+/// An engine with the policies and data of a bundle, without its tests.
+pub(crate) fn engine(bundle: &Bundle) -> Result<Engine, Problems> {
+    let mut problems = Problems::none();
+    let mut engine = empty();
+    add_policies(bundle, &mut engine, &mut problems);
     let mut packages = BTreeSet::new();
     match engine.get_policy_package_components() {
         Ok(components) => {

@@ -87,6 +87,35 @@ export function skipSigning(withCosign) {
   return `SKIPPED: ${message}`;
 }
 
+const opaCases = join(ROOT, '.tools/opa-cases');
+
+/** OPA, the cases it tests itself with, and what is compared with it. */
+export const policies = {
+  ig: find('IG_BIN', built('ig'), isExecutable),
+  opa: find('IG_OPA', [join(ROOT, '.tools/bin/opa')], isExecutable),
+  cases: find(
+    'IG_OPA_CASES',
+    existsSync(opaCases) ? readdirSync(opaCases).sort().reverse().map((name) => join(opaCases, name)) : [],
+    existsSync,
+  ),
+};
+
+/** Why there are no tests with OPA; an error where `CI` is set. */
+export function skipPolicies() {
+  const hints = {
+    ig: 'ig: cargo build -p ig-cli, or set IG_BIN',
+    opa: 'OPA: cargo xtask setup --with opa, or set IG_OPA',
+    cases: "OPA's cases: cargo xtask setup --with opa, or set IG_OPA_CASES",
+  };
+  const names = /** @type {(keyof typeof hints)[]} */ (Object.keys(hints));
+  const missing = names.filter((name) => !policies[name]).map((name) => hints[name]);
+  if (missing.length === 0) return false;
+  const message = `missing tools:\n  ${missing.join('\n  ')}`;
+  if (process.env.CI) throw new Error(message);
+  console.error(`SKIPPED: ${message}`);
+  return `SKIPPED: ${message}`;
+}
+
 /** Debian's Chromium, or another that speaks its protocol. */
 export const chromium = find(
   'IG_CHROMIUM',

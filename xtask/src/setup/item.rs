@@ -15,6 +15,8 @@ pub enum Extra {
     Interop,
     /// Cosign, for the tests of signed exports (compiles for minutes)
     Cosign,
+    /// OPA, for the tests of policies (compiles for minutes)
+    Opa,
     /// Chromium, for the tests of the console
     Browser,
     /// PostgreSQL, on which the control plane's tests run too

@@ -8,8 +8,10 @@ mod contract;
 mod cosign;
 mod database;
 mod envoy;
+mod go;
 mod item;
 mod node;
+mod opa;
 mod rust;
 
 use std::cell::Cell;
@@ -85,6 +87,12 @@ const ITEMS: &[Item] = &[
         needed_for: "interoperability tests of signed exports",
         need: Need::With(Extra::Cosign),
         run: cosign::cosign,
+    },
+    Item {
+        name: "opa",
+        needed_for: "interoperability tests of policies",
+        need: Need::With(Extra::Opa),
+        run: opa::opa,
     },
     Item {
         name: "chromium",

@@ -238,3 +238,16 @@ fn undefined_values_deny() {
         compile(&policy(body)).unwrap();
     }
 }
+
+/// What is written into a policy stands behind a string's last quote.
+#[test]
+fn mending_does_not_change_strings() {
+    for (value, expected) in [("\"high\"", "high"), ("`high`", "high")] {
+        let policy = format!(
+            "package ig\ndefault decision := {{\"allow\": false, \"rule\": \"default\", \"obligations\": []}}\n\
+             decision := {{\"allow\": true, \"rule\": level, \"obligations\": []}} if {{\n\tinput.x\n\tlevel := {value}\n}}\n"
+        );
+        let program = compile(&policy).unwrap();
+        assert_eq!(decide(&program, r#"{"x": true}"#), (true, expected.into()));
+    }
+}

@@ -15,7 +15,7 @@
 
 use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module};
 
-use super::{Edits, Visitor, visit};
+use super::{Edits, Visitor, span, visit};
 use crate::Problems;
 
 /// The text of a module, mended, or what is to be written in another way.
@@ -69,7 +69,7 @@ impl Visitor for Hardener<'_> {
         {
             let name = span.text();
             self.edits
-                .insert(statement.span.end as usize, format!("; {name} == {name}"));
+                .insert(span::end(&statement.span), format!("; {name} == {name}"));
         }
     }
 

@@ -2,11 +2,13 @@
 
 use std::cmp::Reverse;
 
-use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Query, Ref, Rule, RuleHead, Span};
+use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Query, Ref, Rule, RuleHead};
 
 /// Sees what is in the bodies of rules. `in_every` says whether it is in that
 /// of an `every`.
 pub(crate) trait Visitor {
+    /// A rule, before what is in it.
+    fn rule(&mut self, _rule: &Rule) {}
     /// A statement.
     fn statement(&mut self, _statement: &LiteralStmt, _in_every: bool) {}
     /// An expression.
@@ -15,77 +17,81 @@ pub(crate) trait Visitor {
     fn set_key(&mut self, _key: &Expr) {}
 }
 
-/// Names of a module's rules without arguments, and where they are.
-pub(crate) fn rules(module: &Module) -> impl Iterator<Item = (String, &Span)> {
-    module.policy.iter().filter_map(|rule| match rule.as_ref() {
-        Rule::Spec {
-            head: RuleHead::Compr { refr, .. },
-            span,
-            ..
-        } => Some((refr.span().text().to_owned(), span)),
-        Rule::Spec { .. } | Rule::Default { .. } => None,
-    })
-}
-
 /// Shows `visitor` all of a module.
 pub(crate) fn visit(module: &Module, visitor: &mut dyn Visitor) {
     for rule in &module.policy {
-        let Rule::Spec { head, bodies, .. } = rule.as_ref() else {
-            continue;
-        };
-        match head {
-            RuleHead::Compr { assign, .. } | RuleHead::Func { assign, .. } => {
-                assign
-                    .iter()
-                    .for_each(|assign| expression(&assign.value, false, visitor));
-            }
-            RuleHead::Set { key, .. } => {
-                if let Some(key) = key {
-                    visitor.set_key(key);
-                    expression(key, false, visitor);
-                }
-            }
-        }
-        for body in bodies {
-            body.assign
+        visit_rule(rule, visitor);
+    }
+}
+
+/// Shows `visitor` all of a rule.
+pub(crate) fn visit_rule(rule: &Rule, visitor: &mut dyn Visitor) {
+    visitor.rule(rule);
+    let Rule::Spec { head, bodies, .. } = rule else {
+        return;
+    };
+    match head {
+        RuleHead::Compr { assign, .. } | RuleHead::Func { assign, .. } => {
+            assign
                 .iter()
-                .for_each(|assign| expression(&assign.value, false, visitor));
-            query(&body.query, false, visitor);
+                .for_each(|assign| visit_expression(&assign.value, false, visitor));
+        }
+        RuleHead::Set { key, .. } => {
+            if let Some(key) = key {
+                visitor.set_key(key);
+                visit_expression(key, false, visitor);
+            }
         }
     }
-}
-
-fn query(query_: &Query, in_every: bool, visitor: &mut dyn Visitor) {
-    for statement in &query_.stmts {
-        visitor.statement(statement, in_every);
-        statement
-            .with_mods
+    for body in bodies {
+        body.assign
             .iter()
-            .for_each(|with| expression(&with.r#as, in_every, visitor));
-        match &statement.literal {
-            Literal::SomeVars { .. } => {}
-            Literal::SomeIn { collection, .. } => expression(collection, in_every, visitor),
-            Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => {
-                expression(expr, in_every, visitor);
-            }
-            Literal::Every {
-                domain,
-                query: body,
-                ..
-            } => {
-                expression(domain, in_every, visitor);
-                query(body, true, visitor);
-            }
+            .for_each(|assign| visit_expression(&assign.value, false, visitor));
+        query(&body.query, false, visitor);
+    }
+}
+
+/// Shows `visitor` the body of a rule.
+pub(crate) fn visit_query(body: &Query, visitor: &mut dyn Visitor) {
+    query(body, false, visitor);
+}
+
+fn query(query: &Query, in_every: bool, visitor: &mut dyn Visitor) {
+    for statement in &query.stmts {
+        visit_statement(statement, in_every, visitor);
+    }
+}
+
+/// Shows `visitor` a statement and all that is in it.
+pub(crate) fn visit_statement(this: &LiteralStmt, in_every: bool, visitor: &mut dyn Visitor) {
+    visitor.statement(this, in_every);
+    this.with_mods
+        .iter()
+        .for_each(|with| visit_expression(&with.r#as, in_every, visitor));
+    match &this.literal {
+        Literal::SomeVars { .. } => {}
+        Literal::SomeIn { collection, .. } => visit_expression(collection, in_every, visitor),
+        Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => {
+            visit_expression(expr, in_every, visitor);
+        }
+        Literal::Every {
+            domain,
+            query: body,
+            ..
+        } => {
+            visit_expression(domain, in_every, visitor);
+            query(body, true, visitor);
         }
     }
 }
 
-fn expression(this: &Ref<Expr>, in_every: bool, visitor: &mut dyn Visitor) {
+/// Shows `visitor` an expression and all that is in it.
+pub(crate) fn visit_expression(this: &Ref<Expr>, in_every: bool, visitor: &mut dyn Visitor) {
     visitor.expression(this, in_every);
     let mut each = |expressions: &[&Ref<Expr>]| {
         expressions
             .iter()
-            .for_each(|one| expression(one, in_every, visitor));
+            .for_each(|one| visit_expression(one, in_every, visitor));
     };
     match this.as_ref() {
         Expr::ArrayCompr {

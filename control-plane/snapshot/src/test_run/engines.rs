@@ -31,7 +31,7 @@ impl Engines {
     /// Has both decide on each input, whole and with members missing.
     pub(super) fn compare_inputs(
         &mut self,
-        inputs: Vec<Value>,
+        inputs: &[Value],
         compared: &mut usize,
     ) -> Vec<Disagreement> {
         let mut disagreements = Vec::new();

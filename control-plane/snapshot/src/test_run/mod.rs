@@ -1,141 +1,63 @@
-//! Tests of policies: `test_*` rules of `*_test.rego`, on both engines.
+//! Tests of policies: `test_*` rules, on both engines.
 //!
-//! The interpreter runs the tests. The guard runs the program of a virtual
-//! machine, which is another implementation, so every input that a test puts
-//! in place with `with input as` is given to both, whole and without each of
-//! its members, and their decisions have to be equal. A test without an input
-//! is compiled itself and run on both.
+//! The interpreter runs the tests, as `opa test` does. The guard runs the
+//! program of a virtual machine, which is another implementation, so every
+//! input that a test puts in place with `with input as` is given to both, whole
+//! and without each of its members, and their decisions have to be equal. A
+//! test without an input is compiled itself and run on both.
 
 mod coverage;
 mod engines;
 mod inputs;
+mod record;
+mod result;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use regorus::{Engine, Value};
-use serde::{Serialize, Serializer};
+use regorus::utils::limits::ExecutionTimerConfig;
+use regorus::{Engine, LimitError, Value};
 
-use crate::{Bundle, InvalidPolicy, Problems, TEST_SUFFIX, policy, rego};
-pub use coverage::{Coverage, FileCoverage};
+use crate::rego::{self, Edits};
+use crate::{Bundle, InvalidPolicy, Problems, policy};
+pub(crate) use coverage::reached;
+pub use coverage::{Coverage, Decisions, FileCoverage, MissingDecision, Position, Range};
 use engines::Engines;
-use inputs::Recorder;
+use record::{Recorder, Used};
+pub use result::{Disagreement, Location, SubResult, TestReport, TestResult, TestStatus};
 
-/// What became of all tests.
-#[derive(Clone, Debug, Serialize)]
-pub struct TestReport {
-    /// Results, by file and in the order of the file.
-    pub results: Vec<TestResult>,
-    /// Lines of policies that the tests reached.
-    pub coverage: Coverage,
+/// The longest that a test runs unless something else is said; OPA's.
+pub const TEST_TIME_LIMIT: Duration = Duration::from_secs(5);
+
+/// Which engines run tests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum TestEngines {
+    /// The interpreter, and the guard's virtual machine beside it. The bundle
+    /// has to be one that the guard can run.
+    #[default]
+    Both,
+    /// The interpreter alone: any Rego, as `opa test` runs it.
+    Interpreter,
 }
 
-impl TestReport {
-    /// Whether every test passed that was not skipped.
-    pub fn passed(&self) -> bool {
-        self.results
-            .iter()
-            .all(|result| matches!(result.status, TestStatus::Pass | TestStatus::Skip))
-    }
+/// How tests are run.
+pub struct TestOptions<'a> {
+    /// Whether the test with this `package.name` is run.
+    pub picks: &'a dyn Fn(&str) -> bool,
+    /// The longest that a test runs.
+    pub time_limit: Duration,
+    /// Which engines run it.
+    pub engines: TestEngines,
 }
 
-/// What became of a test. Serialised as `opa test --format=json` does.
-#[derive(Clone, Debug, Serialize)]
-pub struct TestResult {
-    /// Where the test is.
-    pub location: Location,
-    /// Its package, with `data.` in front.
-    pub package: String,
-    /// Its name.
-    pub name: String,
-    /// How it ended.
-    #[serde(flatten)]
-    pub status: TestStatus,
-    /// How long the interpreter took.
-    #[serde(serialize_with = "nanoseconds")]
-    pub duration: Duration,
-    /// Inputs, or rules, for which both engines were asked.
-    pub compared: usize,
-}
-
-/// A place in a file.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Location {
-    /// Path below the bundle.
-    pub file: String,
-    /// Line, from 1.
-    pub row: u32,
-    /// Column, from 1.
-    pub col: u32,
-}
-
-/// How a test ended.
-#[derive(Clone, PartialEq, Debug)]
-pub enum TestStatus {
-    /// True.
-    Pass,
-    /// Its name starts with `todo_`.
-    Skip,
-    /// False, or undefined.
-    Fail,
-    /// The engine reported an error.
-    Error(String),
-    /// The engines do not agree.
-    Disagree(Vec<Disagreement>),
-}
-
-/// Two engines, two values.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Disagreement {
-    /// The rule.
-    pub rule: String,
-    /// Its input, as JSON; none where the test sets none.
-    pub input: Option<serde_json::Value>,
-    /// Value, or error, of the interpreter.
-    pub interpreter: String,
-    /// Value, or error, of the guard's virtual machine.
-    pub guard: String,
-}
-
-fn nanoseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
-}
-
-impl Serialize for TestStatus {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Default, Serialize)]
-        struct Members<'a> {
-            #[serde(skip_serializing_if = "Option::is_none")]
-            fail: Option<bool>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            skip: Option<bool>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            error: Option<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            disagreements: Option<&'a [Disagreement]>,
+impl Default for TestOptions<'_> {
+    fn default() -> Self {
+        Self {
+            picks: &|_| true,
+            time_limit: TEST_TIME_LIMIT,
+            engines: TestEngines::Both,
         }
-        let none = Members::default();
-        let members = match self {
-            Self::Pass => none,
-            Self::Skip => Members {
-                skip: Some(true),
-                ..none
-            },
-            Self::Fail => Members {
-                fail: Some(true),
-                ..none
-            },
-            Self::Error(error) => Members {
-                error: Some(error),
-                ..none
-            },
-            Self::Disagree(disagreements) => Members {
-                fail: Some(true),
-                disagreements: Some(disagreements),
-                ..none
-            },
-        };
-        members.serialize(serializer)
     }
 }
 
@@ -149,111 +71,247 @@ pub fn run_tests(
     filter: &str,
     clock: &mut dyn FnMut() -> Duration,
 ) -> Result<TestReport, InvalidPolicy> {
-    let mut tested = policy::engine(bundle)?;
-    let mut engines = Engines::new(&tested)?;
-    let tests = add_tests(&mut tested, &bundle.tests)?;
-    let recorder = Recorder::new(bundle, &tested)?;
+    let options = TestOptions {
+        picks: &|test| test.contains(filter),
+        ..TestOptions::default()
+    };
+    run_tests_with(bundle, &options, clock)
+}
+
+/// Runs tests. `clock` tells the time since any fixed moment.
+///
+/// # Errors
+/// [`InvalidPolicy`], if there is something that cannot be tested.
+pub fn run_tests_with(
+    bundle: &Bundle,
+    options: &TestOptions<'_>,
+    clock: &mut dyn FnMut() -> Duration,
+) -> Result<TestReport, InvalidPolicy> {
+    let mut empty = match options.engines {
+        TestEngines::Both => policy::empty(),
+        TestEngines::Interpreter => policy::with_data(bundle)?,
+    };
+    let mut enforced = match options.engines {
+        TestEngines::Both => policy::engine(bundle)?,
+        TestEngines::Interpreter => policy::with_policies(bundle, empty.clone())?,
+    };
+    limit(&mut empty, options.time_limit);
+    limit(&mut enforced, options.time_limit);
+    let engines = match options.engines {
+        TestEngines::Both => Some(Engines::new(&enforced)?),
+        TestEngines::Interpreter => None,
+    };
+    let (tested, tests) = add_tests(enforced, &bundle.tests, &empty)?;
+    let recorder = Recorder::new(bundle, &tested, empty)?;
     let mut covering = tested.clone();
     covering.set_enable_coverage(true);
-    let mut results = Vec::new();
-    for test in tests
+    let mut run = Run {
+        tested,
+        covering,
+        recorder,
+        engines,
+        inputs: Vec::new(),
+        time_limit: options.time_limit,
+    };
+    let picked = tests
         .into_iter()
-        .filter(|test| test.title().contains(filter))
-    {
-        let mut duration = Duration::ZERO;
-        let mut compared = 0;
-        let mut status = TestStatus::Skip;
-        if !test.name.starts_with("todo_") {
-            let start = clock();
-            status = evaluate(&mut covering, &test.path());
-            duration = clock().saturating_sub(start);
-            let inputs = recorder.inputs(&test.path());
-            let disagreements = match inputs.is_empty() {
-                true => Vec::from_iter(engines::compare_rule(&tested, &test.path(), &mut compared)),
-                false => engines.compare_inputs(inputs, &mut compared),
-            };
-            if !disagreements.is_empty() {
-                status = TestStatus::Disagree(disagreements);
+        .filter(|test| (options.picks)(&test.title()));
+    let results = picked.map(|test| run.test(test, clock)).collect();
+    let coverage = coverage::report(&mut run.covering, &run.recorder, bundle, &run.inputs);
+    Ok(TestReport { results, coverage })
+}
+
+/// A run of all tests.
+struct Run {
+    /// Policies and tests as they are.
+    tested: Engine,
+    /// The same, counting lines.
+    covering: Engine,
+    recorder: Recorder,
+    engines: Option<Engines>,
+    /// Distinct inputs that tests used so far.
+    inputs: Vec<Value>,
+    time_limit: Duration,
+}
+
+impl Run {
+    fn test(&mut self, test: Test, clock: &mut dyn FnMut() -> Duration) -> TestResult {
+        let mut result = TestResult {
+            location: test.location,
+            package: test.package,
+            name: test.name,
+            status: TestStatus::Skip,
+            duration: Duration::ZERO,
+            sub_results: BTreeMap::new(),
+            compared: 0,
+        };
+        if test.is_skipped {
+            return result;
+        }
+        let start = clock();
+        let value = evaluate(&mut self.covering, &test.path);
+        result.duration = clock().saturating_sub(start);
+        if let Err(Failure::TimedOut) = value {
+            // It would take as long on every other engine.
+            result.status = TestStatus::TimedOut(self.time_limit);
+            return result;
+        }
+        let used = self.recorder.run(&test.path, value.as_ref().ok());
+        (result.status, result.sub_results) = status(value, test.has_cases, &used);
+        let disagreements = self.compare(&test.path, &used, &mut result.compared);
+        if !disagreements.is_empty() {
+            result.status = TestStatus::Disagree(disagreements);
+        }
+        for input in used.inputs {
+            if !self.inputs.contains(&input) {
+                self.inputs.push(input);
             }
         }
-        let Test {
-            location,
-            package,
-            name,
-        } = test;
-        results.push(TestResult {
-            location,
-            package,
-            name,
-            status,
-            duration,
-            compared,
-        });
+        result
     }
-    let coverage = coverage::report(&covering, bundle);
-    Ok(TestReport { results, coverage })
+
+    fn compare(&mut self, test: &str, used: &Used, compared: &mut usize) -> Vec<Disagreement> {
+        let Some(engines) = &mut self.engines else {
+            return Vec::new();
+        };
+        match used.inputs.is_empty() {
+            true => Vec::from_iter(engines::compare_rule(&self.tested, test, compared)),
+            false => engines.compare_inputs(&used.inputs, compared),
+        }
+    }
+}
+
+fn status(
+    value: Result<Value, Failure>,
+    has_cases: bool,
+    used: &Used,
+) -> (TestStatus, BTreeMap<String, SubResult>) {
+    let fail_unless = |passed: bool| match passed {
+        true => TestStatus::Pass,
+        false => TestStatus::Fail,
+    };
+    match value {
+        Ok(value) if has_cases => {
+            let json = value.to_json_str().ok();
+            let json = json.and_then(|json| serde_json::from_str(&json).ok());
+            let (failed, cases) = result::sub_results(&json.unwrap_or_default(), &used.cases);
+            (fail_unless(!failed), cases)
+        }
+        Ok(value) => (fail_unless(value == Value::Bool(true)), BTreeMap::new()),
+        Err(failure) => (TestStatus::Error(failure.to_string()), BTreeMap::new()),
+    }
 }
 
 struct Test {
     location: Location,
     package: String,
+    /// As OPA shows it: the second `test_x` of a package is `test_x#01`.
     name: String,
+    /// Under which the engine knows it.
+    path: String,
+    is_skipped: bool,
+    has_cases: bool,
 }
 
 impl Test {
-    fn path(&self) -> String {
-        format!("{}.{}", self.package, self.name)
-    }
-
     fn title(&self) -> String {
-        self.path().trim_start_matches("data.").to_owned()
+        format!("{}.{}", self.package, self.name)
+            .trim_start_matches("data.")
+            .to_owned()
     }
 }
 
-/// Adds files of tests, and lists their tests.
-fn add_tests(engine: &mut Engine, files: &BTreeMap<String, String>) -> Result<Vec<Test>, Problems> {
+/// Adds files of tests to the policies, and lists their tests. Tests of one
+/// name get names of their own, as OPA gives them: the engine would take them
+/// for one rule, and one that passes would hide one that fails.
+fn add_tests(
+    mut engine: Engine,
+    files: &BTreeMap<String, String>,
+    empty: &Engine,
+) -> Result<(Engine, Vec<Test>), Problems> {
     let mut problems = Problems::none();
     for (path, text) in files {
         if let Err(error) = engine.add_policy(path.clone(), text.clone()) {
             problems.add(path, error.to_string().trim());
         }
     }
-    let packages = engine.get_policy_package_components().unwrap_or_default();
+    rego::conflicts(engine.get_modules(), &mut problems);
+    rego::panicking_calls(engine.get_modules(), &mut problems);
+    let mut tested = empty.clone();
     let mut tests = Vec::new();
-    for (module, package) in engine.get_modules().iter().zip(packages) {
-        if !package.source_file.ends_with(TEST_SUFFIX) {
-            continue;
-        }
-        let package = format!("data.{}", package.components.join("."));
-        for (name, span) in rego::rules(module) {
-            if !name.starts_with("test_") && !name.starts_with("todo_test_") {
-                continue;
+    let mut counts = BTreeMap::<String, usize>::new();
+    for module in engine.get_modules() {
+        let source = &module.package.span.source;
+        let package = rego::package(module);
+        let mut edits = Edits::default();
+        for (_, test) in rego::test_rules(module) {
+            let mut path = format!("{package}.{}", test.name);
+            let is_skipped = test.is_skipped();
+            let before = counts.entry(path.clone()).or_default();
+            let mut name = test.name;
+            if *before > 0 && !is_skipped {
+                name += &format!("#{before:02}");
+                let suffix = format!("__again{before:02}");
+                path += &suffix;
+                edits.insert(test.name_end, suffix);
             }
-            let file = span.source.file().to_string();
-            let location = Location {
-                file,
-                row: span.line,
-                col: span.col,
-            };
-            let test = Test {
-                location,
+            *before += 1;
+            tests.push(Test {
+                location: Location {
+                    file: source.file().to_string(),
+                    row: test.row,
+                    col: test.col,
+                },
                 package: package.clone(),
                 name,
-            };
-            if !tests.iter().any(|known: &Test| known.path() == test.path()) {
-                tests.push(test);
-            }
+                path,
+                is_skipped,
+                has_cases: !test.tail.is_empty(),
+            });
+        }
+        let (file, text) = (source.file().to_string(), edits.apply(source.contents()));
+        if let Err(error) = tested.add_policy(file.clone(), text) {
+            problems.add(file, error.to_string().trim());
         }
     }
-    problems.or(tests)
+    problems.or((tested, tests))
 }
 
-fn evaluate(engine: &mut Engine, rule: &str) -> TestStatus {
-    match engine.eval_rule(rule.to_owned()) {
-        Ok(Value::Bool(true)) => TestStatus::Pass,
-        Ok(_) => TestStatus::Fail,
-        Err(error) => TestStatus::Error(error.to_string().trim().to_owned()),
-    }
+/// Why a rule has no value.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// It did not end in time.
+    #[error("did not end in time")]
+    TimedOut,
+    /// The engine's error.
+    #[error("{0}")]
+    Error(String),
+}
+
+fn limit(engine: &mut Engine, limit: Duration) {
+    /// Steps between two looks at the clock.
+    const STEPS: NonZeroU32 = NonZeroU32::MIN.saturating_add(255);
+    engine.set_execution_timer_config(ExecutionTimerConfig {
+        limit,
+        check_interval: STEPS,
+    });
+}
+
+/// Evaluates a rule, or an object that several rules make.
+fn evaluate(engine: &mut Engine, path: &str) -> Result<Value, Failure> {
+    let value = engine.eval_rule(path.to_owned()).or_else(|error| {
+        if !error.to_string().contains("not a valid rule path") {
+            return Err(error);
+        }
+        let found = engine.eval_query(path.to_owned(), false)?;
+        let first = found.result.into_iter().next();
+        let value = first.and_then(|row| row.expressions.into_iter().next());
+        Ok(value.map_or(Value::Undefined, |one| one.value))
+    });
+    value.map_err(|error| match error.downcast_ref::<LimitError>() {
+        Some(LimitError::TimeLimitExceeded { .. }) => Failure::TimedOut,
+        _ => Failure::Error(error.to_string().trim().to_owned()),
+    })
 }
 
 #[cfg(test)]
