@@ -214,6 +214,7 @@ pub fn run_ci(_: &CiArgs) -> Result<ExitCode> {
         setup::Extra::Interop,
         setup::Extra::Browser,
         setup::Extra::Cosign,
+        setup::Extra::Opa,
         setup::Extra::Postgres,
         setup::Extra::Redis,
         setup::Extra::Contract,
@@ -237,7 +238,7 @@ pub fn run_ci(_: &CiArgs) -> Result<ExitCode> {
         )
     })?;
     steps.step("lints of the module", || lint_module(&root))?;
-    // Advisories change without us: `.github/workflows/advisories.yml` asks daily.
+    // Advisories change without us: `.github/workflows/daily.yml` asks daily.
     steps.step("licences and sources", || {
         cargo(&root, &["deny", "check", "bans", "licenses", "sources"])
     })?;

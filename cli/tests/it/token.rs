@@ -53,7 +53,18 @@ fn users_of_the_demo() {
     assert_eq!(
         names.into_iter().collect::<std::collections::BTreeSet<_>>(),
         [
-            "aud", "azp", "exp", "groups", "iat", "iss", "jti", "nbf", "purposes", "sub", "tenant"
+            "aud",
+            "auth_time",
+            "azp",
+            "exp",
+            "groups",
+            "iat",
+            "iss",
+            "jti",
+            "nbf",
+            "purposes",
+            "sub",
+            "tenant"
         ]
         .into()
     );

@@ -5,6 +5,9 @@
 -- all that the guard says of it, as JSON. None where it did not say.
 ALTER TABLE step_up_tokens ADD COLUMN decision TEXT;
 ALTER TABLE step_up_tokens ADD COLUMN used_for TEXT;
+-- Whom and what a token was made for, as JSON: what a guard says of its use is
+-- believed as far as that goes.
+ALTER TABLE step_up_tokens ADD COLUMN made_for TEXT;
 CREATE INDEX step_up_tokens_by_decision ON step_up_tokens (tenant, decision);
 
 -- Tenants for whose callers a service may ask for exports, by the token's id.

@@ -281,14 +281,17 @@ impl Asked {
             hash.update(part.len().to_le_bytes());
             hash.update(part);
         };
-        let (service, decision) = match &head.asker {
-            Asker::User { .. } => ("", ""),
-            Asker::Service { decision, .. } => (head.by.name.as_str(), decision.as_str()),
+        let (service, decision, actor) = match &head.asker {
+            Asker::User { .. } => ("", "", ""),
+            Asker::Service {
+                decision, actor, ..
+            } => (head.by.name.as_str(), decision.as_str(), actor.as_str()),
         };
         let facts = serde_json::to_string(&new.facts).unwrap_or_default();
         for part in [
             service,
             decision,
+            actor,
             new.graph.as_deref().unwrap_or_default(),
             &new.action,
             &facts,

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::asked::Asked;
 use super::decide::{Allowed, Context, Presence, check_facts};
+use super::relayed::SUBJECT;
 use super::rules::{self, Granted, Who};
 use super::stored;
 use crate::app::App;
@@ -60,6 +61,10 @@ pub(super) async fn decide(
         .rules
         .decide(&who, &asked.new.action, &asked.new.facts)
         .map_err(|deny| context.refuse(app, deny))?;
+    // The subject may have become another user's since the request began.
+    if facts.user.as_ref() != Some(&person.user) {
+        return Err(context.refuse(app, SUBJECT));
+    }
     let keys = keys::public(&mut *app.store.pool().acquire().await?).await?;
     let settings = context.rules.head.step_up.clone();
     let settings = settings.map(|settings| snapshot::StepUp { keys, ..settings });

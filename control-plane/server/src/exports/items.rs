@@ -26,6 +26,10 @@ const MAX_FIRST_BYTES: usize = 64 << 10;
 /// of parts have no end of their own.
 const MAX_AHEAD_BYTES: usize = 256 << 10;
 
+/// Longest id of an asset, in bytes, as a manifest has it: ids are kept while the
+/// files come.
+const MAX_ID_BYTES: usize = 1024;
+
 /// Reads what is exported, and hashes the files: the name of a part is the id of
 /// its asset.
 ///
@@ -60,7 +64,14 @@ pub(super) async fn read(request: Request) -> Result<(NewExport, Vec<Item>), Api
         if items.len() == MAX_ITEMS {
             return Err(ApiError::invalid(format!("items: 1 to {MAX_ITEMS}")));
         }
-        let id = part.name().unwrap_or_default().to_owned();
+        let id = part.name().unwrap_or_default();
+        if !(1..=MAX_ID_BYTES).contains(&id.len()) {
+            return Err(ApiError::invalid(format!(
+                "items[{}].id: 1 to {MAX_ID_BYTES} bytes, which the part's name is",
+                items.len()
+            )));
+        }
+        let id = id.to_owned();
         let sha256 = hash(&mut part, &ahead).await?;
         items.push(Item { id, sha256 });
     }

@@ -210,8 +210,9 @@ fn sealing(secret: &Secret) -> Option<LessSafeKey> {
 
 /// List the keys that exports are or were signed with, the one that signs first.
 #[utoipa::path(get, path = "/exports/keys", tag = "exports",
-    responses((status = 200, body = Vec<ExportKey>)))]
+    responses((status = 200, body = Vec<ExportKey>), (status = 503, body = Problem)))]
 pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<ExportKey>>, ApiError> {
+    let _turn = app.ledger.turn().await?;
     let keys = sqlx::query_as(
         "SELECT hint AS id, pem, not_before, retired_at FROM export_keys \
          ORDER BY CASE WHEN retired_at IS NULL THEN 0 ELSE 1 END, retired_at DESC, hint",
@@ -230,6 +231,7 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<ExportKey>>,
         (status = 200, body = String, content_type = "application/x-pem-file"),
         (status = 400, body = Problem),
         (status = 404, body = Problem),
+        (status = 503, body = Problem),
     ))]
 pub(crate) async fn get(
     State(app): State<App>,
@@ -239,6 +241,7 @@ pub(crate) async fn get(
     if hint.len() == 43 {
         hint.push('=');
     }
+    let _turn = app.ledger.turn().await?;
     let pem: Option<String> = sqlx::query_scalar("SELECT pem FROM export_keys WHERE hint = $1")
         .bind(hint)
         .fetch_optional(app.store.pool())

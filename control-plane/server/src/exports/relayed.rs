@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use ig_contract::directory::FactsRequest;
 use ig_contract::{Deny, DenyCode};
 
+use super::Denied;
 use super::asked::Asked;
 use super::decide::{Allowed, Context, Presence, check_facts};
 use super::rules::{self, Who};
@@ -41,7 +42,7 @@ const TOO_OLD: Deny = step_up(
     "step-up-expired",
     "The decision is too old; send the request through the gateway again.",
 );
-const SUBJECT: Deny = step_up(
+pub(super) const SUBJECT: Deny = step_up(
     "step-up-subject",
     "The proof of presence was somebody else's.",
 );
@@ -66,13 +67,17 @@ pub(super) async fn decide(
     tenants: &BTreeSet<String>,
     of: Relayed<'_>,
 ) -> Result<Allowed, ApiError> {
-    let used = match tenants.contains(of.tenant) {
-        true => {
-            let mut connection = app.store.pool().acquire().await?;
-            step_up::used_for(&mut connection, of.tenant, of.decision).await?
-        }
-        false => None,
-    };
+    // Without a record: it would be one of another tenant, as a stranger tells it.
+    if !tenants.contains(of.tenant) {
+        return Err(ApiError::Denied(Box::new(Denied {
+            deny: TENANT,
+            decision_id: of.decision.to_owned(),
+            challenge: None,
+        })));
+    }
+    let mut connection = app.store.pool().acquire().await?;
+    let used = step_up::used_for(&mut connection, of.tenant, of.decision).await?;
+    drop(connection);
     let graph = match (&used, &asked.new.graph) {
         (Some(used), Some(named)) if used.graph != *named => {
             return Err(ApiError::invalid("graph: not the one of the decision"));
@@ -92,9 +97,6 @@ pub(super) async fn decide(
         authority: asked.head.authority.clone(),
         action: asked.new.action.clone(),
     };
-    if !tenants.contains(of.tenant) {
-        return Err(context.refuse(app, TENANT));
-    }
     let used = check(used, &context).map_err(|deny| context.refuse(app, deny))?;
     let request = FactsRequest {
         graph,

@@ -25,7 +25,7 @@ impl Ledger {
     ///
     /// # Errors
     /// 503 when too many read.
-    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+    pub(crate) async fn turn(&self) -> Result<SemaphorePermit<'_>, ApiError> {
         let turn = timeout(PATIENCE, self.readers.acquire()).await;
         let turn = turn.ok().and_then(Result::ok);
         turn.ok_or_else(|| Error::Busy.into())

@@ -6,6 +6,7 @@ use ig_contract::step_up::{LEEWAY_SECONDS, SpendRequest, Spent, UsedFor};
 use ig_step_up::{Question, StepUp};
 use sqlx::{Any, AnyConnection, Transaction};
 
+use super::token::MadeFor;
 use super::{keys, seconds, tokens_from};
 use crate::app::App;
 use crate::auth::Person;
@@ -39,13 +40,30 @@ pub(crate) async fn answer_spend(app: &App, request: &SpendRequest) -> Result<Sp
 }
 
 /// Notes what a token was used for, so that a service behind the guard can be
-/// asked whose decision it acts on.
+/// asked whose decision it acts on: as far as it was made for that.
 async fn note(
     transaction: &mut Transaction<'static, Any>,
     token: &str,
     used_for: &UsedFor,
 ) -> Result<(), ApiError> {
-    let all = serde_json::to_string(used_for).map_err(ApiError::invalid)?;
+    let made_for: Option<String> =
+        sqlx::query_scalar("SELECT made_for FROM step_up_tokens WHERE token = $1")
+            .bind(token)
+            .fetch_one(&mut **transaction)
+            .await?;
+    let made_for = made_for.and_then(|text| serde_json::from_str::<MadeFor>(&text).ok());
+    // A proxy has verified the token, or says so: a number alone is no secret.
+    let is_whose =
+        |made: &MadeFor| (&made.issuer, &made.subject) == (&used_for.issuer, &used_for.subject);
+    let Some(made_for) = made_for.filter(is_whose) else {
+        return Ok(());
+    };
+    let actions = used_for.actions.intersection(&made_for.actions);
+    let believed = UsedFor {
+        actions: actions.cloned().collect(),
+        ..used_for.clone()
+    };
+    let all = serde_json::to_string(&believed).map_err(ApiError::invalid)?;
     sqlx::query("UPDATE step_up_tokens SET decision = $1, used_for = $2 WHERE token = $3")
         .bind(used_for.decision_id.as_str())
         .bind(all)

@@ -1,11 +1,13 @@
 //! Making tokens.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ig_contract::step_up::{
     ALGORITHM, Acr, Claims, Header, LEEWAY_SECONDS, MAX_LIFE_SECONDS, MAX_OTP_LIFE_SECONDS, TYPE,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::{Any, Transaction};
 use utoipa::ToSchema;
 
@@ -89,11 +91,17 @@ pub(crate) async fn make(
         typ: TYPE.into(),
         kid: signer.kid.clone(),
     };
+    let made_for = MadeFor {
+        issuer: claims.sub_iss.clone(),
+        subject: claims.sub.clone(),
+        actions: claims.actions.iter().map(ToString::to_string).collect(),
+    };
+    let made_for = serde_json::to_string(&made_for).map_err(ApiError::invalid)?;
     let signed = format!("{}.{}", part(&header)?, part(&claims)?);
     let token = format!("{signed}.{}", signer.sign(&signed));
     sqlx::query(
-        "INSERT INTO step_up_tokens (token, graph, tenant, user_id, made_at, ends_at, otp_actions) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO step_up_tokens (token, graph, tenant, user_id, made_at, ends_at, otp_actions, \
+         made_for) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(claims.jti.as_str())
     .bind(claims.aud.as_str())
@@ -102,6 +110,7 @@ pub(crate) async fn make(
     .bind(i64::try_from(claims.iat).unwrap_or(i64::MAX))
     .bind(i64::try_from(claims.exp).unwrap_or(i64::MAX))
     .bind(otp_actions)
+    .bind(made_for)
     .execute(&mut **transaction)
     .await?;
     Ok(Granted {
@@ -111,6 +120,15 @@ pub(crate) async fn make(
         acr: claims.acr,
         actions: claims.actions,
     })
+}
+
+/// Whom and what a token was made for. Whoever says that it was used for
+/// something else is not believed.
+#[derive(Serialize, Deserialize)]
+pub(super) struct MadeFor {
+    pub(super) issuer: String,
+    pub(super) subject: String,
+    pub(super) actions: BTreeSet<String>,
 }
 
 impl Granted {

@@ -108,7 +108,7 @@ fn what_is_no_list_of_files_is_refused() {
         vec![b'x'; 2 << 20],
     ];
     let long = part("export", &vec![b' '; 70_000]);
-    let rows: [(Vec<u8>, u16, &str); 10] = [
+    let rows: [(Vec<u8>, u16, &str); 11] = [
         (body(&[first(json!({}))]), 422, "1 to 10000"),
         (body(&[file.clone(), first(json!({}))]), 422, "first part"),
         (
@@ -122,6 +122,11 @@ fn what_is_no_list_of_files_is_refused() {
             "items[1]",
         ),
         (body(&[first(json!({})), part("", b"abc")]), 422, "items[0]"),
+        (
+            body(&[first(json!({})), part(&"a".repeat(1025), b"abc")]),
+            422,
+            "items[0]",
+        ),
         (body(&many), 422, "1 to 10000"),
         (body(&[long, file.clone()]), 413, "65536"),
         (

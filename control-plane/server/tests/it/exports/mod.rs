@@ -2,6 +2,7 @@
 
 mod files;
 mod keys;
+mod kill;
 mod races;
 mod rate;
 mod refused;
@@ -115,14 +116,7 @@ impl Stage {
     }
 
     fn relay_of(&self, decision: &str, more: &[(&str, &str)], body: &Value) -> Answer {
-        let usual = [
-            ("authorization", self.service.as_str()),
-            ("idempotency-key", decision),
-            ("x-ig-tenant", "alpha"),
-            ("x-ig-actor", "ada"),
-            ("x-ig-purpose", "export"),
-            ("x-ig-decision-id", decision),
-        ];
+        let usual = relayed(&self.service, decision);
         let is_said = |name: &str| more.iter().any(|(other, _)| *other == name);
         let kept = usual.into_iter().filter(|(name, _)| !is_said(name));
         let headers: Vec<_> = kept
@@ -143,6 +137,18 @@ impl Analyst<'_> {
     fn number(&mut self) -> String {
         self.person.token(&mut self.key, &export()).1
     }
+}
+
+/// Headers of a service that asks for `ada`.
+fn relayed<'a>(service: &'a str, decision: &'a str) -> [(&'a str, &'a str); 6] {
+    [
+        ("authorization", service),
+        ("idempotency-key", decision),
+        ("x-ig-tenant", "alpha"),
+        ("x-ig-actor", "ada"),
+        ("x-ig-purpose", "export"),
+        ("x-ig-decision-id", decision),
+    ]
 }
 
 fn join(scim: &Scim, user: &str) {

@@ -13,7 +13,7 @@ const EACH: usize = 50;
 const ITEMS: usize = 10;
 
 /// As a guard would have them used: a ceremony for each would be what is measured.
-fn used(stage: &Stage, user: &str, count: usize) {
+pub(super) fn used(stage: &Stage, user: &str, count: usize) {
     // Ahead, so that none is too old at the end of a slow run.
     let now = crate::step_up::seconds() + 3600;
     let rows = (0..count).map(|number| {

@@ -218,6 +218,21 @@ fn a_service_alone_exports_nothing() {
         assert_eq!(stage.bench.spend_for(&number, used_for), Spent::First);
         let other = stage.relay("decision-2", &[]);
         assert_eq!(verdict(&other), (401, "STEP_UP_REQUIRED", "step-up-action"));
+        // It was made for something else, or somebody else, whatever is said of it.
+        let search = json!({"graph": "demo", "actions": ["crossTenant:search"]});
+        let (_, number) = ada.person.token(&mut ada.key, &search);
+        let used_for = stage.used_for("ada", "decision-4");
+        assert_eq!(stage.bench.spend_for(&number, used_for), Spent::First);
+        let other = stage.relay("decision-4", &[]);
+        assert_eq!(verdict(&other), (401, "STEP_UP_REQUIRED", "step-up-action"));
+        let number = ada.number();
+        let used_for = stage.used_for("eve", "decision-5");
+        assert_eq!(stage.bench.spend_for(&number, used_for), Spent::First);
+        let other = stage.relay("decision-5", &[("x-ig-actor", "eve")]);
+        assert_eq!(
+            verdict(&other),
+            (401, "STEP_UP_REQUIRED", "step-up-required")
+        );
         // It is too long ago.
         let number = ada.number();
         let used_for = stage.used_for("ada", "decision-3");

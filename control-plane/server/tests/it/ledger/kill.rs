@@ -15,13 +15,13 @@ use crate::databases::Database;
 const SDL: &str = "type Query { me: String }";
 
 /// A process; it ends with the value.
-struct Killed {
+pub(crate) struct Killed {
     child: Child,
-    http: SocketAddr,
+    pub(crate) http: SocketAddr,
 }
 
 impl Killed {
-    fn start(url: &str) -> Self {
+    pub(crate) fn start(url: &str) -> Self {
         let (http, grpc) = (free_address().unwrap(), free_address().unwrap());
         let child = Command::new(env!("CARGO_BIN_EXE_ig-control-plane"))
             .args(["--database", url])

@@ -6,6 +6,8 @@ mod kill;
 mod routes;
 mod witness;
 
+pub(crate) use kill::Killed;
+
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
