@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ig_ledger::verify::note::MAX_NOTE_BYTES;
-use ig_ledger::verify::{KeyId, Policy, PolicyError, TreeHead, WitnessRequest};
+use ig_ledger::verify::note::{MAX_NOTE_BYTES, Signature};
+use ig_ledger::verify::{KeyId, Policy, PolicyError, TreeHead, VerifierKey, WitnessRequest};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use ureq::tls::{RootCerts, TlsConfig};
@@ -196,6 +196,8 @@ async fn ask(
         let asking = tokio::task::spawn_blocking(move || send(&url, &ca, &request));
         match asking.await.map_err(|error| error.to_string())?? {
             Answer::Lines(lines) => {
+                // Another's line, or none that is known, would spoil all the others.
+                let lines = own_line(&witness.key, &lines).ok_or("its line is not there")?;
                 let policy = policy(ledger).map_err(|failure| chain(&failure))?;
                 let own = &ledger.policy;
                 let cosigned = ig_ledger::cosign(own, &policy, checkpoint, &lines);
@@ -217,6 +219,13 @@ async fn ask(
         }
     }
     Err("it has seen another tree each time".into())
+}
+
+/// The line of a witness among those that it answers with.
+fn own_line(key: &VerifierKey, lines: &str) -> Option<String> {
+    let lines = Signature::parse_lines(lines).ok()?;
+    let own = |line: &&Signature<'_>| (line.name, line.id) == (key.name(), key.id());
+    lines.iter().find(own).map(Signature::line)
 }
 
 async fn path(

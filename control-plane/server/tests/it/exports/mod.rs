@@ -12,7 +12,7 @@ mod tenancy;
 use ig_contract::step_up::{Spent, UsedFor};
 use ig_e2e::{Authenticator, Scim};
 use ig_ledger::verify::{KeyType, Policy, Proof, VerifierKey};
-use ig_signing::{Bundle, Manifest, PublicKey, Sha256};
+use ig_signing::{Bundle, Manifest, PublicKey, Sha256, TrustedRoot};
 use serde_json::{Value, json};
 
 use crate::databases::Database;
@@ -225,31 +225,16 @@ fn verify(stage: &Stage, made: &Value) {
     assert_eq!(entry.canonicalized_body, bundle.log_body(&key));
     // With the key that the trusted root has, and no other.
     let (_, root) = control.call_as(None, "GET", "/exports/trusted-root.json", "");
-    let log = &root["tlogs"][0];
-    let origin = log["baseUrl"]
-        .as_str()
-        .unwrap()
-        .strip_prefix("https://")
-        .unwrap();
-    let der = base64(log["publicKey"]["rawBytes"].as_str().unwrap());
-    assert_eq!(
-        base64(log["logId"]["keyId"].as_str().unwrap()),
-        entry.log_id
-    );
-    let p256 = VerifierKey::new(origin, KeyType::EcdsaP256, &der).unwrap();
+    let root = TrustedRoot::parse(root.to_string().as_bytes()).unwrap();
+    let log = root.log(&entry.log_id).unwrap();
+    let (origin, der) = (log.origin(), log.key.as_ref().unwrap().as_der());
+    let p256 = VerifierKey::new(origin, KeyType::EcdsaP256, der).unwrap();
     let policy = Policy::new(origin.parse().unwrap(), vec![p256], Vec::new(), 0).unwrap();
     let proof = Proof::parse(made["ledger"]["proof"].as_str().unwrap().as_bytes()).unwrap();
     proof.verify(&policy, &entry.canonicalized_body).unwrap();
     assert_eq!(made["ledger"]["index"], entry.log_index);
     assert_eq!(proof.checkpoint, entry.inclusion_proof.checkpoint);
     assert!(proof.verify(&policy, b"another").is_err());
-}
-
-fn base64(text: &str) -> Vec<u8> {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD
-        .decode(text)
-        .unwrap()
 }
 
 fn url(id: &str) -> String {
