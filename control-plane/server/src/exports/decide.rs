@@ -3,13 +3,16 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use ig_contract::directory::{Facts, FactsRequest};
 use ig_contract::{DecisionRecord, Deny, DenyCode, Mode, Outcome, snapshot};
 
 use super::asked::{Asked, Asker};
-use super::rules::{Granted, Rules};
+use super::relayed::SUBJECT;
+use super::rules::{Granted, Rules, Who};
 use super::{Challenge, Denied, direct, relayed};
 use crate::app::App;
 use crate::decisions::Entry;
+use crate::directory;
 use crate::error::ApiError;
 use crate::store::now;
 
@@ -40,6 +43,7 @@ impl Presence {
 
 /// What a decision is about, allowed or not.
 pub(super) struct Context {
+    pub(super) graph: String,
     pub(super) rules: Arc<Rules>,
     pub(super) decision_id: String,
     pub(super) tenant: String,
@@ -95,6 +99,42 @@ pub(super) fn check_facts(asked: &Asked, rules: &Rules) -> Result<(), ApiError> 
 }
 
 impl Context {
+    /// Decides by what the directory says of the user now.
+    ///
+    /// # Errors
+    /// [`ApiError::Denied`], also when the subject has become another user's.
+    pub(super) async fn grant(
+        &self,
+        app: &App,
+        asked: &Asked,
+        issuer: &str,
+        user: &str,
+    ) -> Result<(Facts, Granted), ApiError> {
+        let request = FactsRequest {
+            graph: self.graph.clone(),
+            tenant: self.tenant.clone(),
+            issuer: issuer.to_owned(),
+            subject: self.subject.clone(),
+            // Whoever comes here is linked: logged in, or let through by a guard.
+            link: None,
+        };
+        let facts = directory::facts(app, &asked.head.by, &request).await?;
+        let who = Who {
+            tenant: &self.tenant,
+            issuer,
+            subject: &self.subject,
+            facts: &facts,
+            purpose: self.purpose.as_deref(),
+            authority: self.authority.as_deref(),
+        };
+        let granted = self.rules.decide(&who, &asked.new.action, &asked.new.facts);
+        let granted = granted.map_err(|deny| self.refuse(app, deny))?;
+        match facts.user.as_deref() == Some(user) {
+            true => Ok((facts, granted)),
+            false => Err(self.refuse(app, SUBJECT)),
+        }
+    }
+
     /// A deny: recorded, and answered.
     pub(super) fn refuse(&self, app: &App, deny: Deny) -> ApiError {
         self.record(app, Err(&deny), None);

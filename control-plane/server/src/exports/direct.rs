@@ -2,19 +2,16 @@
 //! gateway.
 
 use ig_contract::Deny;
-use ig_contract::directory::FactsRequest;
 use ig_contract::snapshot::{self, Action};
 use ig_step_up::{Question, StepUp};
 use uuid::Uuid;
 
 use super::asked::Asked;
 use super::decide::{Allowed, Context, Presence, check_facts};
-use super::relayed::SUBJECT;
-use super::rules::{self, Granted, Who};
+use super::rules::{self, Granted};
 use super::stored;
 use crate::app::App;
 use crate::auth::Person;
-use crate::directory;
 use crate::error::ApiError;
 use crate::step_up::{self, keys};
 
@@ -32,6 +29,7 @@ pub(super) async fn decide(
     let rules = rules::of_graph(app, &graph).await?;
     check_facts(asked, &rules)?;
     let context = Context {
+        graph,
         rules,
         decision_id: Uuid::now_v7().to_string(),
         tenant: person.tenant.clone(),
@@ -40,31 +38,8 @@ pub(super) async fn decide(
         authority: asked.head.authority.clone(),
         action: asked.new.action.clone(),
     };
-    let request = FactsRequest {
-        graph,
-        tenant: person.tenant.clone(),
-        issuer: person.session.issuer.clone(),
-        subject: person.session.subject.clone(),
-        // Who calls here is linked.
-        link: None,
-    };
-    let facts = directory::facts(app, &asked.head.by, &request).await?;
-    let who = Who {
-        tenant: &person.tenant,
-        issuer: &person.session.issuer,
-        subject: &person.session.subject,
-        facts: &facts,
-        purpose: context.purpose.as_deref(),
-        authority: context.authority.as_deref(),
-    };
-    let granted = context
-        .rules
-        .decide(&who, &asked.new.action, &asked.new.facts)
-        .map_err(|deny| context.refuse(app, deny))?;
-    // The subject may have become another user's since the request began.
-    if facts.user.as_ref() != Some(&person.user) {
-        return Err(context.refuse(app, SUBJECT));
-    }
+    let issuer = &person.session.issuer;
+    let (facts, granted) = context.grant(app, asked, issuer, &person.user).await?;
     let keys = keys::public(&mut *app.store.pool().acquire().await?).await?;
     let settings = context.rules.head.step_up.clone();
     let settings = settings.map(|settings| snapshot::StepUp { keys, ..settings });

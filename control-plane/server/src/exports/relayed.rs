@@ -4,15 +4,13 @@
 
 use std::collections::BTreeSet;
 
-use ig_contract::directory::FactsRequest;
 use ig_contract::{Deny, DenyCode};
 
 use super::Denied;
 use super::asked::Asked;
 use super::decide::{Allowed, Context, Presence, check_facts};
-use super::rules::{self, Who};
+use super::rules;
 use crate::app::App;
-use crate::directory;
 use crate::error::ApiError;
 use crate::step_up::{self, Used};
 
@@ -89,6 +87,7 @@ pub(super) async fn decide(
     let rules = rules::of_graph(app, &graph).await?;
     check_facts(asked, &rules)?;
     let context = Context {
+        graph,
         rules,
         decision_id: of.decision.to_owned(),
         tenant: of.tenant.to_owned(),
@@ -98,31 +97,8 @@ pub(super) async fn decide(
         action: asked.new.action.clone(),
     };
     let used = check(used, &context).map_err(|deny| context.refuse(app, deny))?;
-    let request = FactsRequest {
-        graph,
-        tenant: of.tenant.to_owned(),
-        issuer: used.used_for.issuer.clone(),
-        subject: of.actor.to_owned(),
-        // Whom a guard let through is linked.
-        link: None,
-    };
-    let facts = directory::facts(app, &asked.head.by, &request).await?;
-    let who = Who {
-        tenant: of.tenant,
-        issuer: &used.used_for.issuer,
-        subject: of.actor,
-        facts: &facts,
-        purpose: context.purpose.as_deref(),
-        authority: context.authority.as_deref(),
-    };
-    let granted = context
-        .rules
-        .decide(&who, &asked.new.action, &asked.new.facts)
-        .map_err(|deny| context.refuse(app, deny))?;
-    // The subject may have become another user's since.
-    if facts.user.as_ref() != Some(&used.user) {
-        return Err(context.refuse(app, SUBJECT));
-    }
+    let issuer = &used.used_for.issuer;
+    let (_, granted) = context.grant(app, asked, issuer, &used.user).await?;
     Ok(Allowed {
         context,
         user: used.user,

@@ -21,6 +21,11 @@ const CLIENTS: usize = 16;
 const KILLS: usize = 20;
 const EXPORTS: usize = 500;
 
+/// How many exports are made.
+pub(super) fn count() -> usize {
+    std::env::var("IG_EXPORTS").map_or(EXPORTS, |said| said.parse().unwrap())
+}
+
 /// What a client keeps of an export: that is all it has to find it again by.
 fn receipt(made: &Value) -> Value {
     let entry = &made["bundle"]["verificationMaterial"]["tlogEntries"][0];
@@ -92,7 +97,7 @@ fn read_independently(http: SocketAddr, receipts: &[Value], checkpoints: &[Strin
 
 #[test]
 fn every_acknowledged_export_is_in_the_ledger_once() {
-    let total = std::env::var("IG_EXPORTS").map_or(EXPORTS, |said| said.parse().unwrap());
+    let total = count();
     for database in Database::each() {
         let stage = Stage::start(&database);
         let user = stage.analyst("ada", 3).person.id.clone();
