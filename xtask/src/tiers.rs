@@ -78,13 +78,14 @@ pub fn run_test(args: &TestArgs) -> Result<ExitCode> {
     let mut extras = Vec::new();
     if std::env::var_os("CI").is_some() {
         if runs(&args.tiers, Tier::Interop) {
-            extras.push(setup::Extra::Interop);
             extras.push(setup::Extra::Browser);
-            extras.push(setup::Extra::Cosign);
             extras.push(setup::Extra::Opa);
         }
         if runs(&args.tiers, Tier::Unit) {
             extras.extend([setup::Extra::Contract, setup::Extra::Scim]);
+        }
+        if runs(&args.tiers, Tier::Unit) || runs(&args.tiers, Tier::Interop) {
+            extras.extend([setup::Extra::Interop, setup::Extra::Cosign]);
         }
         if runs(&args.tiers, Tier::Unit) || runs(&args.tiers, Tier::E2e) {
             extras.push(setup::Extra::Postgres);

@@ -61,7 +61,7 @@ fn prove(tour: &Tour<'_>) -> Result<String> {
     Ok(token.to_owned())
 }
 
-/// An auditor has three files, and no token.
+/// An auditor has four files, and no token.
 fn verify(tour: &Tour<'_>, manifest_sha: &Value) -> Result<Outcome> {
     let control = &tour.stack.control;
     let listed = control.get("/exports?tenant=alpha")?;
@@ -79,10 +79,12 @@ fn verify(tour: &Tour<'_>, manifest_sha: &Value) -> Result<Outcome> {
     };
     let manifest = control.get(&format!("/exports/{id}/manifest"))?;
     let bundle = control.get(&format!("/exports/{id}/bundle"))?;
+    let root = control.get("/exports/trusted-root.json")?;
     let manifest = write("manifest.json", &manifest)?;
     let bundle = write("bundle.json", &bundle)?;
     let key = write("export-key.pem", key)?;
-    let said = ig_verify(&bundle, &key, &manifest);
+    let root = write("trusted-root.json", &root)?;
+    let said = ig_verify(&bundle, &key, &root, &manifest);
     Ok(Outcome {
         sent: "what was exported, to ig-verify",
         expected: "verified".into(),
@@ -94,12 +96,14 @@ fn verify(tour: &Tour<'_>, manifest_sha: &Value) -> Result<Outcome> {
     })
 }
 
-fn ig_verify(bundle: &Path, key: &Path, manifest: &Path) -> Result<()> {
+fn ig_verify(bundle: &Path, key: &Path, root: &Path, manifest: &Path) -> Result<()> {
     Process::new(tools::root().join("target/debug/ig-verify"))
         .args(["bundle", "--bundle"])
         .arg(bundle)
         .arg("--key")
         .arg(key)
+        .arg("--trusted-root")
+        .arg(root)
         .arg(manifest)
         .capture()?;
     Ok(())
