@@ -10,6 +10,7 @@ pub mod demo;
 pub mod fuzz;
 pub mod net;
 pub mod process;
+pub mod release;
 pub mod setup;
 pub mod stack;
 pub mod tiers;

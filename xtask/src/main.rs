@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{bench, demo, fuzz, setup, stack, tiers, wasm};
+use xtask::{bench, demo, fuzz, release, setup, stack, tiers, wasm};
 
 /// Everything a contributor runs in this workspace.
 #[derive(Parser)]
@@ -34,6 +34,8 @@ enum Command {
     Ci(tiers::CiArgs),
     Bench(bench::Args),
     Fuzz(fuzz::Args),
+    Dist(release::DistArgs),
+    Image(release::ImageArgs),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +49,8 @@ fn main() -> ExitCode {
         Command::Ci(args) => tiers::run_ci(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
+        Command::Dist(args) => release::run_dist(&args),
+        Command::Image(args) => release::run_image(&args),
     };
     match done {
         Ok(code) => code,

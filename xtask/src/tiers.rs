@@ -80,6 +80,7 @@ pub fn run_test(args: &TestArgs) -> Result<ExitCode> {
         if runs(&args.tiers, Tier::Interop) {
             extras.push(setup::Extra::Browser);
             extras.push(setup::Extra::Opa);
+            extras.push(setup::Extra::Images);
         }
         if runs(&args.tiers, Tier::Unit) {
             extras.extend([setup::Extra::Contract, setup::Extra::Scim]);
@@ -215,6 +216,7 @@ pub fn run_ci(_: &CiArgs) -> Result<ExitCode> {
         setup::Extra::Interop,
         setup::Extra::Browser,
         setup::Extra::Cosign,
+        setup::Extra::Images,
         setup::Extra::Opa,
         setup::Extra::Postgres,
         setup::Extra::Redis,

@@ -17,6 +17,8 @@ pub enum Extra {
     Cosign,
     /// OPA, for the tests of policies (compiles for minutes)
     Opa,
+    /// Buildah, Skopeo and a registry, for the images of releases
+    Images,
     /// Chromium, for the tests of the console
     Browser,
     /// PostgreSQL, on which the control plane's tests run too

@@ -9,6 +9,7 @@ mod cosign;
 mod database;
 mod envoy;
 mod go;
+mod images;
 mod item;
 mod node;
 mod opa;
@@ -93,6 +94,12 @@ const ITEMS: &[Item] = &[
         needed_for: "interoperability tests of policies",
         need: Need::With(Extra::Opa),
         run: opa::opa,
+    },
+    Item {
+        name: "images",
+        needed_for: "images of releases, and their tests",
+        need: Need::With(Extra::Images),
+        run: images::images,
     },
     Item {
         name: "chromium",

@@ -13,7 +13,10 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 pub use exports::{KEEP, REQUIRED, Stripped, require_exports, strip_exports};
-pub use toolchain::{TARGET, Toolchain, VARIABLE, debian_missing, debian_packages, rust_needed};
+pub use toolchain::{
+    TARGET, Toolchain, VARIABLE, debian_missing, debian_packages, portable_flags, rust_needed,
+    without_cargo,
+};
 
 /// The package of the modules.
 const PACKAGE: &str = "ig-guard-wasm";

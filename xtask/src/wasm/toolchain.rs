@@ -125,43 +125,60 @@ impl Toolchain {
     /// `cargo build` for Wasm in `dir`, into `target_dir`; the caller adds what
     /// to build.
     pub fn cargo_build(self, dir: &Path, target_dir: &Path) -> Process {
-        let mut process = match self {
-            Self::Rustup => Process::new("cargo").arg("build"),
+        let process = match self {
+            Self::Rustup => Process::new("cargo")
+                .arg("build")
+                .env("CARGO_ENCODED_RUSTFLAGS", portable_flags(dir, "")),
             Self::Debian => {
-                let inherited = std::env::var("RUSTFLAGS").unwrap_or_default();
+                let flags = portable_flags(dir, DEBIAN_RUSTFLAGS);
                 Process::new(DEBIAN_CARGO)
                     .args(["build", "-Zbuild-std=std,panic_abort"])
                     .env("RUSTC_BOOTSTRAP", "1")
                     .env("RUSTC", DEBIAN_RUSTC)
-                    .env(
-                        "RUSTFLAGS",
-                        format!("{inherited} {DEBIAN_RUSTFLAGS}").trim(),
-                    )
-                    // Would win over RUSTFLAGS.
-                    .env_remove("CARGO_ENCODED_RUSTFLAGS")
+                    .env("CARGO_ENCODED_RUSTFLAGS", flags)
                     // Left by rustup and by `cargo run`: they point at the
                     // other toolchain and its libraries.
                     .env_remove("RUSTUP_TOOLCHAIN")
                     .env_remove("LD_LIBRARY_PATH")
             }
         };
-        // `cargo xtask` is a `cargo run`: its variables would make build scripts
-        // that watch the environment run again.
-        for (name, _) in std::env::vars_os() {
-            let text = name.to_string_lossy();
-            if text == "CARGO"
-                || text.starts_with("CARGO_PKG_")
-                || text.starts_with("CARGO_MANIFEST")
-            {
-                process = process.env_remove(&name);
-            }
-        }
-        process
+        without_cargo(process)
             .args(["--target", TARGET])
             .arg("--target-dir")
             .arg(target_dir)
             .current_dir(dir)
     }
+}
+
+/// `cargo xtask` is a `cargo run`: its variables would make build scripts that
+/// watch the environment run again.
+pub fn without_cargo(mut process: Process) -> Process {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text == "CARGO" || text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST") {
+            process = process.env_remove(&name);
+        }
+    }
+    process
+}
+
+/// What the environment's `RUSTFLAGS` has, `more`, and what keeps the paths of this
+/// machine out of what is compiled, so that it comes out the same elsewhere; as
+/// `CARGO_ENCODED_RUSTFLAGS` has them.
+pub fn portable_flags(root: &Path, more: &str) -> String {
+    let inherited = std::env::var("RUSTFLAGS").unwrap_or_default();
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
+    let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from).or(home);
+    let words = inherited.split_whitespace().chain(more.split_whitespace());
+    let mut flags: Vec<_> = words.map(ToOwned::to_owned).collect();
+    let folders = [
+        Some((root.to_owned(), "/guard")),
+        cargo.map(|it| (it, "/cargo")),
+    ];
+    for (folder, name) in folders.into_iter().flatten() {
+        flags.push(format!("--remap-path-prefix={}={name}", folder.display()));
+    }
+    flags.join("\u{1f}")
 }
 
 /// The workspace's `rust-version`.
