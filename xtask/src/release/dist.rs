@@ -1,6 +1,7 @@
 //! The folder of a release: programs, the module, their digests, and where they
 //! come from.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,7 +10,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{MODULE, PROGRAMS, PROVENANCE, SUMS};
+use super::sbom::sbom;
+use super::{MODULE, PROGRAMS, PROVENANCE, SBOM, SUMS};
 use crate::process::Process;
 use crate::{tools, wasm};
 
@@ -17,8 +19,8 @@ use crate::{tools, wasm};
 ///
 /// Programs and the Wasm module are compiled by the pinned toolchain with the
 /// locked dependencies and without paths of this machine, so that another build
-/// of the commit gives the same bytes. Writes SHA256SUMS, and a SLSA provenance
-/// predicate (provenance.json) to be signed.
+/// of the commit gives the same bytes. Writes SHA256SUMS, a bill of
+/// materials (sbom.spdx.json) and a predicate of SLSA's provenance (provenance.json), to be signed.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  \
     cargo xtask dist                              target/dist\n  \
@@ -49,24 +51,38 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let module = wasm::build(&root, toolchain, wasm::Variant::Full, "release")?;
     let mut files = vec![(MODULE, module.path)];
     files.extend(PROGRAMS.map(|(_, name)| (name, built.join(name))));
-    let mut sums = Vec::new();
+    let mut sums = BTreeMap::new();
     for (name, from) in files {
         let bytes = fs::read(&from).with_context(|| format!("cannot read {}", from.display()))?;
         // Permissions come with it.
         fs::copy(&from, out.join(name)).with_context(|| format!("cannot write {name}"))?;
-        sums.push((name, hex(&Sha256::digest(&bytes))));
+        sums.insert(name, hex(&Sha256::digest(&bytes)));
     }
-    sums.sort_unstable();
-    let text: String = sums
-        .iter()
-        .map(|(name, sum)| format!("{sum}  {name}\n"))
-        .collect();
+    let lines = sums.iter().map(|(name, sum)| format!("{sum}  {name}\n"));
+    let text: String = lines.collect();
     write(&out.join(SUMS), &text)?;
-    let provenance = provenance(&root)?;
-    let provenance = serde_json::to_string_pretty(&provenance)? + "\n";
-    write(&out.join(PROVENANCE), &provenance)?;
+    let (commit, time) = commit(&root)?;
+    let sbom = sbom(&root, &sums, &commit, &rfc3339(time)?)?;
+    write(&out.join(SBOM), &pretty(&sbom)?)?;
+    write(
+        &out.join(PROVENANCE),
+        &pretty(&provenance(&root, &commit)?)?,
+    )?;
     print!("{text}");
     Ok(ExitCode::SUCCESS)
+}
+
+fn pretty(value: &Value) -> Result<String> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
+}
+
+/// Seconds since 1970 as a date and time.
+pub(super) fn rfc3339(seconds: u64) -> Result<String> {
+    let said = Process::new("date")
+        .args(["-u", "+%Y-%m-%dT%H:%M:%SZ", "-d"])
+        .arg(format!("@{seconds}"))
+        .capture()?;
+    Ok(said.stdout.trim().to_owned())
 }
 
 fn write(file: &Path, text: &str) -> Result<()> {
@@ -106,8 +122,7 @@ pub(super) fn commit(root: &Path) -> Result<(String, u64)> {
 
 /// The predicate of SLSA's provenance, version 1 (<https://slsa.dev/spec/v1.0/provenance>).
 /// Whether a platform or somebody's machine says so is for the signature to show.
-fn provenance(root: &Path) -> Result<Value> {
-    let (commit, _) = commit(root)?;
+fn provenance(root: &Path, commit: &str) -> Result<Value> {
     let changed = Process::new("git")
         .args(["status", "--porcelain"])
         .current_dir(root)

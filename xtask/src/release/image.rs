@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, ensure};
 
 use super::artifact::Artifact;
-use super::dist::commit;
+use super::dist::{commit, rfc3339};
 use super::{MODULE, PROGRAMS};
 use crate::process::Process;
 use crate::tools;
@@ -192,15 +192,12 @@ impl Builder<'_> {
     fn artifact(&self) -> Result<String> {
         let module = fs::read(self.dist.join(MODULE)).context("cannot read the module")?;
         let layout = self.work.join("artifact");
-        let created = Process::new("date")
-            .args(["-u", "+%Y-%m-%dT%H:%M:%SZ", "-d"])
-            .arg(format!("@{}", self.time))
-            .capture()?;
+        let created = rfc3339(self.time)?;
         let artifact = Artifact {
             module: &module,
             version: &self.args.tag,
             revision: self.revision,
-            created: created.stdout.trim(),
+            created: &created,
         };
         let digest = artifact.write(&layout)?;
         let mut copy = Process::new("skopeo").args(["copy", "--preserve-digests"]);

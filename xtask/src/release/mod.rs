@@ -3,6 +3,7 @@
 mod artifact;
 mod dist;
 mod image;
+mod sbom;
 
 pub use artifact::Artifact;
 pub use dist::{Args as DistArgs, run as run_dist};
@@ -20,3 +21,5 @@ const MODULE: &str = "ig_guard.wasm";
 const SUMS: &str = "SHA256SUMS";
 /// Where and of what it was built.
 const PROVENANCE: &str = "provenance.json";
+/// What is linked into it.
+const SBOM: &str = "sbom.spdx.json";
