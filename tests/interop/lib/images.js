@@ -48,14 +48,11 @@ export async function makeImages(...args) {
   );
 }
 
-/** A folder as `cargo xtask dist` writes it, with the programs that are built already. */
-export function makeDist() {
+/** `cargo xtask dist`, with the programs that are built already. */
+export async function makeDist() {
   const dist = join(folder, 'dist');
-  mkdirSync(dist, { recursive: true });
-  const bin = dirname(tools.controlPlane);
-  for (const name of ['ig', 'ig-control-plane', 'ig-verify']) copyFileSync(join(bin, name), join(dist, name));
-  copyFileSync(tools.guard, join(dist, 'ig_guard.wasm'));
-  writeFileSync(join(dist, 'SHA256SUMS'), '');
+  const args = ['dist', '--programs', dirname(tools.controlPlane), '--out', dist];
+  await run(/** @type {string} */ (images.xtask), args);
   return dist;
 }
 

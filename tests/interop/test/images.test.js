@@ -10,7 +10,7 @@ import { after, before, describe, test } from 'node:test';
 
 import { asRoot, images, makeBase, makeDist, makeImages, readLayout, skipImages, startRegistry } from '../lib/images.js';
 import { folder, freePort, run, start, until } from '../lib/process.js';
-import { tools } from '../lib/tools.js';
+import { ROOT, tools } from '../lib/tools.js';
 
 const TAG = '1.2.3';
 const WASM_LAYER = 'application/vnd.module.wasm.content.layer.v1+wasm';
@@ -18,6 +18,8 @@ const sha256 = (/** @type {string} */ path) => createHash('sha256').update(readF
 
 describe('images', { skip: skipImages() }, () => {
   const layouts = join(folder, 'images');
+  /** @type {string} */
+  let dist;
   /** @type {string[]} */
   let files;
   /** @type {string[]} */
@@ -26,7 +28,8 @@ describe('images', { skip: skipImages() }, () => {
   let digests;
 
   before(async () => {
-    files = ['--dist', makeDist(), '--base', await makeBase()];
+    dist = await makeDist();
+    files = ['--dist', dist, '--base', await makeBase()];
     from = [...files, '--tag', TAG];
     digests = await makeImages(...from, '--to', `oci:${layouts}`);
   });
@@ -37,6 +40,21 @@ describe('images', { skip: skipImages() }, () => {
     assert.deepEqual([...digests.keys()], [`ig-control-plane:${TAG}`, `ig-guard:${TAG}`, `ig-guard:${TAG}-image`]);
     const other = await makeImages(...files, '--tag', '1.2.4', '--to', `oci:${join(folder, 'other')}`);
     assert.equal([...other.values()].some((digest) => [...digests.values()].includes(digest)), false);
+  });
+
+  test('digests are those of the files, and the bill of materials has them', async () => {
+    await run('sha256sum', ['--check', '--strict', join(dist, 'SHA256SUMS')], { cwd: dist });
+    const sums = readFileSync(join(dist, 'SHA256SUMS'), 'utf8').trim().split('\n');
+    const { packages, relationships } = JSON.parse(readFileSync(join(dist, 'sbom.spdx.json'), 'utf8'));
+    for (const [sum, name] of sums.map((line) => line.split('  '))) {
+      const one = packages.find((/** @type {any} */ known) => known.packageFileName === name);
+      assert.deepEqual(one.checksums, [{ algorithm: 'SHA256', checksumValue: sum }], name);
+      const linked = relationships.filter((/** @type {any} */ relation) => relation.spdxElementId === one.SPDXID);
+      assert.ok(linked.length > 30, name);
+    }
+    const { buildDefinition } = JSON.parse(readFileSync(join(dist, 'provenance.json'), 'utf8'));
+    const [source] = buildDefinition.resolvedDependencies;
+    assert.equal(`${source.digest.gitCommit}\n`, await run('git', ['rev-parse', 'HEAD'], { cwd: ROOT }));
   });
 
   test('a file that is missing is named', async () => {
