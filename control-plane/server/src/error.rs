@@ -82,6 +82,13 @@ pub(crate) enum ApiError {
     /// An export is not allowed: what a guard would answer.
     #[error("{}", .0.deny.message)]
     Denied(Box<Denied>),
+    /// One caller asks for too much of something; come back after so many seconds.
+    #[error("{detail}")]
+    TooMany {
+        reason: &'static str,
+        detail: &'static str,
+        seconds: u64,
+    },
     /// Something of an export cannot be done now, and may be later.
     #[error("{0}")]
     Later(&'static str),
@@ -155,7 +162,9 @@ impl ApiError {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
-            Self::Locked(_) | Self::TooManyCodes(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Locked(_) | Self::TooManyCodes(_) | Self::TooMany { .. } => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::Unreadable(status, _) => *status,
             Self::Witness(refusal) => refusal.status(),
             Self::Denied(denied) => {
@@ -176,6 +185,7 @@ impl ApiError {
             Self::Presence(refusal) => Some(refusal.reason().to_owned()),
             Self::BreakGlass(refusal) => Some(refusal.reason().to_owned()),
             Self::TooManyCodes(_) => Some("code-locked".to_owned()),
+            Self::TooMany { reason, .. } => Some((*reason).to_owned()),
             Self::StepUp { reason, .. } => Some(reason.clone()),
             Self::Forged(reason) => Some((*reason).to_owned()),
             Self::StaleLogin(_) => Some("stale-login".to_owned()),
@@ -189,6 +199,7 @@ impl ApiError {
         match self {
             Self::Denied(denied) => Some(denied.deny.code.as_str()),
             Self::Unauthenticated => Some(DenyCode::Unauthenticated.as_str()),
+            Self::TooMany { .. } => Some(DenyCode::RateLimited.as_str()),
             _ => None,
         }
     }
@@ -222,7 +233,9 @@ impl ApiError {
     /// Seconds after which to come back, where that may help.
     pub(crate) fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::Locked(seconds) | Self::TooManyCodes(seconds) => Some(*seconds),
+            Self::Locked(seconds) | Self::TooManyCodes(seconds) | Self::TooMany { seconds, .. } => {
+                Some(*seconds)
+            }
             _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => Some(2),
             _ => None,
         }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
-use super::{ACTIONS, MAX_ITEMS};
+use super::{ACTIONS, MAX_ITEMS, relayed};
 use crate::app::App;
 use crate::auth::{Person, Principal};
 use crate::error::ApiError;
@@ -27,6 +27,8 @@ const MAX_FACTS: usize = 32;
 const MAX_FACT_VALUES: usize = 1024;
 /// Longest name of a fact, and longest value in JSON, in bytes.
 const MAX_FACT_BYTES: usize = 256;
+/// All of them in JSON, in bytes: the audit trail keeps them.
+const MAX_FACTS_BYTES: usize = 16 << 10;
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -39,8 +41,7 @@ pub(super) enum Asker {
     },
     /// A service behind a gateway, for whom a guard let through.
     Service {
-        /// Tenants that it is there for.
-        tenants: BTreeSet<String>,
+        /// One of those that it is there for.
         tenant: String,
         /// `sub` of the user.
         actor: String,
@@ -49,7 +50,7 @@ pub(super) enum Asker {
     },
 }
 
-/// The head of a request.
+/// The head of a request. Nothing of the body is read before there is one.
 #[derive(Clone, Debug)]
 pub(super) struct Head {
     pub(super) by: Principal,
@@ -71,7 +72,9 @@ impl FromRequestParts<App> for Head {
                 person: person.clone(),
                 step_up: one(all, headers::STEP_UP, is_ascii)?,
             },
-            (None, Some(tenants)) => service(all, tenants)?,
+            (None, Some(tenants)) => {
+                service(all, tenants).inspect_err(|error| app.metrics.exports.not_made(error))?
+            }
             (None, None) => return Err(ApiError::Forbidden("user of a tenant, or exporter")),
         };
         Ok(Self {
@@ -84,17 +87,40 @@ impl FromRequestParts<App> for Head {
     }
 }
 
+impl Head {
+    /// Whose export it is to be.
+    pub(super) fn tenant(&self) -> &str {
+        match &self.asker {
+            Asker::User { person, .. } => &person.tenant,
+            Asker::Service { tenant, .. } => tenant,
+        }
+    }
+
+    /// The token of the service that asks, if one does.
+    pub(super) fn service(&self) -> Option<&str> {
+        match self.asker {
+            Asker::User { .. } => None,
+            Asker::Service { .. } => Some(&self.by.name),
+        }
+    }
+}
+
 fn service(all: &HeaderMap, tenants: &BTreeSet<String>) -> Result<Asker, ApiError> {
     let relayed = |name: &'static str| {
         let value = one(all, name, is_relayed)?;
         value.ok_or_else(|| unreadable(format!("`{name}`: relay it as the gateway sent it")))
     };
-    Ok(Asker::Service {
-        tenants: tenants.clone(),
-        tenant: relayed(headers::TENANT)?,
-        actor: relayed(headers::ACTOR)?,
-        decision: relayed(headers::DECISION_ID)?,
-    })
+    let tenant = relayed(headers::TENANT)?;
+    let actor = relayed(headers::ACTOR)?;
+    let decision = relayed(headers::DECISION_ID)?;
+    match tenants.contains(&tenant) {
+        true => Ok(Asker::Service {
+            tenant,
+            actor,
+            decision,
+        }),
+        false => Err(relayed::not_its_tenant(decision)),
+    }
 }
 
 fn unreadable(problem: String) -> ApiError {
@@ -242,15 +268,21 @@ impl NewExport {
             !value.is_array() && !value.is_object() && value.to_string().len() <= MAX_FACT_BYTES
         };
         let are_named = self.facts.keys().all(|name| name.len() <= MAX_FACT_BYTES);
+        let are_short = || {
+            let json = serde_json::to_vec(&self.facts);
+            json.is_ok_and(|json| json.len() <= MAX_FACTS_BYTES)
+        };
         match self.facts.len() <= MAX_FACTS
             && are_named
             && values().count() <= MAX_FACT_VALUES
             && values().all(is_scalar)
+            && are_short()
         {
             true => Ok(()),
             false => Err(ApiError::invalid(format!(
                 "facts: at most {MAX_FACTS}, with at most {MAX_FACT_VALUES} strings, numbers, \
-                 booleans or nulls of {MAX_FACT_BYTES} bytes together"
+                 booleans or nulls together, of at most {MAX_FACT_BYTES} bytes each and \
+                 {MAX_FACTS_BYTES} bytes of JSON together"
             ))),
         }
     }

@@ -19,8 +19,12 @@ use crate::store::now;
 /// An export that may happen.
 pub(super) struct Allowed {
     pub(super) context: Context,
+    /// `iss` of the user.
+    pub(super) issuer: String,
     /// Id of the user.
     pub(super) user: String,
+    /// Number of the directory's change whose state was decided by.
+    pub(super) directory: u64,
     pub(super) proof: Presence,
     pub(super) granted: Granted,
 }
@@ -68,7 +72,6 @@ pub(super) async fn decide(app: &App, asked: &Asked) -> Result<Allowed, ApiError
             direct::decide(app, asked, person, step_up.as_deref()).await
         }
         Asker::Service {
-            tenants,
             tenant,
             actor,
             decision,
@@ -78,7 +81,7 @@ pub(super) async fn decide(app: &App, asked: &Asked) -> Result<Allowed, ApiError
                 actor,
                 decision,
             };
-            relayed::decide(app, asked, tenants, of).await
+            relayed::decide(app, asked, of).await
         }
     }
 }
@@ -96,6 +99,15 @@ pub(super) fn check_facts(asked: &Asked, rules: &Rules) -> Result<(), ApiError> 
             "facts: one of them is none of the action's operations; its schema names them (`@fact`)",
         )),
     }
+}
+
+/// Longest text of a record, in characters. A subject is its issuer's to choose, and
+/// as long as a token may be.
+const MAX_TEXT: usize = 256;
+
+fn short(text: &str) -> &str {
+    let end = text.char_indices().nth(MAX_TEXT);
+    end.and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
 impl Context {
@@ -120,14 +132,17 @@ impl Context {
         };
         let facts = directory::facts(app, &asked.head.by, &request).await?;
         let who = Who {
-            tenant: &self.tenant,
-            issuer,
-            subject: &self.subject,
-            facts: &facts,
-            purpose: self.purpose.as_deref(),
-            authority: self.authority.as_deref(),
+            tenant: request.tenant,
+            issuer: request.issuer,
+            subject: request.subject,
+            facts: facts.clone(),
+            purpose: self.purpose.clone(),
+            authority: self.authority.clone(),
         };
-        let granted = self.rules.decide(&who, &asked.new.action, &asked.new.facts);
+        let rules = Arc::clone(&self.rules);
+        let (action, stated) = (asked.new.action.clone(), asked.new.facts.clone());
+        let deciding = move || rules.decide(&who, &action, &stated);
+        let granted = app.exports.deciding.run(deciding).await?;
         let granted = granted.map_err(|deny| self.refuse(app, deny))?;
         match facts.user.as_deref() == Some(user) {
             true => Ok((facts, granted)),
@@ -162,7 +177,7 @@ impl Context {
         let region = tenants
             .get(&self.tenant)
             .and_then(|one| one.region.as_deref());
-        let borrowed = |text: &'_ str| Cow::<'static, str>::Owned(text.to_owned());
+        let borrowed = |text: &'_ str| Cow::<'static, str>::Owned(short(text).to_owned());
         let record = DecisionRecord {
             decision_id: borrowed(&self.decision_id),
             tenant_id: Some(borrowed(&self.tenant)),

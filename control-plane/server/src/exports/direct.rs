@@ -54,7 +54,9 @@ pub(super) async fn decide(
         .map_err(|deny| context.refuse(app, deny))?;
     Ok(Allowed {
         context,
+        issuer: issuer.clone(),
         user: person.user.clone(),
+        directory: facts.position,
         proof: Presence::ToUse(proof),
         granted,
     })

@@ -12,11 +12,13 @@ use ig_signing::PrivateKey;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use serde::Serialize;
 use sqlx::{Any, AnyConnection, FromRow, Transaction};
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::config::CannotSign;
-use super::{Exports, ExportsConfig};
+use super::limits::Seats;
+use super::{Exports, ExportsConfig, FILES, LISTS, WRITERS};
 use crate::app::App;
 use crate::audit::{self, Change};
 use crate::auth::{Principal, Role};
@@ -303,6 +305,12 @@ impl Exports {
         Ok(Self {
             keeper: prepare(store, config).await?,
             rules: Default::default(),
+            reading: Default::default(),
+            deciding: Default::default(),
+            lists: Seats::new(LISTS),
+            files: Seats::new(FILES),
+            denies: Default::default(),
+            writers: Semaphore::new(WRITERS),
             under_way: Default::default(),
         })
     }

@@ -9,11 +9,12 @@ use ig_signing::bundle::{InclusionProof, LogEntry};
 use ig_signing::manifest::Item;
 use ig_signing::{Bundle, Sha256, rekord};
 use serde_json::json;
-use sqlx::{Any, Transaction};
+use sqlx::{Any, AnyConnection, Transaction};
 use uuid::Uuid;
 
 use super::asked::{Asked, Asker, Head, NewExport};
 use super::decide::{Allowed, Presence, decide};
+use super::relayed::{self, Relayed};
 use super::shown::{self, Export};
 use super::stored::{self, Row};
 use super::{Turn, keys};
@@ -58,33 +59,73 @@ pub(super) async fn answer(
 async fn export(app: &App, asked: &Asked) -> Result<Export, ApiError> {
     let _under_way = app.exports.begin(turn(asked))?;
     let mut connection = app.store.pool().acquire().await?;
+    check_service(&mut connection, asked).await?;
     let before = stored::find(&mut connection, asked).await?;
     drop(connection);
     let row = match before {
         // Asked for again, perhaps since the answer was lost.
         Some(row) => row,
-        None => {
-            let allowed = decide(app, asked).await?;
-            make(app, asked, &allowed).await?
-        }
+        None => decided(app, asked).await?,
     };
     settle(app, &row).await?;
     shown::whole(app, &row.id).await
 }
 
-fn turn(asked: &Asked) -> Turn {
-    let (tenant, who) = match &asked.head.asker {
-        Asker::User { person, .. } => (&person.tenant, &person.user),
-        Asker::Service {
-            tenant, decision, ..
-        } => (tenant, decision),
+/// Makes what may be made. Who is denied again and again is not even looked at.
+async fn decided(app: &App, asked: &Asked) -> Result<Row, ApiError> {
+    let denies = &app.exports.denies;
+    denies.check(&asked.head, Instant::now())?;
+    // A proof is not used for what cannot be known to come into the ledger.
+    app.ledger.check()?;
+    let made = async {
+        let allowed = decide(app, asked).await?;
+        make(app, asked, &allowed).await
     };
-    (tenant.clone(), who.clone(), asked.head.key.clone())
+    let made = made.await;
+    if let Err(ApiError::Denied(_)) = made {
+        denies.count(&asked.head, Instant::now());
+    }
+    made
+}
+
+/// Looks again at the token of a service.
+///
+/// # Errors
+/// 401 where it has ended since the request began, and 403 for its tenant.
+async fn check_service(connection: &mut AnyConnection, asked: &Asked) -> Result<(), ApiError> {
+    let Asker::Service {
+        tenant,
+        actor,
+        decision,
+    } = &asked.head.asker
+    else {
+        return Ok(());
+    };
+    let of = Relayed {
+        tenant,
+        actor,
+        decision,
+    };
+    relayed::check_still(connection, &asked.head.by.name, of).await
+}
+
+fn turn(asked: &Asked) -> Turn {
+    let head = &asked.head;
+    let who = match &head.asker {
+        Asker::User { person, .. } => &person.user,
+        Asker::Service { decision, .. } => decision,
+    };
+    (head.tenant().to_owned(), who.clone(), head.key.clone())
 }
 
 /// Row, audit record and the ledger's entry, or nothing of it.
 async fn make(app: &App, asked: &Asked, allowed: &Allowed) -> Result<Row, ApiError> {
     let context = &allowed.context;
+    // Of thousands of items, so not while others wait to write.
+    let manifest = stored::manifest(asked, context)?.to_bytes();
+    let digest = Sha256::of(&manifest);
+    // Whoever waits here holds no connection; nobody closes it.
+    let _writer = app.exports.writers.acquire().await.ok();
     let mut transaction = app.store.begin().await?;
     // From here on the user is not suspended, and asks for nothing else.
     let held = step_up::hold(&app.store, &mut transaction, &context.tenant, &allowed.user);
@@ -92,6 +133,11 @@ async fn make(app: &App, asked: &Asked, allowed: &Allowed) -> Result<Row, ApiErr
         Err(ApiError::Unauthenticated) => return Err(context.refuse(app, SUSPENDED)),
         held => held?,
     };
+    // Nor does the service's token end.
+    if asked.head.service().is_some() {
+        relayed::keep(&app.store, &mut transaction).await?;
+        check_service(&mut transaction, asked).await?;
+    }
     // Another replica may have been faster.
     let mut before = stored::find(&mut transaction, asked).await?;
     if before.is_none() {
@@ -101,8 +147,6 @@ async fn make(app: &App, asked: &Asked, allowed: &Allowed) -> Result<Row, ApiErr
         return Ok(row);
     }
     use_proof(app, &mut transaction, allowed).await?;
-    let manifest = stored::manifest(asked, context)?.to_bytes();
-    let digest = Sha256::of(&manifest);
     let key = keys::signer(app, &mut transaction).await?;
     let bundle = Bundle::sign(&key, digest).map_err(ApiError::invalid)?;
     let leaf = bundle.log_body(key.public());
@@ -158,10 +202,6 @@ async fn insert(
     signed: &Signed,
 ) -> Result<(), ApiError> {
     let context = &allowed.context;
-    let service = match &asked.head.asker {
-        Asker::User { .. } => None,
-        Asker::Service { .. } => Some(asked.head.by.name.as_str()),
-    };
     let bundle = String::from_utf8(signed.bundle.to_bytes()).map_err(ApiError::invalid)?;
     sqlx::query(
         "INSERT INTO exports (id, tenant, user_id, created_by, service, graph, action, purpose, \
@@ -173,7 +213,7 @@ async fn insert(
     .bind(context.tenant.as_str())
     .bind(allowed.user.as_str())
     .bind(stored::created_by(&context.tenant, &context.subject))
-    .bind(service)
+    .bind(asked.head.service())
     .bind(context.rules.head.graph.as_str())
     .bind(context.action.as_str())
     .bind(context.purpose.as_deref().unwrap_or_default())
@@ -201,11 +241,19 @@ async fn record(
     signed: &Signed,
 ) -> Result<(), ApiError> {
     let context = &allowed.context;
+    let granted = &allowed.granted;
     let target = format!("{}/export/{}", context.tenant, signed.id);
+    // Records of decisions are kept for a while; this one has to say for ever why it
+    // was allowed. Facts are what the policy judged, as the caller stated them.
     let after = json!({
         "manifest": signed.digest.to_string(), "key": signed.hint, "items": asked.items.len(),
-        "action": context.action, "purpose": context.purpose, "decision": context.decision_id,
-        "for": context.subject, "stepUp": allowed.proof.number(),
+        "graph": context.rules.head.graph, "revision": context.rules.revision.to_string(),
+        "action": context.action, "operation": granted.operation, "rule": granted.rule,
+        "obligations": granted.obligations, "facts": asked.new.facts,
+        "purpose": context.purpose, "authority": context.authority,
+        "issuer": allowed.issuer, "for": context.subject, "user": allowed.user,
+        "groups": granted.groups, "directory": allowed.directory,
+        "decision": context.decision_id, "stepUp": allowed.proof.number(),
     });
     let change = Change {
         action: "export.create",
@@ -226,11 +274,13 @@ pub(super) async fn settle(app: &App, row: &Row) -> Result<(), ApiError> {
         return Ok(());
     }
     let sequenced = app.ledger.sequenced(EntryId(row.entry)).await;
-    let sequenced = sequenced.map_err(|_| {
-        ApiError::Later(
+    let sequenced = sequenced.map_err(|error| match error {
+        // Nobody appends: that is not over in a moment, and somebody has to mend it.
+        ledger::Error::Closed(_) => error.into(),
+        _ => ApiError::Later(
             "the export is signed, and will be in the ledger; send the same request with the same \
              `idempotency-key` again",
-        )
+        ),
     })?;
     let bundle: String = sqlx::query_scalar("SELECT bundle FROM exports WHERE id = $1")
         .bind(row.id.as_str())

@@ -47,15 +47,25 @@ impl ExportMetrics {
     /// Counts what came of one. Only what was signed is timed: a refusal is
     /// faster than any export.
     pub(super) fn count<T>(&self, outcome: &Result<T, ApiError>, time: Duration) {
-        let outcome = match outcome {
+        match outcome {
             Ok(_) => {
                 self.duration.observe(time.as_secs_f64());
-                "signed"
+                self.one("signed");
             }
-            Err(ApiError::Denied(_)) => "denied",
-            Err(error) if error.status().is_server_error() => "failed",
-            Err(_) => "refused",
-        };
+            Err(error) => self.not_made(error),
+        }
+    }
+
+    /// Counts one that was not made.
+    pub(super) fn not_made(&self, error: &ApiError) {
+        self.one(match error {
+            ApiError::Denied(_) => "denied",
+            error if error.status().is_server_error() => "failed",
+            _ => "refused",
+        });
+    }
+
+    fn one(&self, outcome: &'static str) {
         self.outcomes.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 }

@@ -10,9 +10,11 @@
 mod asked;
 mod config;
 mod decide;
+mod deciding;
 mod direct;
 mod items;
 pub(crate) mod keys;
+mod limits;
 mod make;
 mod metrics;
 mod relayed;
@@ -27,6 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ig_contract::Deny;
 use ig_contract::step_up::Acr;
+use tokio::sync::Semaphore;
 
 pub use config::{CannotSign, ExportsConfig, KeyPassword};
 pub(crate) use metrics::ExportMetrics;
@@ -41,6 +44,24 @@ const MAX_BODY_BYTES: usize = 8 << 20;
 /// Most bytes of all files that are hashed for one export, and what is around them.
 const MAX_STREAM_BYTES: usize = 1 << 30;
 
+/// Requests at once whose items are hashes: bodies of [`MAX_BODY_BYTES`], soon
+/// answered.
+const LISTS: limits::Most = limits::Most {
+    all: 128,
+    tenant: 32,
+    user: 16,
+};
+/// Requests at once with files, which may be minutes on their way.
+const FILES: limits::Most = limits::Most {
+    all: 32,
+    tenant: 8,
+    user: 2,
+};
+
+/// Exports that are written at once: half of the connections are for others, such
+/// as whoever suspends somebody.
+const WRITERS: usize = 4;
+
 /// Prefix of the actions that take data out.
 const ACTIONS: &str = "export:";
 
@@ -49,6 +70,16 @@ pub(crate) struct Exports {
     keeper: keys::Keeper,
     /// Of graphs, as they were last published.
     rules: Mutex<BTreeMap<String, Arc<rules::Rules>>>,
+    /// While one of them is read.
+    reading: tokio::sync::Mutex<()>,
+    deciding: deciding::Deciding,
+    /// Requests with items by their hashes.
+    lists: limits::Seats,
+    /// Requests with files.
+    files: limits::Seats,
+    denies: limits::Denies,
+    /// Those that write.
+    writers: Semaphore,
     /// What this replica is about to answer.
     under_way: Arc<Mutex<HashSet<Turn>>>,
 }

@@ -2,9 +2,8 @@
 //! as far as a guard had a proof of presence used for it: so neither its token
 //! alone exports anything, nor does it export more than callers ask for.
 
-use std::collections::BTreeSet;
-
 use ig_contract::{Deny, DenyCode};
+use sqlx::{Any, AnyConnection, Transaction};
 
 use super::Denied;
 use super::asked::Asked;
@@ -13,7 +12,10 @@ use super::rules;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::step_up::{self, Used};
+use crate::store::{Store, now};
 
+/// What changes of tokens wait for (`auth::tokens`).
+const TOKENS: &str = "tokens";
 /// How long after the guard let a request through it makes an export, in seconds.
 const MAX_AGE_SECONDS: u64 = 120;
 
@@ -58,21 +60,58 @@ const fn step_up(rule: &'static str, message: &'static str) -> Deny {
     Deny::new(DenyCode::StepUpRequired, rule, message)
 }
 
-/// Decides on an export for a caller of the gateway.
-pub(super) async fn decide(
-    app: &App,
-    asked: &Asked,
-    tenants: &BTreeSet<String>,
+/// What a service is answered that asks for a tenant that it is not there for.
+///
+/// It leaves no record: that would be one of another tenant, as a stranger tells
+/// it.
+pub(super) fn not_its_tenant(decision: String) -> ApiError {
+    ApiError::Denied(Box::new(Denied {
+        deny: TENANT,
+        decision_id: decision,
+        challenge: None,
+    }))
+}
+
+/// Makes the end of a service's token wait until this change ends, or waits for it.
+///
+/// It is the lock of changes of tokens, which take the one of the audit trail after
+/// it and no other; so it comes after a user's, and before that.
+pub(super) async fn keep(
+    store: &Store,
+    transaction: &mut Transaction<'static, Any>,
+) -> Result<(), sqlx::Error> {
+    store.lock_shared(transaction, TOKENS).await
+}
+
+/// Whether a service's token is still good, and for the tenant: a body may have been
+/// on its way for minutes.
+///
+/// # Errors
+/// 401, and 403 for the tenant.
+pub(super) async fn check_still(
+    connection: &mut AnyConnection,
+    service: &str,
     of: Relayed<'_>,
-) -> Result<Allowed, ApiError> {
-    // Without a record: it would be one of another tenant, as a stranger tells it.
-    if !tenants.contains(of.tenant) {
-        return Err(ApiError::Denied(Box::new(Denied {
-            deny: TENANT,
-            decision_id: of.decision.to_owned(),
-            challenge: None,
-        })));
+) -> Result<(), ApiError> {
+    let bound: Option<i64> = sqlx::query_scalar(
+        "SELECT (SELECT COUNT(*) FROM token_tenants b WHERE b.token = t.id AND b.tenant = $1) \
+         FROM tokens t WHERE t.name = $2 AND t.revoked_at IS NULL \
+         AND (t.expires_at IS NULL OR t.expires_at > $3)",
+    )
+    .bind(of.tenant)
+    .bind(service)
+    .bind(now())
+    .fetch_optional(connection)
+    .await?;
+    match bound {
+        None => Err(ApiError::Unauthenticated),
+        Some(0) => Err(not_its_tenant(of.decision.to_owned())),
+        Some(_) => Ok(()),
     }
+}
+
+/// Decides on an export for a caller of the gateway.
+pub(super) async fn decide(app: &App, asked: &Asked, of: Relayed<'_>) -> Result<Allowed, ApiError> {
     let mut connection = app.store.pool().acquire().await?;
     let used = step_up::used_for(&mut connection, of.tenant, of.decision).await?;
     drop(connection);
@@ -98,10 +137,12 @@ pub(super) async fn decide(
     };
     let used = check(used, &context).map_err(|deny| context.refuse(app, deny))?;
     let issuer = &used.used_for.issuer;
-    let (_, granted) = context.grant(app, asked, issuer, &used.user).await?;
+    let (facts, granted) = context.grant(app, asked, issuer, &used.user).await?;
     Ok(Allowed {
         context,
+        issuer: used.used_for.issuer,
         user: used.user,
+        directory: facts.position,
         proof: Presence::Used(used.token),
         granted,
     })

@@ -1,7 +1,11 @@
 //! The routes of exports.
 
-use axum::extract::{DefaultBodyLimit, Request, State};
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
 use axum::http::StatusCode;
+use ig_signing::manifest::Item;
+use tokio::time::timeout;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -12,6 +16,9 @@ use super::{MAX_BODY_BYTES, MAX_STREAM_BYTES, items, keys, shown, trust};
 use crate::app::App;
 use crate::error::{ApiError, Problem};
 use crate::extract::Json;
+
+/// How long a list of hashes may be on its way: it holds a seat meanwhile.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Every route.
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -53,15 +60,28 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     responses(
         (status = 201, body = Export),
         (status = 409, description = "The key is under way, or the decision used", body = Problem),
+        (status = 429, description = "Too many calls without a valid token, at once, or denied",
+            body = Problem),
     ))]
 pub(crate) async fn create(
     State(app): State<App>,
     head: Head,
-    Json(new): Json<NewExport>,
+    request: Request,
 ) -> Result<(StatusCode, Json<Export>), ApiError> {
+    // Before the body comes.
+    let seat = app.exports.lists.take(&head);
+    let _seat = seat.inspect_err(|error| app.metrics.exports.not_made(error))?;
+    let listed = listed(&app, request).await;
+    let (new, items) = listed.inspect_err(|error| app.metrics.exports.not_made(error))?;
+    answer(&app, head, new, items).await
+}
+
+async fn listed(app: &App, request: Request) -> Result<(NewExport, Vec<Item>), ApiError> {
+    let body = timeout(PATIENCE, Json::from_request(request, app)).await;
+    let Json(new): Json<NewExport> = body.map_err(|_| ApiError::Timeout)??;
     new.check()?;
     let items = new.items()?;
-    answer(&app, head, new, items).await
+    Ok((new, items))
 }
 
 /// Sign an export of files, which are hashed as they come, and not kept.
@@ -85,12 +105,17 @@ pub(crate) async fn create(
     responses(
         (status = 201, body = Export),
         (status = 409, description = "The key is under way, or the decision used", body = Problem),
+        (status = 429, description = "Too many calls without a valid token, at once, or denied",
+            body = Problem),
     ))]
 pub(crate) async fn create_of_files(
     State(app): State<App>,
     head: Head,
     request: Request,
 ) -> Result<(StatusCode, Json<Export>), ApiError> {
-    let (new, items) = items::read(request).await?;
+    let seat = app.exports.files.take(&head);
+    let _seat = seat.inspect_err(|error| app.metrics.exports.not_made(error))?;
+    let read = items::read(request).await;
+    let (new, items) = read.inspect_err(|error| app.metrics.exports.not_made(error))?;
     answer(&app, head, new, items).await
 }

@@ -25,13 +25,13 @@ pub(super) struct Rules {
 }
 
 /// Who exports, as far as a decision depends on it.
-pub(super) struct Who<'a> {
-    pub(super) tenant: &'a str,
-    pub(super) issuer: &'a str,
-    pub(super) subject: &'a str,
-    pub(super) facts: &'a Facts,
-    pub(super) purpose: Option<&'a str>,
-    pub(super) authority: Option<&'a str>,
+pub(super) struct Who {
+    pub(super) tenant: String,
+    pub(super) issuer: String,
+    pub(super) subject: String,
+    pub(super) facts: Facts,
+    pub(super) purpose: Option<String>,
+    pub(super) authority: Option<String>,
 }
 
 /// Why an export may happen.
@@ -41,6 +41,8 @@ pub(super) struct Granted {
     pub(super) is_cross_tenant: bool,
     pub(super) rule: String,
     pub(super) obligations: Vec<String>,
+    /// Groups of the user that have the purpose.
+    pub(super) groups: Vec<String>,
 }
 
 const NO_ACTION: Deny = Deny::new(
@@ -74,6 +76,19 @@ impl Rules {
         })
     }
 
+    /// The groups of a user by which they hold the purpose.
+    fn groups(&self, who: &Who) -> Vec<String> {
+        let Some(tenant) = self.head.tenants.get(&who.tenant) else {
+            return Vec::new();
+        };
+        let gives = |group: &&String| {
+            let purposes = tenant.purposes_by_group.get(*group);
+            let purpose = who.purpose.as_ref();
+            purposes.is_some_and(|all| purpose.is_some_and(|purpose| all.contains(purpose)))
+        };
+        who.facts.groups.iter().filter(gives).cloned().collect()
+    }
+
     fn with_action(&self, action: &str) -> impl Iterator<Item = &Operation> {
         let does =
             move |operation: &&Operation| operation.actions.iter().any(|one| one.name == action);
@@ -93,21 +108,21 @@ impl Rules {
     /// The [`Deny`] of the first, where none may.
     pub(super) fn decide(
         &self,
-        who: &Who<'_>,
+        who: &Who,
         action: &str,
         facts: &BTreeMap<String, Vec<Value>>,
     ) -> Result<Granted, Deny> {
         let claims: Claims = [
-            ("iss".to_owned(), Claim::Text(who.issuer.to_owned())),
-            ("sub".to_owned(), Claim::Text(who.subject.to_owned())),
+            ("iss".to_owned(), Claim::Text(who.issuer.clone())),
+            ("sub".to_owned(), Claim::Text(who.subject.clone())),
             (
                 self.head.identity.tenant_claim.clone(),
-                Claim::Text(who.tenant.to_owned()),
+                Claim::Text(who.tenant.clone()),
             ),
         ]
         .into();
         let caller = Caller::from_claims(&claims, &self.head)?;
-        let actor = caller.by_facts(who.facts, &self.head)?;
+        let actor = caller.by_facts(&who.facts, &self.head)?;
         let policy = Policy::load(&self.head, &self.program).map_err(|_| UNDECIDED)?;
         let mut denied = None;
         for (number, operation) in (0..).zip(self.with_action(action)) {
@@ -115,8 +130,8 @@ impl Rules {
             let granted = policy.decide(Question {
                 actor_number: 0,
                 actor: &actor,
-                purpose: who.purpose,
-                authority: who.authority,
+                purpose: who.purpose.as_deref(),
+                authority: who.authority.as_deref(),
                 operation_number: number,
                 operation: &operation,
                 variables: &[],
@@ -128,6 +143,7 @@ impl Rules {
                         is_cross_tenant: operation.cross_tenant,
                         rule: Rc::as_ref(&rule).to_owned(),
                         obligations: obligations.to_vec(),
+                        groups: self.groups(who),
                     });
                 }
                 Err(deny) => denied = denied.or(Some(deny)),
@@ -167,12 +183,12 @@ pub(super) async fn of_graph(app: &App, graph: &str) -> Result<Arc<Rules>, ApiEr
     .await?;
     let unpublished = || ApiError::invalid("graph: nothing is published under this name");
     let revision = revision.ok_or_else(unpublished)?;
-    let known = {
-        let all = app.exports.rules.lock();
-        let all = all.unwrap_or_else(PoisonError::into_inner);
-        all.get(graph).cloned()
-    };
-    if let Some(known) = known.filter(|known| known.revision.to_string() == revision) {
+    if let Some(known) = known(app, graph, &revision) {
+        return Ok(known);
+    }
+    // A new one is read once, however many ask for it.
+    let _reading = app.exports.reading.lock().await;
+    if let Some(known) = known(app, graph, &revision) {
         return Ok(known);
     }
     let bytes: Vec<u8> = sqlx::query_scalar("SELECT bytes FROM snapshots WHERE revision = $1")
@@ -180,8 +196,8 @@ pub(super) async fn of_graph(app: &App, graph: &str) -> Result<Arc<Rules>, ApiEr
         .fetch_one(app.store.pool())
         .await?;
     // Megabytes, which are checked once.
-    let read = tokio::task::spawn_blocking(move || Rules::read(bytes)).await;
-    let rules = Arc::new(read.map_err(ApiError::Task)??);
+    let read = app.exports.deciding.run(move || Rules::read(bytes)).await?;
+    let rules = Arc::new(read?);
     let mut all = app
         .exports
         .rules
@@ -189,6 +205,14 @@ pub(super) async fn of_graph(app: &App, graph: &str) -> Result<Arc<Rules>, ApiEr
         .unwrap_or_else(PoisonError::into_inner);
     all.insert(graph.to_owned(), rules.clone());
     Ok(rules)
+}
+
+/// What was read of a revision before.
+fn known(app: &App, graph: &str, revision: &str) -> Option<Arc<Rules>> {
+    let all = app.exports.rules.lock();
+    let all = all.unwrap_or_else(PoisonError::into_inner);
+    let known = all.get(graph)?;
+    (known.revision.to_string() == revision).then(|| known.clone())
 }
 
 /// The graph that is meant where none is named.

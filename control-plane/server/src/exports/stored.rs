@@ -57,10 +57,6 @@ pub(super) async fn find(
             tenant: &person.tenant,
             user: &person.user,
         },
-        // Not for tenants that are none of the service's, or not any more.
-        Asker::Service {
-            tenants, tenant, ..
-        } if !tenants.contains(tenant) => return Ok(None),
         Asker::Service {
             tenant, decision, ..
         } => Place::Decision { tenant, decision },

@@ -14,6 +14,7 @@ pub(crate) struct LedgerMetrics {
     pub(super) batches: Counter,
     pub(super) failures: Counter,
     pub(super) witness_failures: Counter,
+    pub(super) restarts: Counter,
 }
 
 impl LedgerMetrics {
@@ -58,6 +59,11 @@ impl LedgerMetrics {
                 "ledger_witness_failures",
                 "Times that a witness did not cosign",
                 &this.witness_failures,
+            ),
+            (
+                "ledger_restarts",
+                "Times that what appends, or asks witnesses, was begun again after a panic",
+                &this.restarts,
             ),
         ] {
             registry.register(name, help, counter.clone());

@@ -13,16 +13,19 @@ mod check;
 mod config;
 mod keys;
 mod leaf;
+mod lending;
 mod metrics;
 mod read;
 pub(crate) mod routes;
 mod sequencer;
+mod supervise;
 #[cfg(test)]
 mod tests;
 pub(crate) mod witness;
 mod witnesses;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +44,7 @@ pub(crate) use leaf::{Commitment, release};
 pub(crate) use metrics::LedgerMetrics;
 
 use crate::store::{Store, now};
+use supervise::supervise;
 
 /// What an entry is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -142,6 +146,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Readers at once: strangers leave connections to others.
 const READERS: usize = 4;
+/// Those who wait at once until the log has an entry: each looks again and again.
+const WAITERS: usize = 256;
+/// Panics of the sequencer without a turn between them, after which it is said
+/// that nothing is appended.
+const MANY_PANICS: u32 = 3;
+
+/// What is said after [`MANY_PANICS`].
+const STOPPED: &str = "what appends to it panics again and again; the control plane's log says why";
 
 /// This control plane's log.
 pub(crate) struct Ledger {
@@ -156,8 +168,17 @@ pub(crate) struct Ledger {
     progress: watch::Sender<u64>,
     /// Why it cannot be used.
     fault: Mutex<Option<String>>,
+    /// Panics of the sequencer since its last turn.
+    panics: AtomicU32,
+    /// The last tree that was stored, as far as this process knows: it outlives a
+    /// sequencer that panics.
+    remembered: Mutex<Option<TreeHead>>,
+    /// Who waits for entries.
+    waiters: Semaphore,
     /// Strangers who read it.
     readers: Semaphore,
+    /// What strangers are being sent.
+    lending: lending::Lending,
     /// Who is asked to cosign.
     asked: Vec<config::Asked>,
     /// Authorities of witnesses' certificates.
@@ -202,7 +223,11 @@ impl Ledger {
             wake: Notify::new(),
             progress: watch::Sender::new(0),
             fault: Mutex::new(fault),
+            panics: AtomicU32::new(0),
+            remembered: Mutex::default(),
+            waiters: Semaphore::new(WAITERS),
             readers: Semaphore::new(READERS),
+            lending: lending::Lending::default(),
             signer,
         })
     }
@@ -210,11 +235,34 @@ impl Ledger {
     /// Why nothing can be appended or proved, if so.
     pub(crate) fn fault(&self) -> Option<String> {
         let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        fault.clone()
+        let has_stopped = self.panics.load(Ordering::Relaxed) >= MANY_PANICS;
+        let stopped = || has_stopped.then(|| STOPPED.to_owned());
+        fault.clone().or_else(stopped)
+    }
+
+    /// Whether anything new is to be promised to be in the log.
+    ///
+    /// # Errors
+    /// [`Error::Closed`]
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.fault()
+            .map_or(Ok(()), |fault| Err(Error::Closed(fault)))
     }
 
     fn set_fault(&self, fault: Option<String>) {
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+    }
+
+    fn remembered(&self) -> Option<TreeHead> {
+        *self
+            .remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, head: TreeHead) {
+        let remembered = self.remembered.lock();
+        *remembered.unwrap_or_else(PoisonError::into_inner) = Some(head);
     }
 
     /// The log's keys, Ed25519 and P-256. Their name is the log's.
@@ -233,8 +281,10 @@ impl Ledger {
     /// proves it. It may be asked for again at any time, at any replica.
     ///
     /// # Errors
-    /// [`Error`]; after [`Error::Overdue`] the entry is still queued.
+    /// [`Error`]; after [`Error::Overdue`] the entry is still queued. It comes at once
+    /// where too many wait.
     pub(crate) async fn sequenced(&self, entry: EntryId) -> Result<Sequenced, Error> {
+        let waiting = self.waiters.try_acquire();
         let mut progress = self.progress.subscribe();
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -249,11 +299,9 @@ impl Ledger {
                 Some((Some(leaf),)) => return self.prove(leaf.cast_unsigned()).await,
                 Some((None,)) => {}
             }
-            if let Some(fault) = self.fault() {
-                return Err(Error::Closed(fault));
-            }
+            self.check()?;
             let at = Instant::now();
-            if at >= deadline {
+            if at >= deadline || waiting.is_err() {
                 return Err(Error::Overdue);
             }
             self.wake.notify_one();
@@ -306,9 +354,18 @@ impl Ledger {
     }
 
     /// Appends what is queued, and has what is appended cosigned, until the future
-    /// is dropped.
+    /// is dropped. Neither ends the other.
     pub(crate) async fn run(self: Arc<Self>) {
-        tokio::join!(sequencer::run(&self), witnesses::run(&self));
+        let appending = async |ledger: Arc<Self>| sequencer::run(&ledger).await;
+        let asking = async |ledger: Arc<Self>| witnesses::run(&ledger).await;
+        tokio::join!(
+            supervise(&self, "sequencer", appending, Self::sequencer_ended),
+            supervise(&self, "witnesses", asking, |_| {}),
+        );
+    }
+
+    fn sequencer_ended(&self) {
+        self.panics.fetch_add(1, Ordering::Relaxed);
     }
 }
 

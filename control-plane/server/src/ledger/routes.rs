@@ -76,11 +76,15 @@ pub(crate) async fn tile(
     let _turn = app.ledger.turn().await?;
     let mut connection = app.store.pool().acquire().await?;
     let bytes = read::file(&mut connection, resource).await?;
+    let bytes = bytes.ok_or_else(missing)?;
+    let length = bytes.len();
+    let body = app.ledger.lending.body(bytes).ok_or(Error::Busy)?;
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream"),
         (header::CACHE_CONTROL, FOREVER),
     ];
-    Ok((headers, bytes.ok_or_else(missing)?).into_response())
+    let length = [(header::CONTENT_LENGTH, length)];
+    Ok((headers, length, body).into_response())
 }
 
 /// Get the proof that the log has an entry: one file that is verified without a

@@ -7,6 +7,7 @@
 //! process before it is stored.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ig_ledger::Log;
@@ -236,9 +237,13 @@ async fn queue(store: &Store) -> Result<(i64, i64), sqlx::Error> {
 /// Appends whenever there is something to append.
 pub(super) async fn run(ledger: &Ledger) {
     let mut sequencer = Sequencer::new(&ledger.store, &ledger.signer);
+    sequencer.remembered = ledger.remembered();
     loop {
         let pause = match turn(ledger, &mut sequencer).await {
-            Ok(()) => POLL,
+            Ok(()) => {
+                ledger.panics.store(0, Ordering::Relaxed);
+                POLL
+            }
             Err(failure) => {
                 ledger.metrics.failures.inc();
                 let error = chain(&failure);
@@ -278,6 +283,7 @@ async fn turn(ledger: &Ledger, sequencer: &mut Sequencer) -> Result<(), Failure>
         }
         let (appended, head) = sequencer.append().await?;
         ledger.set_fault(None);
+        ledger.remember(head);
         ledger.metrics.size.set(number(head.size));
         // Also when another replica has appended: somebody may wait for that.
         ledger.progress.send_modify(|progress| *progress += 1);

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use ig_ledger::sign::WitnessKey;
 use ig_ledger::verify::note::Note;
 use ig_ledger::verify::{Checkpoint, Hash, Origin, Policy, TreeHead, WitnessRequest};
-use sqlx::{Any, Transaction};
+use sqlx::{Any, AnyConnection, Transaction};
 
 use super::config::LedgerConfig;
 use super::keys::{self, CannotPrepare};
@@ -123,19 +123,72 @@ pub(crate) async fn add_checkpoint(
 
 /// Cosigns if the tree follows the last one, which it replaces: both in one
 /// transaction, so that of two requests at once the second sees the first.
+///
+/// Checkpoints and paths are public, so anybody may send one again: who writes, and
+/// makes others wait, is only who shows a tree that has grown.
 async fn cosign(
     store: &Store,
     witness: &Witness,
     request: &WitnessRequest,
     asked: &Checkpoint,
 ) -> Result<Response, ApiError> {
+    let mut connection = store.pool().acquire().await?;
+    let before = seen(&mut connection, &asked.origin).await?;
+    drop(connection);
+    let verdict = judge(witness, request, asked, before)?;
+    if !matches!(verdict, Verdict::Grown(_)) {
+        return Ok(verdict.into_response());
+    }
     let mut transaction = store.begin().await?;
     let lock = format!("ledger-witness:{}", asked.origin);
     store.lock(&mut transaction, &lock).await?;
-    let seen = seen(&mut transaction, &asked.origin).await?;
+    // Somebody may have been faster.
+    let last = seen(&mut transaction, &asked.origin).await?;
+    let verdict = judge(witness, request, asked, last)?;
+    if !matches!(verdict, Verdict::Grown(_)) {
+        return Ok(verdict.into_response());
+    }
+    if !keep(&mut transaction, asked, last).await? {
+        return Ok(conflict(last.unwrap_or(TreeHead::EMPTY).size));
+    }
+    // Stored before anybody gets the line.
+    transaction.commit().await?;
+    Ok(verdict.into_response())
+}
+
+/// What a request is, beside the last tree that was cosigned.
+enum Verdict {
+    /// Its old size is not this one, or it is another tree of it.
+    Contradicts(u64),
+    /// It is that tree, with its line.
+    Seen(String),
+    /// It has grown from that tree; its line, for when it is stored.
+    Grown(String),
+}
+
+impl IntoResponse for Verdict {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Contradicts(size) => conflict(size),
+            Self::Seen(line) | Self::Grown(line) => {
+                let media_type = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+                (media_type, line).into_response()
+            }
+        }
+    }
+}
+
+/// # Errors
+/// 422 for a path that proves nothing.
+fn judge(
+    witness: &Witness,
+    request: &WitnessRequest,
+    asked: &Checkpoint,
+    seen: Option<TreeHead>,
+) -> Result<Verdict, ApiError> {
     let head = seen.unwrap_or(TreeHead::EMPTY);
     if request.old != head.size {
-        return Ok(conflict(head.size));
+        return Ok(Verdict::Contradicts(head.size));
     }
     if head.size == asked.head.size && head.root != asked.head.root {
         tracing::error!(
@@ -145,19 +198,15 @@ async fn cosign(
             signed = %asked.head.root,
             "ALERT: a log has signed two trees of one size"
         );
-        return Ok(conflict(head.size));
+        return Ok(Verdict::Contradicts(head.size));
     }
     let seconds = u32::try_from(now() / 1000).unwrap_or(u32::MAX);
     let line = witness.key.cosign(&head, &request.path, asked, seconds);
     let line = line.map_err(|error| ApiError::Witness(Refusal::Path(error.to_string())))?;
-    let kept = keep(&mut transaction, asked, seen.map(|_| head)).await?;
-    if !kept {
-        return Ok(conflict(head.size));
-    }
-    // Stored before anybody gets the line.
-    transaction.commit().await?;
-    let media_type = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    Ok((media_type, line).into_response())
+    Ok(match seen == Some(asked.head) {
+        true => Verdict::Seen(line),
+        false => Verdict::Grown(line),
+    })
 }
 
 fn conflict(size: u64) -> Response {
@@ -167,13 +216,13 @@ fn conflict(size: u64) -> Response {
 
 /// The last tree of a log that was cosigned.
 async fn seen(
-    transaction: &mut Transaction<'static, Any>,
+    connection: &mut AnyConnection,
     origin: &Origin,
 ) -> Result<Option<TreeHead>, sqlx::Error> {
     let row: Option<(i64, String)> =
         sqlx::query_as("SELECT size, root FROM ledger_witnessed WHERE origin = $1")
             .bind(origin.as_str())
-            .fetch_optional(&mut **transaction)
+            .fetch_optional(connection)
             .await?;
     let Some((size, root)) = row else {
         return Ok(None);

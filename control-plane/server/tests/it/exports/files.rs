@@ -1,5 +1,8 @@
 //! Files that are hashed as they come.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -10,12 +13,12 @@ use crate::step_up::Answer;
 const BOUNDARY: &str = "b";
 
 /// A part of a body.
-fn part(name: &str, content: &[u8]) -> Vec<u8> {
+pub(super) fn part(name: &str, content: &[u8]) -> Vec<u8> {
     let head = format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n");
     [head.as_bytes(), content, b"\r\n"].concat()
 }
 
-fn body(parts: &[Vec<u8>]) -> Vec<u8> {
+pub(super) fn body(parts: &[Vec<u8>]) -> Vec<u8> {
     [
         &parts.concat()[..],
         format!("--{BOUNDARY}--\r\n").as_bytes(),
@@ -23,7 +26,7 @@ fn body(parts: &[Vec<u8>]) -> Vec<u8> {
     .concat()
 }
 
-fn first(more: Value) -> Vec<u8> {
+pub(super) fn first(more: Value) -> Vec<u8> {
     let mut what = json!({
         "action": super::ACTION,
         "facts": {"licenseClass": ["cc-by"], "destination.tos": ["internal"]},
@@ -57,6 +60,65 @@ fn send(stage: &Stage, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         answer.status().as_u16(),
         serde_json::from_str(&text).unwrap_or(Value::String(text)),
     )
+}
+
+/// A request whose body is on its way.
+pub(super) struct Upload {
+    stream: TcpStream,
+    /// What is said of it before the body is sent.
+    said: String,
+    body: Vec<u8>,
+}
+
+impl Upload {
+    /// Sends the head, and waits until the body is asked for, or refused.
+    pub(super) fn begin(stage: &Stage, headers: &[(&str, &str)], body: Vec<u8>) -> Self {
+        let http = stage.bench.control.http;
+        let mut head = format!(
+            "POST /exports/items HTTP/1.1\r\nhost: {http}\r\nexpect: 100-continue\r\n\
+             connection: close\r\ncontent-length: {}\r\n\
+             content-type: multipart/form-data; boundary={BOUNDARY}\r\n",
+            body.len()
+        );
+        for (name, value) in headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        head += "\r\n";
+        let mut stream = TcpStream::connect(http).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut said = Vec::new();
+        let mut byte = [0];
+        while !said.ends_with(b"\r\n\r\n") {
+            assert_eq!(stream.read(&mut byte).unwrap(), 1, "it ended");
+            said.push(byte[0]);
+        }
+        let said = String::from_utf8(said).unwrap();
+        Self { stream, said, body }
+    }
+
+    /// Whether the body is asked for: whoever reads it has begun to.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.said.starts_with("HTTP/1.1 100 ")
+    }
+
+    /// Sends the body, and what is answered.
+    pub(super) fn end(mut self) -> Answer {
+        assert!(self.is_awaited(), "{}", self.said);
+        self.stream.write_all(&self.body).unwrap();
+        self.said.clear();
+        self.answer().0
+    }
+
+    /// What is answered, and its head.
+    pub(super) fn answer(mut self) -> (Answer, String) {
+        let mut rest = String::new();
+        self.stream.read_to_string(&mut rest).unwrap();
+        let all = self.said + &rest;
+        let (head, body) = all.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let body = serde_json::from_str(body).unwrap_or(Value::Null);
+        ((status, body), format!("{head}\r\n"))
+    }
 }
 
 #[test]

@@ -3,6 +3,8 @@
 mod files;
 mod keys;
 mod kill;
+mod limits;
+mod meanwhile;
 mod races;
 mod rate;
 mod refused;
@@ -274,8 +276,52 @@ fn a_users_export_is_signed_and_in_the_ledger() {
         let decided = decision(&stage, made["decisionId"].as_str().unwrap());
         assert_eq!(decided["outcome"], "allow");
         assert_eq!(decided["operation"], "ExportAssets");
+        let known = audited(&stage, &made);
+        for (name, value) in [
+            ("for", json!("ada")),
+            ("user", json!(ada.person.id)),
+            ("facts", of(3)["facts"].clone()),
+            ("authority", Value::Null),
+            ("revision", decided["revision"].clone()),
+            ("rule", decided["rule"].clone()),
+            ("operation", decided["operation"].clone()),
+            ("stepUp", decided["stepUp"].clone()),
+        ] {
+            assert_eq!(known[name], value, "{name}");
+        }
+        assert!(!known.to_string().contains(&proof), "a token");
         stage.bench.control.stop().unwrap();
     }
+}
+
+/// What the audit trail says of an export: all that it was decided by.
+fn audited(stage: &Stage, made: &Value) -> Value {
+    let (_, page) = stage.bench.control.call("GET", "/audit?limit=1000", "");
+    let tenant = made["tenant"].as_str().unwrap();
+    let target = format!("{tenant}/export/{}", made["exportId"].as_str().unwrap());
+    let mut all = page["items"].as_array().unwrap().iter();
+    let record = all.find(|one| one["target"] == target.as_str()).unwrap();
+    let known: Value = serde_json::from_str(record["after"].as_str().unwrap()).unwrap();
+    for (name, value) in [
+        ("manifest", made["manifestSha"].clone()),
+        ("key", made["keyId"].clone()),
+        ("items", made["itemCount"].clone()),
+        ("graph", json!("demo")),
+        ("action", json!(ACTION)),
+        ("purpose", made["purpose"].clone()),
+        ("authority", made["authority"].clone()),
+        ("decision", made["decisionId"].clone()),
+        ("issuer", json!(stage.bench.url)),
+        ("groups", json!(["analyst"])),
+    ] {
+        assert_eq!(known[name], value, "{name}");
+    }
+    // The state of users and groups, as a number of their changes.
+    let last = stage
+        .bench
+        .count("SELECT MAX(number) FROM directory_changes");
+    assert!(known["directory"].as_i64().unwrap() <= last);
+    known
 }
 
 /// The record of a decision of the control plane's own, once it is written.
@@ -299,17 +345,24 @@ fn a_service_exports_what_a_guard_let_through() {
         let stage = Stage::start(&database);
         let mut ada = stage.analyst("ada", 3);
         let number = ada.number();
-        let used_for = stage.used_for("ada", "decision-1");
+        let used_for = UsedFor {
+            authority: Some("a warrant".into()),
+            ..stage.used_for("ada", "decision-1")
+        };
         assert_eq!(stage.bench.spend_for(&number, used_for), Spent::First);
-        let (status, made) = stage.relay("decision-1", &[]);
+        let authority = ("x-ig-authority", "a warrant");
+        let (status, made) = stage.relay("decision-1", &[authority]);
         assert_eq!(status, 201, "{made}");
         verify(&stage, &made);
         assert_eq!(made["manifest"]["createdBy"], "user:alpha:ada");
         assert_eq!(made["decisionId"], "decision-1");
         assert_eq!(made["service"], "upstream");
-        assert_eq!(stage.relay("decision-1", &[]), (201, made.clone()));
+        let known = audited(&stage, &made);
+        assert_eq!(known["stepUp"], number.as_str());
+        assert_eq!(known["authority"], "a warrant");
+        assert_eq!(stage.relay("decision-1", &[authority]), (201, made.clone()));
         // One decision, one export; and the user sees it, as the service does.
-        let again = stage.relay("decision-1", &[("idempotency-key", "another")]);
+        let again = stage.relay("decision-1", &[authority, ("idempotency-key", "another")]);
         assert_eq!(again.0, 409, "{again:?}");
         let path = format!("/exports/{}", made["exportId"].as_str().unwrap());
         for header in [&ada.person.header, &stage.service] {

@@ -8,7 +8,7 @@ use ig_ledger::sign::LogSigner;
 use ig_ledger::storage::Memory;
 use ig_ledger::verify::{Policy, VerifierKey, WitnessRequest};
 
-use super::{ask, keys, leaves, policy, proof, records, wait};
+use super::{ask, keys, leaves, policy, proof, records, tamper, wait};
 use crate::databases::Database;
 
 const SDL: &str = "type Query { me: String }";
@@ -233,6 +233,64 @@ fn what_a_witness_refuses() {
         assert_eq!(ask(control.http, "POST", ADD, &long).0, 413);
         // After all of that, it still goes on from where it was.
         assert_eq!(add(&control, &right).0, 200);
+        control.stop().unwrap();
+    }
+}
+
+/// Statements that let nobody write what was seen, and take that back.
+fn sealing(database: &Database) -> [String; 2] {
+    match database.url.starts_with("sqlite:") {
+        true => [
+            "CREATE TRIGGER seal BEFORE UPDATE ON ledger_witnessed \
+             BEGIN SELECT RAISE(ABORT, 'sealed'); END"
+                .to_owned(),
+            "DROP TRIGGER seal".to_owned(),
+        ],
+        false => [
+            "CREATE FUNCTION seal() RETURNS trigger LANGUAGE plpgsql \
+             AS $$ BEGIN RAISE EXCEPTION 'sealed'; END $$; \
+             CREATE TRIGGER seal BEFORE UPDATE ON ledger_witnessed EXECUTE FUNCTION seal()"
+                .to_owned(),
+            "DROP TRIGGER seal ON ledger_witnessed".to_owned(),
+        ],
+    }
+}
+
+/// Checkpoints are public: who sends one again has it cosigned, and nothing is
+/// written.
+#[test]
+fn who_sends_a_checkpoint_again_writes_nothing() {
+    for database in Database::each() {
+        let control = ControlPlane::start(witnessing(&database, signer(1).keys())).unwrap();
+        let key = witness_key(&control);
+        let cosigned = Policy::new(
+            ORIGIN.parse().unwrap(),
+            signer(1).keys().to_vec(),
+            vec![key],
+            1,
+        )
+        .unwrap();
+        let mut log = log(1, "first");
+        let first = log.ask_witness(0).unwrap();
+        assert_eq!(add(&control, &first).0, 200);
+        let again = log.ask_witness(1).unwrap();
+        let [seal, unseal] = sealing(&database);
+        tamper(&database.url, &seal);
+        let (status, _, lines) = add(&control, &again);
+        assert_eq!(status, 200, "{lines}");
+        let note = ig_ledger::cosign(&cosigned_by_log(), &cosigned, log.checkpoint(), &lines);
+        cosigned.checkpoint(note.unwrap().as_bytes()).unwrap();
+        // What contradicts it, or proves nothing, is not even tried to be written.
+        assert_eq!(add(&control, &first).0, 409);
+        log.append(&["second", "third"]).unwrap();
+        let grown = log.ask_witness(1).unwrap();
+        let mut unproved = grown.clone();
+        unproved.path.clear();
+        assert_eq!(add(&control, &unproved).0, 422);
+        // What has grown is; and nobody gets a line that is not stored.
+        assert_eq!(add(&control, &grown).0, 503);
+        tamper(&database.url, &unseal);
+        assert_eq!(add(&control, &grown).0, 200);
         control.stop().unwrap();
     }
 }
