@@ -1,12 +1,14 @@
 //! Files, with errors that name them.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use ig_contract::Snapshot;
+use ig_schema::{InvalidSchema, Limits, Schema};
 use ig_snapshot::Bundle;
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
@@ -49,6 +51,27 @@ pub(crate) fn append(path: &Path, text: &str) -> Result<()> {
 
 pub(crate) fn snapshot(path: &Path) -> Result<Snapshot> {
     Snapshot::decode(read(path)?).with_context(|| format!("{} is not valid", path.display()))
+}
+
+/// Reads and checks a schema. What is wrong is said with its place, one a line.
+pub(crate) fn schema(path: &Path) -> Result<Schema> {
+    let sdl = read_text(path)?;
+    Schema::parse(&sdl, Limits::SCHEMA).map_err(|invalid| invalid_schema(path.display(), &invalid))
+}
+
+/// What is wrong with a schema, each with its place in what it was read from.
+pub(crate) fn invalid_schema(name: impl Display, invalid: &InvalidSchema) -> anyhow::Error {
+    let lines: Vec<_> = match invalid {
+        InvalidSchema::Invalid { reasons } => reasons
+            .iter()
+            .map(|reason| match reason.position {
+                Some(_) => format!("  {name}:{reason}"),
+                None => format!("  {name}: {reason}"),
+            })
+            .collect(),
+        other => vec![format!("  {name}: {other}")],
+    };
+    anyhow!("{name} is not a valid schema:\n{}", lines.join("\n"))
 }
 
 /// Every file below a folder, by its path there, with `/`. Links are not

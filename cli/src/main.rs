@@ -13,6 +13,7 @@ mod control_plane;
 mod envoy;
 mod export;
 mod files;
+mod github;
 mod graph;
 mod output;
 mod policy;

@@ -1,11 +1,72 @@
-//! Standard output, and progress on standard error.
+//! Standard output, reports, and progress on standard error.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::files;
+
+/// What a gate prints, and where its report goes: alike for all of them.
+#[derive(clap::Args)]
+pub(crate) struct ReportArgs {
+    /// What is printed.
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Print JSON: --format json.
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+    /// Also write the report here, as JSON, whatever is printed; `-` for
+    /// standard output, and nothing else there.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// What is printed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[value(alias = "pretty")]
+    Text,
+    /// Annotations of a pull request, as GitHub's runner reads them, and how it
+    /// ended.
+    Github,
+    /// The report.
+    Json,
+}
+
+impl ReportArgs {
+    /// Writes a report, and prints it.
+    ///
+    /// The file comes first, and a reader that leaves early is no error: what
+    /// was found decides, whoever reads on.
+    pub(crate) fn report(
+        &self,
+        report: &impl Serialize,
+        text: impl FnOnce() -> Result<()>,
+        github: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
+        let to_stdout = self.output.as_deref() == Some(Path::new("-"));
+        if let Some(path) = self.output.as_ref().filter(|_| !to_stdout) {
+            let json = serde_json::to_string_pretty(report)? + "\n";
+            files::write(path, json.as_bytes())?;
+        }
+        let printed = match self.format {
+            Format::Json => json(report),
+            _ if self.json || to_stdout => json(report),
+            Format::Text => text(),
+            Format::Github => github(),
+        };
+        match printed {
+            Err(error) if is_broken_pipe(&error) => Ok(()),
+            printed => printed,
+        }
+    }
+}
 
 /// Prints a line.
 pub(crate) fn line(text: impl std::fmt::Display) -> Result<()> {

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
-use ig_schema::Limits;
 use ig_schema::catalogue::{CompiledDocument, Source, unused_fragments};
+use ig_schema::{Limits, Reason};
 use serde::{Deserialize, Serialize};
 
 use super::read::{self, Imported};
@@ -21,7 +21,8 @@ pub(super) enum Rule {
     OneOperation,
     /// No operation costs more than --max-cost.
     MaxCost,
-    /// Each document was used within --unused-days, as --usage tells.
+    /// Each document that --usage lists was used, or pushed, within
+    /// --unused-days.
     UnusedDocument,
     /// Each fragment is needed by an operation.
     UnusedFragment,
@@ -31,10 +32,24 @@ pub(super) enum Rule {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub(super) struct Finding {
     rule: Rule,
-    /// The operation, the document's hash where it has no name, or the place
-    /// in a source.
+    /// The operation, or the document's hash where it has no name; empty for
+    /// what belongs to no document.
     place: String,
-    message: String,
+    /// What is wrong, where it is known to stand, and what to do.
+    #[serde(flatten)]
+    pub(super) reason: Reason,
+}
+
+impl Finding {
+    /// What is found, and by which rule, in words.
+    pub(super) fn title(&self) -> String {
+        let rule = self.rule.to_possible_value();
+        let rule = rule.as_ref().map_or("", |value| value.get_name());
+        match self.place.as_str() {
+            "" => format!("[{rule}]"),
+            place => format!("{place} [{rule}]"),
+        }
+    }
 }
 
 impl std::fmt::Display for Finding {
@@ -42,8 +57,8 @@ impl std::fmt::Display for Finding {
         let rule = self.rule.to_possible_value();
         let rule = rule.as_ref().map_or("", |value| value.get_name());
         match self.place.as_str() {
-            "" => write!(f, "{} [{rule}]", self.message),
-            place => write!(f, "{place}: {} [{rule}]", self.message),
+            "" => write!(f, "{} [{rule}]", self.reason),
+            place => write!(f, "{place}: {} [{rule}]", self.reason),
         }
     }
 }
@@ -57,7 +72,8 @@ pub(super) struct Options {
     /// What `ig catalogue list --json` printed: when each document was used.
     #[arg(long, value_name = "FILE")]
     usage: Option<PathBuf>,
-    /// Days after which a document that was not used is a finding.
+    /// Days after which a document that was not used is a finding; they begin
+    /// when it was pushed.
     #[arg(long, value_name = "DAYS", default_value_t = 90, requires = "usage")]
     unused_days: u32,
     /// Rules that do not matter.
@@ -65,22 +81,49 @@ pub(super) struct Options {
     allow: Vec<Rule>,
 }
 
-/// A document, as the control plane lists it.
+/// A document, as the control plane lists it. Times are milliseconds since the
+/// epoch.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Use {
+struct Listed {
     hash: String,
-    /// Milliseconds since the epoch.
+    created_at: u64,
     last_used_at: Option<u64>,
 }
 
+/// When documents were used.
+pub(super) struct Usage(HashMap<String, Listed>);
+
+impl Usage {
+    /// Whether the list has the document. What it does not have is new, and
+    /// nobody could use it yet.
+    pub(super) fn lists(&self, document: &CompiledDocument) -> bool {
+        self.0.contains_key(&document.hash.to_string())
+    }
+}
+
 impl Options {
+    /// The list that `--usage` names.
+    pub(super) fn usage(&self) -> Result<Option<Usage>> {
+        let Some(path) = &self.usage else {
+            return Ok(None);
+        };
+        let listed: Vec<Listed> =
+            serde_json::from_str(&files::read_text(path)?).with_context(|| {
+                format!(
+                    "{} is not what `ig catalogue list --json` prints",
+                    path.display()
+                )
+            })?;
+        let by_hash = listed.into_iter().map(|one| (one.hash.clone(), one));
+        Ok(Some(Usage(by_hash.collect())))
+    }
+
     /// What breaks a rule, in the order of the catalogue.
-    pub(super) fn look(&self, one: &Imported) -> Result<Vec<Finding>> {
-        let uses = self.uses()?;
+    pub(super) fn look(&self, one: &Imported, usage: Option<&Usage>) -> Result<Vec<Finding>> {
         let mut findings = Vec::new();
         for document in &one.import.accepted {
-            self.document(document, uses.as_ref(), &mut findings);
+            self.document(document, usage, &mut findings);
         }
         if one.path.is_dir() {
             findings.extend(fragments(&one.path)?);
@@ -89,24 +132,10 @@ impl Options {
         Ok(findings)
     }
 
-    fn uses(&self) -> Result<Option<HashMap<String, Option<u64>>>> {
-        let Some(path) = &self.usage else {
-            return Ok(None);
-        };
-        let uses: Vec<Use> = serde_json::from_str(&files::read_text(path)?).with_context(|| {
-            format!(
-                "{} is not what `ig catalogue list --json` prints",
-                path.display()
-            )
-        })?;
-        let uses = uses.into_iter().map(|one| (one.hash, one.last_used_at));
-        Ok(Some(uses.collect()))
-    }
-
     fn document(
         &self,
         document: &CompiledDocument,
-        uses: Option<&HashMap<String, Option<u64>>>,
+        usage: Option<&Usage>,
         findings: &mut Vec<Finding>,
     ) {
         let hash = document.hash.to_string();
@@ -119,7 +148,11 @@ impl Options {
             findings.push(Finding {
                 rule,
                 place: place.clone(),
-                message,
+                reason: Reason {
+                    message,
+                    file: None,
+                    position: None,
+                },
             });
         };
         let many = document.operations.len();
@@ -136,16 +169,26 @@ impl Options {
                 report(Rule::MaxCost, message);
             }
         }
-        let Some(uses) = uses else { return };
-        let day = Duration::from_secs(24 * 60 * 60);
-        let since = SystemTime::now().checked_sub(day * self.unused_days);
-        let last = uses.get(&hash).copied().flatten();
-        let last = last.map(|millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis));
-        if last.is_none_or(|last| since.is_some_and(|since| last < since)) {
-            let days = self.unused_days;
-            let message = format!("was not used for {days} days: retire it if nobody needs it");
+        let listed = usage.and_then(|usage| usage.0.get(&hash));
+        if let Some(message) = listed.and_then(|listed| self.unused(listed)) {
             report(Rule::UnusedDocument, message);
         }
+    }
+
+    /// What to say of a document that was not used for so long. One that was
+    /// never used had time since it was pushed.
+    fn unused(&self, listed: &Listed) -> Option<String> {
+        let days = self.unused_days;
+        let day = Duration::from_secs(24 * 60 * 60);
+        let since = SystemTime::now().checked_sub(day * days)?;
+        let last = listed.last_used_at.unwrap_or(listed.created_at);
+        let last = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(last))?;
+        (last < since).then(|| match listed.last_used_at {
+            Some(_) => format!("was not used for {days} days: retire it if nobody needs it"),
+            None => format!(
+                "was never used, and pushed more than {days} days ago: retire it if nobody needs it"
+            ),
+        })
     }
 }
 
@@ -159,7 +202,7 @@ fn fragments(folder: &Path) -> Result<Vec<Finding>> {
     let findings = unused.into_iter().map(|reason| Finding {
         rule: Rule::UnusedFragment,
         place: String::new(),
-        message: reason.to_string(),
+        reason,
     });
     Ok(findings.collect())
 }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use ig_schema::Limits;
 use ig_schema::catalogue::{Catalogue, Import, Reject, Source, import};
-use ig_schema::{Limits, Schema};
 use serde::Serialize;
 
 use super::lint::Finding;
@@ -38,9 +38,7 @@ impl Sources {
 }
 
 pub(crate) fn import_all(schema: &Path, catalogues: &[PathBuf]) -> Result<Vec<Imported>> {
-    let sdl = files::read_text(schema)?;
-    let schema = Schema::parse(&sdl, Limits::SCHEMA)
-        .with_context(|| format!("the schema {} is not valid", schema.display()))?;
+    let schema = files::schema(schema)?;
     let one = |path: &PathBuf| {
         let mut progress = Progress::new();
         let mut step = |done, total| progress.step(done, total);
@@ -94,12 +92,12 @@ pub(super) struct Report<'a> {
     accepted: usize,
     rejected: &'a [Reject],
     duplicates: &'a [String],
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    findings: Vec<Finding>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    findings: &'a [Finding],
 }
 
 impl Imported {
-    pub(super) fn report(&self, findings: Vec<Finding>) -> Report<'_> {
+    pub(super) fn report<'a>(&'a self, findings: &'a [Finding]) -> Report<'a> {
         Report {
             findings,
             catalogue: &self.path,

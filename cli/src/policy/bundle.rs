@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use flate2::{Compression, GzBuilder};
-use ig_snapshot::{Bundle, TEST_SUFFIX, compile_policy};
+use ig_snapshot::{Bundle, TEST_SUFFIX};
 
 use crate::output::{self, count};
 use crate::{Outcome, files};
@@ -34,7 +34,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let bundle = Bundle::from_files(files.clone()).map_err(|problems| {
         anyhow::anyhow!("{} is not valid:\n{problems}", args.bundle.display())
     })?;
-    if let Err(error) = compile_policy(&bundle) {
+    if let Err(error) = super::compiled(&args.bundle, &bundle)? {
         eprintln!("{:#}", anyhow::Error::new(error));
         return Ok(Outcome::Findings);
     }

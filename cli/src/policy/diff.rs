@@ -2,27 +2,35 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use ig_snapshot::{Replayed, replay};
 use serde::Serialize;
 
 use super::explain::words;
 use super::inputs::{self, Recorded};
-use crate::output::{self, Progress, count};
+use crate::github::{self, Annotation, Level};
+use crate::output::{self, Progress, ReportArgs, count};
 use crate::{Outcome, files};
 
 /// List recorded decisions that another bundle would change. Each input is
 /// decided by both bundles as the guard does it, and by the interpreter beside.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:
+#[command(
+    after_help = "Exit codes: 0 nothing changes; 1 a decision does, or the engines do not agree; 2 something
+cannot be read, or too few decisions could be replayed to tell.
+
+Examples:
   ig policy diff policies policies --decisions inputs.jsonl
   ig policy diff guard.igsnap bundle.tar.gz --decisions inputs.jsonl --json
+  ig policy diff policies policies --decisions inputs.jsonl --min-decisions 2 \\
+      -o reports/policy-diff.json
   ig policy diff guard.igsnap policies --decisions decisions.json \\
       --snapshot guard.igsnap --actors actors.jsonl
 
 A line is an input of policies, or a decision record; a list, as `ig decisions --json`
 prints it, does too. A record has neither groups, purposes nor variables: see ig policy explain --help. What
-cannot be replayed is counted, with its reason, and changes nothing.")]
+cannot be replayed is counted, with its reason, and changes nothing."
+)]
 pub(crate) struct Args {
     /// What is in force: a folder, a .tar.gz, or the bundle of an .igsnap.
     #[arg(value_name = "OLD")]
@@ -45,12 +53,17 @@ pub(crate) struct Args {
     /// Fail where a decision cannot be replayed.
     #[arg(long)]
     strict: bool,
+    /// The least number of decisions that has to be replayed to tell anything.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    min_decisions: usize,
+    /// Exit with 0 where nothing was recorded.
+    #[arg(long)]
+    allow_empty: bool,
     /// List decisions that stay as they are too.
     #[arg(long)]
     all: bool,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    report: ReportArgs,
 }
 
 #[derive(Default, Serialize)]
@@ -124,14 +137,47 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             });
         }
     }
-    match args.json {
-        true => output::json(&report)?,
-        false => text(&report)?,
-    }
+    args.report.report(
+        &report,
+        || text(&report),
+        || {
+            annotate(&report, args)?;
+            text(&report)
+        },
+    )?;
     let is_clean = (report.changed == 0 || args.allow_changes)
         && report.disagreeing == 0
         && (report.not_replayed.is_empty() || !args.strict);
-    Ok(Outcome::clean_if(is_clean))
+    if !is_clean {
+        return Ok(Outcome::Findings);
+    }
+    // Nothing changes in nothing, and that is no answer.
+    ensure!(
+        report.replayed >= args.min_decisions || (total == 0 && args.allow_empty),
+        "of {} in {}, {} could be replayed, and it takes {} to tell (--min-decisions)",
+        count(total, "decision"),
+        args.decisions.display(),
+        report.replayed,
+        args.min_decisions,
+    );
+    Ok(Outcome::Clean)
+}
+
+fn annotate(report: &Report, args: &Args) -> Result<()> {
+    let listed = report.decisions.iter();
+    let wrong = listed.filter(|one| {
+        (one.changed && !args.allow_changes) || !one.replayed.disagreements.is_empty()
+    });
+    for one in wrong.take(github::MOST) {
+        let (before, after) = (words(&one.replayed.before), words(&one.replayed.after));
+        let message = match one.changed {
+            true => format!("{before} → {after}"),
+            false => format!("the engines do not agree on {before}"),
+        };
+        let title = format!("Policies: {}", one.place);
+        output::line(Annotation::new(Level::Error, &title, &message))?;
+    }
+    Ok(())
 }
 
 fn text(report: &Report) -> Result<()> {

@@ -27,7 +27,7 @@ pub(super) fn one(path: &Path) -> Result<Value> {
     serde_json::from_slice(&read(path)?).with_context(|| format!("{}: is no JSON", path.display()))
 }
 
-/// All values of a file: those of an array, or one a line.
+/// All values of a file, possibly none: those of an array, or one a line.
 pub(super) fn all(path: &Path) -> Result<Vec<Item>> {
     let bytes = read(path)?;
     let text =
@@ -55,7 +55,6 @@ pub(super) fn all(path: &Path) -> Result<Vec<Item>> {
             });
         }
     }
-    ensure!(!items.is_empty(), "{} is empty", path.display());
     ensure!(
         items.len() <= MAX_VALUES,
         "{} has more than {MAX_VALUES} values; split it",
@@ -80,8 +79,9 @@ pub(super) fn actors(path: Option<&Path>) -> Result<Vec<KnownActor>> {
     let Some(path) = path else {
         return Ok(Vec::new());
     };
-    let items = all(path)?.into_iter();
-    let actors = items.map(|Item { place, value }| {
+    let items = all(path)?;
+    ensure!(!items.is_empty(), "{} is empty", path.display());
+    let actors = items.into_iter().map(|Item { place, value }| {
         serde_json::from_value(value).with_context(|| {
             format!("{place}: is no actor: {{iss, sub, tenant, groups, purposes}}")
         })

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use clap::Subcommand;
-use ig_snapshot::{Bundle, Decider, Problems};
+use ig_snapshot::{Bundle, Decider, InvalidPolicy, Problems, compile_policy};
 
 use crate::{Outcome, files};
 
@@ -71,6 +71,18 @@ fn read_as(
     }
     read(files::bundle_files(path)?)
         .map_err(|problems| anyhow!("{} is not valid:\n{problems}", path.display()))
+}
+
+/// Compiles a bundle for the guard. That it is no policy is something found;
+/// that a file of it cannot be read, or is not of this bundle, is an error with
+/// its place.
+fn compiled(path: &Path, bundle: &Bundle) -> Result<Result<Vec<u8>, InvalidPolicy>> {
+    match compile_policy(bundle) {
+        Err(InvalidPolicy::Source(problems)) => {
+            Err(anyhow!("{} is not valid:\n{problems}", path.display()))
+        }
+        compiled => Ok(compiled),
+    }
 }
 
 /// Before anything is read: a folder may be one that nobody meant.

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::ValueEnum;
-use ig_schema::{Date, Finding, Limits, Rule, Schema, lint};
+use ig_schema::{Date, Finding, InvalidSchema, Limits, Reason, Rule, Schema, lint};
 use serde::Serialize;
 
-use crate::output;
+use crate::github::{self, Annotation, Level};
+use crate::output::{self, ReportArgs};
 use crate::{Outcome, files};
 
 /// Check that a schema is valid, that its directives are used as they must be,
@@ -19,9 +20,12 @@ use crate::{Outcome, files};
   pii-retention     personal data has a retention class
   deprecation-date  a deprecation says until when, and the day has not come
 
+Exit codes: 0 nothing is found; 1 something is; 2 the schema cannot be read or is not valid.
+
 Examples:
   ig schema check schema.graphql
-  ig schema check schema.graphql --allow deprecation-date,pii-retention --json")]
+  ig schema check schema.graphql --allow deprecation-date,pii-retention --json
+  ig schema check schema.graphql --format github -o reports/schema-check.json")]
 pub(crate) struct Args {
     /// SDL.
     schema: PathBuf,
@@ -31,9 +35,8 @@ pub(crate) struct Args {
     /// The day it is; without it, today in UTC.
     #[arg(long, value_name = "DATE")]
     today: Option<Date>,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    report: ReportArgs,
 }
 
 /// A rule, as the command line names it.
@@ -71,36 +74,83 @@ struct Report<'a> {
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let sdl = files::read_text(&args.schema)?;
     let name = args.schema.display().to_string();
-    let (schema, error) = match Schema::parse(&sdl, Limits::SCHEMA) {
-        Ok(schema) => (Some(schema), None),
-        Err(problems) => (None, Some(problems.to_string())),
-    };
     let today = args.today.map_or_else(super::today, Ok)?;
-    let mut findings = schema.map_or(Vec::new(), |schema| lint(&schema, today));
+    let schema = match Schema::parse(&sdl, Limits::SCHEMA) {
+        Ok(schema) => schema,
+        Err(invalid) => {
+            let report = Report {
+                schema: &name,
+                valid: false,
+                error: Some(invalid.to_string()),
+                findings: Vec::new(),
+            };
+            let report_args = &args.report;
+            report_args.report(&report, || Ok(()), || annotate_invalid(&name, &invalid))?;
+            return Err(files::invalid_schema(&name, &invalid));
+        }
+    };
+    let mut findings = lint(&schema, today);
     findings.retain(|finding| !args.allow.contains(&RuleName(finding.rule)));
-    let outcome = Outcome::clean_if(error.is_none() && findings.is_empty());
-    if args.json {
-        output::json(&Report {
-            schema: &name,
-            valid: error.is_none(),
-            error,
-            findings,
-        })?;
-        return Ok(outcome);
-    }
-    if let Some(problems) = error {
-        eprintln!("{name}: not valid\n{problems}");
-        return Ok(outcome);
-    }
-    for finding in &findings {
-        eprintln!("{name}:{} [{}]", finding.reason, finding.rule.as_str());
+    let outcome = Outcome::clean_if(findings.is_empty());
+    let report = Report {
+        schema: &name,
+        valid: true,
+        error: None,
+        findings,
+    };
+    args.report.report(
+        &report,
+        || text(&report),
+        || {
+            annotate(&report)?;
+            text(&report)
+        },
+    )?;
+    Ok(outcome)
+}
+
+fn text(report: &Report<'_>) -> Result<()> {
+    let Report {
+        schema, findings, ..
+    } = report;
+    for finding in findings {
+        eprintln!("{schema}:{} [{}]", finding.reason, finding.rule.as_str());
     }
     match findings.len() {
-        0 => output::line(format!("{name}: valid"))?,
+        0 => output::line(format!("{schema}: valid")),
         many => output::line(format!(
-            "{name}: valid, with {}",
+            "{schema}: valid, with {}",
             output::count(many, "finding")
-        ))?,
+        )),
     }
-    Ok(outcome)
+}
+
+fn annotate(report: &Report<'_>) -> Result<()> {
+    for finding in report.findings.iter().take(github::MOST) {
+        let title = format!("Schema: {} [{}]", finding.place, finding.rule.as_str());
+        annotation(report.schema, &title, &finding.reason)?;
+    }
+    Ok(())
+}
+
+fn annotate_invalid(schema: &str, invalid: &InvalidSchema) -> Result<()> {
+    let title = "Schema: not valid";
+    match invalid {
+        InvalidSchema::Invalid { reasons } => {
+            let mut reasons = reasons.iter().take(github::MOST);
+            reasons.try_for_each(|reason| annotation(schema, title, reason))
+        }
+        other => {
+            let message = other.to_string();
+            output::line(Annotation::new(Level::Error, title, &message).file(schema))
+        }
+    }
+}
+
+fn annotation(schema: &str, title: &str, reason: &Reason) -> Result<()> {
+    let annotation = Annotation::new(Level::Error, title, &reason.message).file(schema);
+    output::line(match reason.position {
+        Some(place) => annotation.at(place.line, place.column),
+        None => annotation,
+    })
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use ig_schema::{InvalidSchema, Limits, Schema};
+use ig_schema::{Limits, Schema};
 
 use crate::control_plane::{Client, Connection};
 use crate::files;
@@ -89,16 +89,8 @@ impl Source {
     /// a line.
     pub(super) fn schema(&self, connection: &Connection) -> Result<Schema> {
         let text = self.text(connection)?;
-        Schema::parse(&text, Limits::SCHEMA).map_err(|invalid| {
-            let lines: Vec<_> = match &invalid {
-                InvalidSchema::Invalid { reasons } => reasons
-                    .iter()
-                    .map(|reason| format!("  {self}:{reason}"))
-                    .collect(),
-                other => vec![format!("  {self}: {other}")],
-            };
-            anyhow!("{self} is not a valid schema:\n{}", lines.join("\n"))
-        })
+        Schema::parse(&text, Limits::SCHEMA)
+            .map_err(|invalid| files::invalid_schema(self, &invalid))
     }
 }
 

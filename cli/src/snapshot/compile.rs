@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail};
-use ig_snapshot::{Bundle, Compiled, Config, Input, Problems, RemoteText, Texts, compile, remarks};
+use ig_snapshot::{
+    Bundle, Compiled, Config, Input, InvalidPolicy, NotCompiled, Problems, RemoteText, Texts,
+    compile, remarks,
+};
 use serde_json::json;
 
 use crate::catalogue::{Imported, Sources, report_rejects};
@@ -90,6 +93,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         bundle: &bundle,
     }) {
         Ok(compiled) => compiled,
+        Err(NotCompiled::Policy(InvalidPolicy::Source(problems))) => {
+            return Err(invalid(&args.policies, &problems));
+        }
         Err(error) => {
             eprintln!("{:#}", anyhow::Error::new(error));
             return Ok(Outcome::Findings);

@@ -64,7 +64,7 @@ fn what_cannot_be_read_is_an_error() {
         .exits(2);
     work.ig("catalogue check --schema guard.toml --catalogue operations")
         .exits(2)
-        .says("the schema guard.toml is not valid");
+        .says("guard.toml is not a valid schema");
 }
 
 #[test]
@@ -117,17 +117,40 @@ fn what_nobody_uses_is_told() {
         .unwrap()
         .as_millis();
     let day = 24 * 60 * 60 * 1000;
-    let uses = [(hash(0), Some(now - 5 * day)), (hash(1), None)]
-        .map(|(hash, used)| serde_json::json!({ "hash": hash, "lastUsedAt": used, "uses": 1 }));
-    work.write("usage.json", &serde_json::json!(uses).to_string());
     let check = "catalogue check --schema schema.graphql --catalogue manifest.json --usage usage.json --json";
-    let unused = |options: &str, code| {
-        let report = work.ig(&format!("{check} {options}")).exits(code).json();
-        report[0]["findings"].as_array().map_or(0, Vec::len)
-    };
-    assert_eq!(unused("", 1), 1);
-    assert_eq!(unused("--unused-days 4", 1), 2);
-    assert_eq!(unused("--allow unused-document", 0), 0);
-    work.write("usage.json", "{}");
-    work.ig(check).exits(2).says("ig catalogue list --json");
+    // Days since it was used, and since it was pushed; the days that count, and
+    // whether it is told.
+    let cases = [
+        (Some(5), 200, 90, false),
+        (Some(5), 200, 4, true),
+        (Some(100), 200, 90, true),
+        // New, so that nobody could use it yet.
+        (None, 3, 90, false),
+        (None, 89, 90, false),
+        (None, 91, 90, true),
+    ];
+    for (used, pushed, days, told) in cases {
+        let listed = serde_json::json!([{
+            "hash": hash(0),
+            "createdAt": now - pushed * day,
+            "lastUsedAt": used.map(|used: u128| now - used * day),
+            "uses": 1,
+        }]);
+        work.write("usage.json", &listed.to_string());
+        // The other operation is not listed: it was never pushed.
+        let command = format!("{check} --unused-days {days}");
+        let report = work.ig(&command).exits(i32::from(told)).json();
+        let found = report[0]["findings"].as_array().map_or(0, Vec::len);
+        assert_eq!(found, usize::from(told), "{used:?} {pushed} {days}");
+        work.ig(&format!("{command} --allow unused-document")).ok();
+    }
+    let text = check.replace(" --json", "");
+    work.ig(&text)
+        .exits(1)
+        .says("CaseById: was never used, and pushed more than 90 days ago")
+        .says("note: --usage lists 1 document of the catalogue; 1 not there yet, so new");
+    for wrong in ["{}", r#"[{"hash": "a", "lastUsedAt": 1}]"#] {
+        work.write("usage.json", wrong);
+        work.ig(check).exits(2).says("ig catalogue list --json");
+    }
 }

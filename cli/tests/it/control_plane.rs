@@ -125,7 +125,7 @@ fn what_goes_wrong_is_said() {
             1,
             "status 422",
         ),
-        ("schema check broken.graphql", 1, "not valid"),
+        ("schema check broken.graphql", 2, "broken.graphql:1:13:"),
         ("schema get --graph demo --tag none", 1, "not here"),
         (
             "catalogue push operations --graph demo --tag dev",

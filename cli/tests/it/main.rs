@@ -6,6 +6,7 @@
     reason = "tests, helpers included"
 )]
 
+mod bad_input;
 mod catalogue;
 mod completions;
 mod control_plane;
@@ -15,6 +16,8 @@ mod export;
 mod gates;
 mod policy;
 mod policy_docs;
+mod policy_gates;
+mod reports;
 mod schema;
 mod snapshot;
 mod token;

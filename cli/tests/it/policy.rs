@@ -8,8 +8,9 @@ fn a_bundle_is_checked() {
         .says("revision r1: 1 file");
     work.write("policies/decision.rego", "package ig\nx := time.now_ns()\n");
     work.ig("policy check policies").exits(1);
+    // It is of another bundle.
     work.write("policies/decision.rego", "package other\n");
-    let json = work.ig("policy check policies --json").exits(1).json();
+    let json = work.ig("policy check policies --json").exits(2).json();
     assert_eq!(json["valid"], false);
     work.ig("policy check nowhere")
         .exits(2)
@@ -70,6 +71,12 @@ fn bundles_are_reproducible_and_the_same_as_the_folder() {
 /// One input that is allowed, two on a line each, and a recorded decision with
 /// its actor.
 pub(crate) fn write_inputs(work: &Work) {
+    write_inputs_of(work);
+    write_recorded(work);
+}
+
+/// One input that is allowed, and two on a line each.
+pub(crate) fn write_inputs_of(work: &Work) {
     let input = |class: &str| {
         format!(
             r#"{{"actor": {{"sub": "a"}}, "operation": {{"actions": ["case:read"]}}, "facts": {{"retention": ["{class}"]}}}}"#
@@ -80,6 +87,10 @@ pub(crate) fn write_inputs(work: &Work) {
         "inputs.jsonl",
         &format!("{}\n\n{}\n", input("short"), input("long")),
     );
+}
+
+/// A recorded decision with its actor.
+fn write_recorded(work: &Work) {
     let inspect = "snapshot inspect guard.igsnap --operation CaseById --json";
     let document = work.ig(inspect).ok().json();
     let id = find(&document, "document");
@@ -113,7 +124,7 @@ fn find(value: &serde_json::Value, name: &str) -> Option<String> {
 #[test]
 fn a_report_goes_to_a_file() {
     let work = Work::new();
-    let options = "--format json -o reports/tests.json --coverage --min-coverage 85";
+    let options = "-o reports/tests.json --coverage --min-coverage 85";
     work.ig(&format!("policy test policies {options}"))
         .ok()
         .says("PASS: 3/3");
@@ -206,8 +217,12 @@ fn what_cannot_be_tested_is_said_with_its_place() {
             "there is no `*.rego`",
         ),
         (
-            "policy test policies/decision.rego",
+            "policy test schema.graphql",
             "is neither a folder nor a bundle",
+        ),
+        (
+            "policy test policies/decision.rego",
+            ".manifest: is missing",
         ),
         ("policy test policies --run (", "no regular expression"),
         ("policy test policies --min-coverage 101", "from 0 to 100"),
@@ -297,7 +312,7 @@ fn changes_of_decisions_are_listed() {
     let unknown =
         "policy diff policies policies --decisions decisions.json --snapshot guard.igsnap";
     work.ig(unknown)
-        .ok()
+        .exits(2)
         .says("0 decisions replayed")
         .says("not replayed: groups and purposes of `a@alpha.io` are not recorded");
     work.ig(&format!("{unknown} --strict")).exits(1);

@@ -75,7 +75,17 @@ fn authorisation_decides_whatever_else_does() {
     );
     work.ig(&format!("{DIFF} --catalogue operations"))
         .exits(1)
-        .says("WEAKENED  Query.case");
+        .says(
+            "WEAKENED  Query.case (schema.graphql:4:3)\n  \
+             - @authz(purpose: [\"audit\", \"investigation\"], action: \"case:read\")\n  \
+             + @authz(purpose: [\"any\", \"audit\", \"investigation\"], action: \"case:read\")\n",
+        )
+        .says(
+            "FAIL  Query.case: callers of `Query.case` need less than before: \
+             `@authz(purpose: [\"audit\", \"investigation\"], action: \"case:read\")` became \
+             `@authz(purpose: [\"any\", \"audit\", \"investigation\"], action: \"case:read\")` \
+             (schema.graphql:4:3)\n",
+        );
     let today = "--today 2026-11-27";
     work.write(
         "exceptions.toml",
@@ -103,7 +113,7 @@ fn reports_have_what_graphql_inspector_has() {
         "{both} --format github -o reports/schema-diff.json --summary summary.md"
     ))
     .exits(1)
-    .says("::error title=Schema%3A CaseById,file=schema.graphql::");
+    .says("::error file=schema.graphql,title=Schema%3A CaseById::");
     let report: Value = serde_json::from_str(&work.read("reports/schema-diff.json")).unwrap();
     assert_eq!(printed, report);
     let change = &report["changes"][0];
@@ -336,7 +346,7 @@ type Safe @authz(stepUp: true, action: \"x\") { a: Int }
         .says("lint.graphql:6:17: no `@authz` applies to `Mutation.open`");
     work.write("bad.graphql", "type Query { __a: Int }");
     work.ig("schema check bad.graphql --json")
-        .exits(1)
+        .exits(2)
         .says("\"valid\": false");
 }
 

@@ -12,6 +12,7 @@
 //! to be stricter counts as weaker.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt;
 
 use apollo_compiler::Name;
 use apollo_compiler::ast::{FieldDefinition, OperationType};
@@ -19,6 +20,8 @@ use apollo_compiler::schema::ExtendedType;
 use ig_contract::snapshot::Resource;
 use ig_schema::{Authz, Protection, Schema};
 use serde::Serialize;
+
+use crate::place::{self, Place, SchemaSide};
 
 /// What a change does to authorisation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize)]
@@ -63,6 +66,31 @@ pub struct AuthzChange {
     pub before: Protection,
     /// What is said.
     pub after: Protection,
+    /// What was said and nothing is as strict as now, as in SDL; of what is
+    /// weakened never empty.
+    pub removed: Vec<String>,
+    /// What was not said before, as in SDL: stricter, or in place of what is
+    /// removed.
+    pub added: Vec<String>,
+    /// Where the place is, in the new schema.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<Place>,
+}
+
+impl AuthzChange {
+    /// What became of what, for people.
+    pub fn words(&self) -> String {
+        let list = |items: &[String]| {
+            let items: Vec<_> = items.iter().map(|item| format!("`{item}`")).collect();
+            items.join(", ")
+        };
+        let (removed, added) = (list(&self.removed), list(&self.added));
+        match (removed.as_str(), added.as_str()) {
+            ("", added) => format!("{added} is new"),
+            (removed, "") => format!("{removed} is gone"),
+            (removed, added) => format!("{removed} became {added}"),
+        }
+    }
 }
 
 /// Something that was removed while its like was added.
@@ -94,6 +122,49 @@ enum Item {
     Fact(String),
 }
 
+impl fmt::Display for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |value: &str| serde_json::Value::from(value).to_string();
+        let given = |name: &str, value: &Option<String>| {
+            let value = value.as_deref();
+            value.map(|value| format!("{name}: {}", text(value)))
+        };
+        let set = |name: &str, is_set: bool| is_set.then(|| format!("{name}: true"));
+        let (name, arguments) = match self {
+            Self::Authz(authz) => {
+                let purposes: Vec<_> = authz.purposes.iter().map(|it| text(it)).collect();
+                let purposes =
+                    (!purposes.is_empty()).then(|| format!("purpose: [{}]", purposes.join(", ")));
+                let arguments = [
+                    purposes,
+                    given("action", &authz.action),
+                    set("stepUp", authz.step_up),
+                    set("crossTenant", authz.cross_tenant),
+                ];
+                ("authz", arguments)
+            }
+            Self::Resource(resource) => {
+                let arguments = [
+                    set("pii", resource.pii),
+                    given("retention", &resource.retention),
+                    given("licenseClass", &resource.license_class),
+                    None,
+                ];
+                ("resource", arguments)
+            }
+            Self::Fact(fact) => (
+                "fact",
+                [Some(format!("name: {}", text(fact))), None, None, None],
+            ),
+        };
+        let arguments: Vec<_> = arguments.into_iter().flatten().collect();
+        match arguments.is_empty() {
+            true => write!(f, "@{name}"),
+            false => write!(f, "@{name}({})", arguments.join(", ")),
+        }
+    }
+}
+
 pub(crate) fn diff(old: &Schema, new: &Schema) -> AuthzDiff {
     let (before, after) = (old.protections(), new.protections());
     let mut diff = AuthzDiff {
@@ -120,14 +191,28 @@ pub(crate) fn diff(old: &Schema, new: &Schema) -> AuthzDiff {
         diff.push(place.clone(), Seen::Directive, None, was, is);
     }
     fields(old, new, &lost, &mut diff);
+    renamed(old, new, (&before, &after), &mut diff);
+    for change in &mut diff.changes {
+        let span = place::find(new, &change.path);
+        change.location = span.and_then(|span| Place::new(SchemaSide::New, new, span));
+    }
+    diff
+}
+
+/// What has another name and asks for less.
+fn renamed(
+    old: &Schema,
+    new: &Schema,
+    (before, after): (&BTreeMap<String, Protection>, &BTreeMap<String, Protection>),
+    diff: &mut AuthzDiff,
+) {
     for rename in diff.renames.clone() {
-        let was = protection_of(old, &before, &rename.from);
-        let is = protection_of(new, &after, &rename.to);
+        let was = protection_of(old, before, &rename.from);
+        let is = protection_of(new, after, &rename.to);
         if compare(&was, &is) == Effect::Weakened {
             diff.push(rename.to, Seen::Renamed, Some(rename.from), &was, &is);
         }
     }
-    diff
 }
 
 impl AuthzDiff {
@@ -148,6 +233,15 @@ impl AuthzDiff {
                 was,
                 before: before.clone(),
                 after: after.clone(),
+                removed: items_lost(before, after)
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect(),
+                added: items_new(before, after)
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect(),
+                location: None,
             });
         }
     }
@@ -167,21 +261,25 @@ fn compare(before: &Protection, after: &Protection) -> Effect {
 
 /// What `before` has, and nothing in `after` is as strict as.
 fn items_lost(before: &Protection, after: &Protection) -> Vec<Item> {
-    let authz = before.authz.iter().filter(|was| {
-        let mut all = after.authz.iter();
-        !all.any(|is| is_as_strict(was, is))
-    });
-    let resources = before.resources.iter().filter(|was| {
-        let mut all = after.resources.iter();
-        !all.any(|is| says_as_much(was, is))
-    });
-    let facts = before.facts.difference(&after.facts);
-    authz
-        .cloned()
-        .map(Item::Authz)
-        .chain(resources.cloned().map(Item::Resource))
-        .chain(facts.cloned().map(Item::Fact))
-        .collect()
+    let is_lost = |item: &Item| match item {
+        Item::Authz(was) => !after.authz.iter().any(|is| is_as_strict(was, is)),
+        Item::Resource(was) => !after.resources.iter().any(|is| says_as_much(was, is)),
+        Item::Fact(was) => !after.facts.contains(was),
+    };
+    items(before).filter(is_lost).collect()
+}
+
+/// What `after` has, and `before` did not say.
+fn items_new(before: &Protection, after: &Protection) -> Vec<Item> {
+    let known: BTreeSet<_> = items(before).collect();
+    items(after).filter(|item| !known.contains(item)).collect()
+}
+
+fn items(all: &Protection) -> impl Iterator<Item = Item> {
+    let authz = all.authz.iter().cloned().map(Item::Authz);
+    let resources = all.resources.iter().cloned().map(Item::Resource);
+    let facts = all.facts.iter().cloned().map(Item::Fact);
+    authz.chain(resources).chain(facts)
 }
 
 fn is_as_strict(was: &Authz, is: &Authz) -> bool {

@@ -34,6 +34,9 @@ pub struct Policy {
     /// Whether something that was deprecated until a day may be removed from
     /// then on, if no operation of the catalogue needs it.
     pub announced: bool,
+    /// Whether operations may be in the catalogue that are valid on neither
+    /// schema: rules cannot hold for them, nor be broken.
+    pub invalid_before: bool,
     /// The day it is.
     pub today: Date,
 }
@@ -51,14 +54,20 @@ pub struct Failure {
     /// The change, by its number in the report, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change: Option<usize>,
+    /// The change for callers, by its number in the report's `authz`, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authz: Option<usize>,
 }
 
 /// Whether changes may be made.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Verdict {
-    /// Whether every rule holds.
+    /// Whether every rule holds, for everything that there is.
     pub passed: bool,
+    /// Operations for which a rule can neither hold nor be broken, since they
+    /// are valid on neither schema.
+    pub undecided: usize,
     /// Rules that had to hold.
     pub fail_on: BTreeSet<FailOn>,
     /// What breaks one.
@@ -78,6 +87,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) changes: &'a [Change],
     pub(crate) authz: &'a [AuthzChange],
     pub(crate) operations: &'a [AffectedOperation],
+    /// Operations that are valid on neither schema.
+    pub(crate) invalid_before: usize,
     /// Day until which what a change removes was deprecated.
     pub(crate) announced: &'a dyn Fn(&Change) -> Option<Date>,
 }
@@ -137,6 +148,7 @@ impl Judge<'_> {
             path: path.to_owned(),
             message,
             change,
+            authz: None,
         });
     }
 
@@ -170,18 +182,29 @@ impl Judge<'_> {
             return;
         }
         let kind = ExceptionKind::Authz(AuthzKind::AuthzWeakened);
-        for change in self.facts.authz {
+        for (number, change) in self.facts.authz.iter().enumerate() {
             if change.effect == Effect::Weakened
                 && !self.is_excepted(kind, &change.path, FailOn::Weakened)
             {
+                let words = change.words();
                 let message = match &change.was {
-                    None => format!("callers of `{}` need less than before", change.path),
+                    None => format!(
+                        "callers of `{}` need less than before: {words}",
+                        change.path
+                    ),
                     Some(was) => format!(
-                        "callers of `{}` need less than those of `{was}`, which it looks to be",
+                        "callers of `{}` need less than those of `{was}`, which it looks to be: \
+                         {words}",
                         change.path
                     ),
                 };
-                self.fail(FailOn::Weakened, &change.path, message, None);
+                self.failures.push(Failure {
+                    rule: FailOn::Weakened,
+                    path: change.path.clone(),
+                    message,
+                    change: None,
+                    authz: Some(number),
+                });
             }
         }
     }
@@ -200,7 +223,8 @@ impl Judge<'_> {
                     "the operation needs less than before: {}",
                     operation.members.join(", ")
                 );
-                self.fail(FailOn::Weakened, &name, message, None);
+                let cause = operation.changes.first().copied();
+                self.fail(FailOn::Weakened, &name, message, cause);
             }
             let (rule, message) = match operation.impact {
                 Impact::Invalid => {
@@ -249,7 +273,17 @@ impl Judge<'_> {
         !excepted.is_empty() && excepted.into_iter().all(|is_excepted| is_excepted)
     }
 
+    /// Only rules about operations have nothing to say of those.
+    fn undecided(&self) -> usize {
+        let asks = self.asks(FailOn::Operations) || self.asks(FailOn::Records);
+        match asks && !self.policy.invalid_before {
+            true => self.facts.invalid_before,
+            false => 0,
+        }
+    }
+
     fn verdict(self) -> Verdict {
+        let undecided = self.undecided();
         let Policy {
             fail_on,
             exceptions,
@@ -263,7 +297,8 @@ impl Judge<'_> {
             picked.map(|(_, exception)| exception.clone()).collect()
         };
         Verdict {
-            passed: self.failures.is_empty(),
+            passed: self.failures.is_empty() && undecided == 0,
+            undecided,
             fail_on: fail_on.clone(),
             excepted: pick(&|number, _| self.used.contains(&number)),
             expired: pick(&|_, exception| is_expired(exception)),

@@ -13,6 +13,7 @@ mod exceptions;
 mod gate;
 mod lists;
 mod operations;
+mod place;
 mod report;
 mod value;
 
@@ -21,7 +22,6 @@ pub use change::{Change, ChangeKind, Criticality, Level, Side};
 pub use changes::diff;
 pub use exceptions::{AuthzKind, Exception, ExceptionKind, Exceptions, Fault, InvalidExceptions};
 pub use gate::{FailOn, Failure, Policy, Verdict};
-pub use operations::{AffectedOperation, Impact, OperationName};
-pub use report::{
-    Conclusion, ImpactOn, JudgedChange, Place, REPORT_VERSION, Report, SchemaSide, Summary, report,
-};
+pub use operations::{AffectedOperation, Impact, InvalidOperation, OperationName};
+pub use place::{Place, SchemaSide};
+pub use report::{Conclusion, ImpactOn, JudgedChange, REPORT_VERSION, Report, Summary, report};

@@ -54,6 +54,17 @@ pub struct AffectedOperation {
     pub changes: Vec<usize>,
 }
 
+/// A document that is valid on neither schema.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct InvalidOperation {
+    /// Which.
+    #[serde(flatten)]
+    pub operation: OperationName,
+    /// Why it is not valid on the new one. Positions are in its text, or in the
+    /// file that it is from.
+    pub reasons: Vec<Reason>,
+}
+
 /// What becomes of a catalogue.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Impacts {
@@ -65,7 +76,7 @@ pub(crate) struct Impacts {
     /// by the number of the change.
     pub(crate) exposed: HashMap<usize, Vec<OperationName>>,
     /// What was not valid before either.
-    pub(crate) invalid_before: Vec<OperationName>,
+    pub(crate) invalid_before: Vec<InvalidOperation>,
 }
 
 /// Looks at every document of a catalogue. `progress` hears how many of how
@@ -105,11 +116,19 @@ impl Judge<'_> {
         let limits = Limits::DOCUMENT;
         let before = compile(self.schemas.0, &entry.text, limits);
         let after = compile(self.schemas.1, &entry.text, limits);
-        let before = match (before, &after) {
-            (Ok(before), _) => before,
+        let (before, after) = match (before, after) {
+            (Ok(before), after) => (before, after),
             // What becomes valid affects nobody.
             (Err(_), Ok(_)) => return,
-            (Err(_), Err(_)) => return impacts.invalid_before.push(named(entry, &[])),
+            (Err(_), Err(invalid)) => {
+                let mut reasons = invalid.into_reasons();
+                entry.locate(&mut reasons);
+                impacts.invalid_before.push(InvalidOperation {
+                    operation: named(entry, &[]),
+                    reasons,
+                });
+                return;
+            }
         };
         let operation = named(entry, &before);
         // It was compiled, so it can be read.

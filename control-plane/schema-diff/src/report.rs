@@ -6,13 +6,16 @@ use apollo_compiler::Node;
 use apollo_compiler::ast::Directive;
 use apollo_compiler::schema::ExtendedType;
 use ig_schema::catalogue::Catalogue;
-use ig_schema::{Date, Position, Schema};
+use ig_schema::{Date, Schema};
 use serde::Serialize;
 
 use crate::authz::{self, AuthzChange, AuthzDiff, Effect, Rename};
 use crate::change::{Change, ChangeKind, Level, Side};
-use crate::gate::{Facts, Policy, Verdict};
-use crate::operations::{self, AffectedOperation, Impact, Impacts, OperationName};
+use crate::gate::{Facts, Failure, Policy, Verdict};
+use crate::operations::{
+    self, AffectedOperation, Impact, Impacts, InvalidOperation, OperationName,
+};
+use crate::place::{Place, SchemaSide};
 
 /// Version of the report's form.
 pub const REPORT_VERSION: u32 = 1;
@@ -45,26 +48,6 @@ pub struct ImpactOn {
     pub operation: OperationName,
     /// How.
     pub impact: Impact,
-}
-
-/// A place in one of the schemas.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-pub struct Place {
-    /// In which.
-    pub schema: SchemaSide,
-    /// Where there.
-    #[serde(flatten)]
-    pub position: Position,
-}
-
-/// One of the schemas, in reports.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SchemaSide {
-    /// The schema before.
-    Old,
-    /// The schema after.
-    New,
 }
 
 /// How many of what.
@@ -123,9 +106,21 @@ pub struct Report {
     /// Documents of the catalogue that are affected.
     pub operations: Vec<AffectedOperation>,
     /// Documents that were not valid before either: nothing is known of them.
-    pub invalid_before: Vec<OperationName>,
+    pub invalid_before: Vec<InvalidOperation>,
     /// Why it may, or may not.
     pub verdict: Verdict,
+}
+
+impl Report {
+    /// Where what fails stands: the change that it comes from, or the place
+    /// where callers need less.
+    pub fn place_of(&self, failure: &Failure) -> Option<Place> {
+        let change = failure.change.and_then(|number| self.changes.get(number));
+        let authz = failure.authz.and_then(|number| self.authz.get(number));
+        change
+            .and_then(|change| change.location)
+            .or(authz.and_then(|change| change.location))
+    }
 }
 
 /// Compares two schemas, says what that does to a catalogue, and decides.
@@ -144,6 +139,7 @@ pub fn report(
         changes: &changes,
         authz: &authz.changes,
         operations: &impacts.affected,
+        invalid_before: impacts.invalid_before.len(),
         announced: &|change| announced(old, change),
     });
     let summary = summary(&changes, &authz, &impacts);
@@ -220,19 +216,9 @@ fn judged(
     let numbered = changes.into_iter().enumerate();
     numbered
         .map(|(number, change)| {
-            let location = change.at.and_then(|(side, span)| {
-                let (schema, definitions) = match side {
-                    Side::Old => (SchemaSide::Old, schemas.0.definitions()),
-                    Side::New => (SchemaSide::New, schemas.1.definitions()),
-                };
-                let start = span.line_column_range(&definitions.sources)?.start;
-                Some(Place {
-                    schema,
-                    position: Position {
-                        line: start.line,
-                        column: start.column,
-                    },
-                })
+            let location = change.at.and_then(|(side, span)| match side {
+                Side::Old => Place::new(SchemaSide::Old, schemas.0, span),
+                Side::New => Place::new(SchemaSide::New, schemas.1, span),
             });
             JudgedChange {
                 authz: effect(&change, authz, &at),

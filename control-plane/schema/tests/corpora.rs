@@ -1,26 +1,17 @@
-//! Real schemas and catalogues. They are not part of the repository: the
-//! folder is `IG_CORPORA`, or `../shared/corpora` from the workspace's root.
+//! Real schemas and catalogues: see `tests/corpora.rs`.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // all of it is tests
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ig_contract::snapshot::OperationKind;
 use ig_schema::catalogue::{Catalogue, Format, Import, import};
 use ig_schema::{Limits, Schema};
 
-/// The folder of corpora, or nothing and a line that says so.
-fn corpora() -> Option<PathBuf> {
-    let folder = std::env::var_os("IG_CORPORA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora"),
-        PathBuf::from,
-    );
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("SKIPPED: no corpora at {}", folder.display());
-    None
-}
+#[path = "../../../tests/corpora.rs"]
+mod folder;
+
+use folder::corpora;
 
 fn schema(path: &Path) -> Schema {
     let sdl = std::fs::read_to_string(path).unwrap();
@@ -51,7 +42,9 @@ fn imported(schema: &Schema, catalogue: Catalogue) -> Import {
 
 #[test]
 fn linear_records() {
-    let Some(folder) = corpora() else { return };
+    let Some(folder) = corpora("linear_records") else {
+        return;
+    };
     let schema = schema(&folder.join("linear/2026-07-22.schema.graphql"));
     let catalogue = catalogue(&folder.join("linear/2026-07-22.operations.graphql"));
     let import = imported(&schema, catalogue);
@@ -74,7 +67,9 @@ fn linear_records() {
 
 #[test]
 fn linear_versions() {
-    let Some(folder) = corpora() else { return };
+    let Some(folder) = corpora("linear_versions") else {
+        return;
+    };
     let linear = |name: &str| folder.join("linear").join(name);
     let old_on_new = imported(
         &schema(&linear("2026-07-22.schema.graphql")),
@@ -105,7 +100,9 @@ fn linear_versions() {
 
 #[test]
 fn artsy_map() {
-    let Some(folder) = corpora() else { return };
+    let Some(folder) = corpora("artsy_map") else {
+        return;
+    };
     let path = folder.join("artsy/2020-08-08.queryMap.json");
     assert_eq!(
         Format::sniff(&std::fs::read_to_string(&path).unwrap()),
@@ -128,7 +125,9 @@ fn artsy_map() {
 
 #[test]
 fn github_schemas_parse() {
-    let Some(folder) = corpora() else { return };
+    let Some(folder) = corpora("github_schemas_parse") else {
+        return;
+    };
     let mut schemas = 0;
     for entry in std::fs::read_dir(folder.join("github")).unwrap() {
         schema(&entry.unwrap().path());

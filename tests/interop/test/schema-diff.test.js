@@ -8,7 +8,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
-import { corpora, pairs } from '../lib/corpora.js';
+import { archive, corpora, pairs, skipCorpora } from '../lib/corpora.js';
 import { ROOT, ig, skipIg } from '../lib/find.js';
 import { inspect, isUnseen, lines, triples } from '../lib/inspector.js';
 import { folder } from '../lib/process.js';
@@ -35,6 +35,23 @@ async function compare(before, after, name) {
   return theirs;
 }
 
+/**
+ * Compares a pair both ways; tells how many changes there were.
+ *
+ * @param {import('../lib/corpora.js').Pair} pair
+ */
+async function compareFiles({ name, before, after }) {
+  let changes = 0;
+  for (const [old, next] of [[before, after], [after, before]]) {
+    const theirs = await inspect(readFileSync(old, 'utf8'), readFileSync(next, 'utf8'));
+    const mine = ours(old, next);
+    assert.deepEqual(triples(mine), triples(theirs), name);
+    assert.deepEqual(lines(mine), lines(theirs), name);
+    changes += theirs.length;
+  }
+  return changes;
+}
+
 describe('graphql-inspector', { skip: skipIg() }, () => {
   test('says what the cases of our own tests say', async () => {
     const cases = JSON.parse(readFileSync(CASES, 'utf8'));
@@ -46,26 +63,19 @@ describe('graphql-inspector', { skip: skipIg() }, () => {
     if (process.env.IG_BLESS) writeFileSync(CASES, `${JSON.stringify(cases, null, 2)}\n`);
   });
 
-  test('sees the same in real schemas', { skip: corpora ? false : 'SKIPPED: no corpora, set IG_CORPORA' }, async () => {
+  test('sees the same in a whole schema', async () => {
+    assert.ok((await compareFiles(archive)) > 20);
+  });
+
+  test('sees the same in real schemas', { skip: skipCorpora() }, async () => {
     let changes = 0;
-    for (const { name, before, after } of pairs(corpora ?? '')) {
-      for (const [old, next] of [[before, after], [after, before]]) {
-        const theirs = await inspect(readFileSync(old, 'utf8'), readFileSync(next, 'utf8'));
-        const mine = ours(old, next);
-        assert.deepEqual(triples(mine), triples(theirs), name);
-        assert.deepEqual(lines(mine), lines(theirs), name);
-        changes += theirs.length;
-      }
-    }
+    for (const pair of pairs(corpora ?? '')) changes += await compareFiles(pair);
     assert.ok(changes > 1000, `${changes}`);
   });
 
-  test('sees the same in years of one schema', { skip: corpora ? false : 'SKIPPED: no corpora, set IG_CORPORA' }, async () => {
+  test('sees the same in years of one schema', { skip: skipCorpora() }, async () => {
     const [before, after] = ['030-2018-04-04', '451-2024-02-08'].map((name) => join(corpora ?? '', 'github', `${name}.graphql`));
-    for (const [old, next] of [[before, after], [after, before]]) {
-      const theirs = await inspect(readFileSync(old, 'utf8'), readFileSync(next, 'utf8'));
-      assert.deepEqual(lines(ours(old, next)), lines(theirs));
-    }
+    await compareFiles({ name: 'GitHub, 2018 and 2024', before, after });
   });
 
   test('sees the same in generated schemas', async () => {

@@ -1,36 +1,44 @@
 //! `ig policy test`
 
+mod load;
 mod report;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum;
-use ig_snapshot::{Bundle, TestEngines, TestOptions, TestReport, run_tests_with};
+use ig_snapshot::{TestEngines, TestOptions, TestReport, run_tests_with};
 use regex::Regex;
 
 use crate::Outcome;
-use crate::files;
-use report::{github, json, text};
+use crate::output::{self, ReportArgs};
+use load::{Loaded, load};
+use report::{github, text};
 
 /// Run the `test_*` rules of a bundle, as `opa test` does. Every input that a
 /// test uses is also given to the engine of the guard, whole and without each
 /// of its members; a different decision is a failure.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:
+#[command(
+    after_help = "The report, as JSON, is that of `opa test --format=json`; with --coverage an object that has
+the coverage too. -c, -f, -r, -v and --threshold are as those of opa test.
+
+Examples:
   ig policy test policies/
   ig policy test policies/ --run 'retention|other' -v
   ig policy test policies --format json -o reports/policy-tests.json --coverage --min-coverage 85
   ig policy test policies --format github
-  ig policy test policies --engine interpreter    any folder of Rego, as opa test
+  ig policy test policies/decision.rego policies/decision_test.rego policies/data.json \\
+      --engine interpreter    any files of Rego, as opa test
 
 Exit codes: 0 all passed; 1 a test failed, none matched, or too little is covered; 2 a file
-that is not valid, or a test that did not end. (opa test: 2 failed, 1 not valid.)")]
+that is not valid, or a test that did not end. (opa test: 2 failed, 1 not valid.)"
+)]
 pub(crate) struct Args {
-    /// The bundle: a folder, or a .tar.gz.
-    #[arg(value_name = "PATH")]
-    bundle: PathBuf,
+    /// What is tested, together: a folder, a .tar.gz, or files of a bundle.
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
     /// Run tests whose `package.name` matches.
     #[arg(short, long, value_name = "REGEX", default_value = "")]
     run: String,
@@ -41,28 +49,20 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
     timeout: Duration,
     /// Fail below this coverage of policy lines, in percent.
-    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    #[arg(long, visible_alias = "threshold", value_name = "PERCENT", value_parser = percent)]
     min_coverage: Option<f64>,
     /// Fail where tests saw fewer outcomes of conditions, in percent.
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     min_decisions: Option<f64>,
     /// Show lines that no test reached, and conditions that no test saw both to
     /// hold and to fail.
-    #[arg(long)]
+    #[arg(short, long)]
     coverage: bool,
     /// Which engines run tests.
     #[arg(long, value_enum, default_value_t = Engine::Both)]
     engine: Engine,
-    /// text; json, as `opa test --format=json` (with --coverage, an object that has the
-    /// coverage too); or annotations of GitHub Actions.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-    /// Print JSON: --format json.
-    #[arg(long, conflicts_with = "format")]
-    json: bool,
-    /// Write the report to a file, and the text to standard output.
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    report: ReportArgs,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -71,13 +71,6 @@ enum Engine {
     Both,
     /// The interpreter alone, on any Rego.
     Interpreter,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-    Github,
 }
 
 fn percent(text: &str) -> Result<f64> {
@@ -89,10 +82,7 @@ fn percent(text: &str) -> Result<f64> {
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let pattern = Regex::new(&args.run).context("--run is no regular expression")?;
     ensure!(!args.timeout.is_zero(), "--timeout has to leave some time");
-    let bundle = match args.engine {
-        Engine::Both => super::read(&args.bundle)?,
-        Engine::Interpreter => super::read_as(&args.bundle, Bundle::from_any_files)?,
-    };
+    let loaded = load(&args.paths, args.engine)?;
     let options = TestOptions {
         picks: &|test| pattern.is_match(test),
         time_limit: args.timeout,
@@ -102,9 +92,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         },
     };
     let start = Instant::now();
-    let mut report = run_tests_with(&bundle, &options, &mut || start.elapsed())
-        .with_context(|| format!("{} cannot be tested", args.bundle.display()))?;
-    place(&mut report, &args.bundle);
+    let mut report = run_tests_with(&loaded.bundle, &options, &mut || start.elapsed())
+        .with_context(|| format!("{} cannot be tested", loaded.name))?;
+    place(&mut report, &loaded);
     write(args, &report)?;
     if report.results.is_empty() {
         eprintln!("no test matches `{}`", args.run);
@@ -127,11 +117,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 }
 
 /// Files by where they are from here, as OPA names them.
-fn place(report: &mut TestReport, bundle: &Path) {
-    if !bundle.is_dir() {
-        return;
-    }
-    let placed = |file: &str| bundle.join(file).display().to_string();
+fn place(report: &mut TestReport, loaded: &Loaded) {
+    let placed = |file: &str| loaded.place(file);
     for result in &mut report.results {
         result.location.file = placed(&result.location.file);
     }
@@ -148,28 +135,19 @@ fn place(report: &mut TestReport, bundle: &Path) {
 }
 
 fn write(args: &Args, report: &TestReport) -> Result<()> {
-    let format = if args.json { Format::Json } else { args.format };
     let is_short = args
         .min_coverage
         .is_some_and(|least| report.coverage.coverage < least);
     let shows_lines = args.coverage || is_short;
-    let plain = || text(report, args.verbose, shows_lines);
-    let made = match format {
-        Format::Text => plain(),
-        Format::Json => json(report, args.coverage)?,
-        Format::Github => github(report, is_short) + &plain(),
+    let plain = || output::line(text(report, args.verbose, shows_lines).trim_end());
+    let annotated = || {
+        github(report, is_short)?;
+        plain()
     };
-    match &args.output {
-        Some(file) => {
-            files::write(file, made.as_bytes())?;
-            print(&plain())
-        }
-        None => print(&made),
+    match args.coverage {
+        true => args.report.report(report, plain, annotated),
+        false => args.report.report(&report.results, plain, annotated),
     }
-}
-
-fn print(text: &str) -> Result<()> {
-    crate::output::line(text.trim_end())
 }
 
 fn covers(args: &Args, report: &TestReport) -> bool {

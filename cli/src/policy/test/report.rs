@@ -5,14 +5,8 @@ use ig_snapshot::{
     Coverage, FileCoverage, Location, SubResult, TestReport, TestResult, TestStatus,
 };
 
-/// JSON as `opa test --format=json` writes it; with coverage, an object with both.
-pub(super) fn json(report: &TestReport, with_coverage: bool) -> Result<String> {
-    let json = match with_coverage {
-        true => serde_json::to_string_pretty(report)?,
-        false => serde_json::to_string_pretty(&report.results)?,
-    };
-    Ok(json + "\n")
-}
+use crate::github::{Annotation, Level};
+use crate::output;
 
 /// For people.
 pub(super) fn text(report: &TestReport, is_verbose: bool, shows_lines: bool) -> String {
@@ -190,10 +184,9 @@ fn lines(file: &FileCoverage) -> String {
     runs.join(", ")
 }
 
-/// Commands of GitHub Actions: what did not pass and, where too little is
-/// covered, the lines. See "Workflow commands for GitHub Actions".
-pub(super) fn github(report: &TestReport, is_short: bool) -> String {
-    let mut text = String::new();
+/// Annotations of what did not pass and, where too little is covered, of the
+/// lines.
+pub(super) fn github(report: &TestReport, is_short: bool) -> Result<()> {
     for result in &report.results {
         let title = format!("{}.{}", result.package, result.name);
         let message = match &result.status {
@@ -204,37 +197,15 @@ pub(super) fn github(report: &TestReport, is_short: bool) -> String {
             TestStatus::Disagree(_) => "the engines disagree".to_owned(),
         };
         let Location { file, row, col } = &result.location;
-        add(
-            &mut text,
-            format!(
-                "::error file={},line={row},col={col},title={}::{}",
-                property(file),
-                property(&title),
-                data(&message)
-            ),
-        );
+        let annotation = Annotation::new(Level::Error, &title, &message).file(file);
+        output::line(annotation.at(*row as usize, *col as usize))?;
     }
     for (path, file) in report.coverage.files.iter().filter(|_| is_short) {
         for (first, last) in uncovered(file) {
-            add(
-                &mut text,
-                format!(
-                    "::error file={},line={first},endLine={last},title=not covered::no test \
-                     reaches this",
-                    property(path)
-                ),
-            );
+            let annotation =
+                Annotation::new(Level::Error, "not covered", "no test reaches this").file(path);
+            output::line(annotation.lines(first as usize, last as usize))?;
         }
     }
-    text
-}
-
-fn data(text: &str) -> String {
-    text.replace('%', "%25")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A")
-}
-
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+    Ok(())
 }

@@ -9,9 +9,10 @@ use crate::schema::source::Source;
 const MOST: usize = 100;
 
 pub(super) fn summary(report: &Report, old: &Source, new: &Source) -> String {
-    let mark = match report.verdict.passed {
-        true => "passed",
-        false => "**failed**",
+    let mark = match (report.verdict.passed, report.verdict.failures.is_empty()) {
+        (true, _) => "passed",
+        (false, true) => "**undecided**",
+        (false, false) => "**failed**",
     };
     let mut out = format!(
         "## Schema: {mark}\n\n{} → {}\n\n{}\n",
@@ -27,17 +28,16 @@ pub(super) fn summary(report: &Report, old: &Source, new: &Source) -> String {
         .iter()
         .filter(|one| one.effect == Effect::Weakened);
     let rows = weakened.map(|one| {
-        let before = serde_json::to_string(&one.before).unwrap_or_default();
-        let after = serde_json::to_string(&one.after).unwrap_or_default();
-        [
-            code(&one.path),
-            format!("{} → {}", code(&before), code(&after)),
-        ]
+        let list = |items: &[String]| {
+            let items: Vec<_> = items.iter().map(|item| code(item)).collect();
+            items.join(", ")
+        };
+        [code(&one.path), list(&one.removed), list(&one.added)]
     });
     table(
         &mut out,
         "Callers need less",
-        ["where", "before → after"],
+        ["where", "asked no more", "instead"],
         rows,
     );
     let shown = report.changes.iter().filter(|one| {

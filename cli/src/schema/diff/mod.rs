@@ -11,12 +11,15 @@ use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 use ig_schema::Date;
 use ig_schema::catalogue::{Catalogue, Reject};
-use ig_schema_diff::{Exceptions, FailOn, Policy, Report, report};
+use ig_schema_diff::{Exceptions, FailOn, InvalidOperation, Policy, Report, report};
 
 use super::source::Source;
 use crate::control_plane::Connection;
-use crate::output::Progress;
+use crate::output::{Progress, ReportArgs};
 use crate::{Outcome, catalogue, files, output};
+
+/// Operations that an error names.
+const NAMED: usize = 20;
 
 /// Compare two schemas: what breaks, which operations of a catalogue that
 /// concerns, whether callers need less than before, and whether it may be.
@@ -31,6 +34,8 @@ use crate::{Outcome, catalogue, files, output};
   weakened    callers need nothing less than before
   nothing     only tell
 Without it: operations and weakened where there is a catalogue, else breaking and weakened.
+
+Exit codes: 0 all rules hold; 1 one does not; 2 something cannot be read, or is not valid, and where.
 
 Examples:
   ig schema diff old.graphql schema.graphql
@@ -61,12 +66,12 @@ pub(crate) struct Args {
     /// The day it is; without it, today in UTC.
     #[arg(long, value_name = "DATE")]
     today: Option<Date>,
-    /// What is printed.
-    #[arg(long, value_enum, default_value = "text")]
-    format: Format,
-    /// Also write the whole report here, as JSON, whatever is printed.
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    /// Let go that an operation of the catalogue is valid on neither schema, so
+    /// that nothing can be told of it.
+    #[arg(long)]
+    allow_invalid_before: bool,
+    #[command(flatten)]
+    report: ReportArgs,
     /// Append a summary in Markdown to this file, such as $GITHUB_STEP_SUMMARY.
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
@@ -75,17 +80,6 @@ pub(crate) struct Args {
     verbose: bool,
     #[command(flatten)]
     connection: Connection,
-}
-
-/// What is printed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum Format {
-    /// For people.
-    Text,
-    /// Annotations, as GitHub's runner reads them.
-    Github,
-    /// The whole report.
-    Json,
 }
 
 /// A rule, as the command line names it.
@@ -128,6 +122,7 @@ impl Args {
             fail_on: self.fail_on(),
             exceptions,
             announced: self.allow_announced,
+            invalid_before: self.allow_invalid_before,
             today,
         })
     }
@@ -174,31 +169,49 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let mut progress = Progress::new();
     let mut step = |done, total| progress.step(done, total);
     let report = report(&old, &new, &catalogue, &policy, &mut step);
-    match write(args, &report) {
-        // Whoever does not read on is no reason to pass.
-        Err(error) if output::is_broken_pipe(&error) => {}
-        written => written?,
+    write(args, &report)?;
+    let verdict = &report.verdict;
+    if verdict.failures.is_empty() && verdict.undecided > 0 {
+        bail!(undecided(&report.invalid_before));
     }
-    Ok(Outcome::clean_if(report.verdict.passed))
+    Ok(Outcome::clean_if(verdict.passed))
+}
+
+/// An operation that no schema is good for is bad input: what becomes of it
+/// cannot be told.
+fn undecided(invalid: &[InvalidOperation]) -> String {
+    let lines: Vec<_> = invalid.iter().flat_map(why).take(NAMED).collect();
+    format!(
+        "{} of the catalogue valid on neither schema, so nothing can be told; mend it, or \
+         --allow-invalid-before:\n{}",
+        output::count(invalid.len(), "operation"),
+        lines.join("\n")
+    )
+}
+
+fn why(invalid: &InvalidOperation) -> Vec<String> {
+    let name = match invalid.operation.name.as_str() {
+        "" => invalid.operation.sha256.to_string(),
+        name => name.to_owned(),
+    };
+    let reasons = invalid.reasons.iter();
+    reasons
+        .map(|reason| format!("  {name}: {reason}"))
+        .collect()
 }
 
 fn write(args: &Args, report: &Report) -> Result<()> {
-    if let Some(path) = &args.output {
-        let json = serde_json::to_string_pretty(report)? + "\n";
-        files::write(path, json.as_bytes())?;
-    }
     // Files first: whoever reads what is printed may leave early.
     if let Some(path) = &args.summary {
         files::append(path, &markdown::summary(report, &args.old, &args.new))?;
     }
-    match args.format {
-        Format::Text => text::print(report, args.verbose),
-        Format::Github => github::print(report, args.new.path().as_deref()),
-        Format::Json if args.output.is_none() => output::json(report),
-        // The file has it; who waits wants to know how it ended.
-        Format::Json => {
-            eprintln!("{}", text::verdict(report));
-            Ok(())
-        }
-    }
+    let names = text::Names {
+        old: &args.old,
+        new: &args.new,
+    };
+    args.report.report(
+        report,
+        || text::print(report, names, args.verbose),
+        || github::print(report, args.new.path().as_deref()),
+    )
 }

@@ -1,9 +1,10 @@
 //! The report, for people.
 
 use anyhow::Result;
-use ig_schema_diff::{Effect, JudgedChange, Level, Report};
+use ig_schema_diff::{AuthzChange, Effect, JudgedChange, Level, Place, Report, SchemaSide};
 
 use crate::output::{self, count};
+use crate::schema::source::Source;
 
 /// Operations that a line names.
 const NAMED: usize = 5;
@@ -11,9 +12,11 @@ const NAMED: usize = 5;
 /// How it ended, in a line.
 pub(super) fn verdict(report: &Report) -> String {
     let summary = &report.summary;
-    let ended = match report.verdict.passed {
-        true => "passed".to_owned(),
-        false => count(report.verdict.failures.len(), "failure"),
+    let verdict = &report.verdict;
+    let ended = match (verdict.failures.len(), verdict.undecided) {
+        (0, 0) => "passed".to_owned(),
+        (0, undecided) => format!("{undecided} undecided"),
+        (failures, _) => count(failures, "failure"),
     };
     let operations = match summary.operations {
         0 => String::new(),
@@ -41,7 +44,28 @@ pub(super) fn clean(text: &str) -> String {
         .collect()
 }
 
-pub(super) fn print(report: &Report, verbose: bool) -> Result<()> {
+/// The two schemas, as places name them.
+#[derive(Clone, Copy)]
+pub(super) struct Names<'a> {
+    pub(super) old: &'a Source,
+    pub(super) new: &'a Source,
+}
+
+impl Names<'_> {
+    /// ` (schema.graphql:4:3)`, or nothing where there is no place.
+    fn place(self, place: Option<Place>) -> String {
+        let Some(Place { schema, position }) = place else {
+            return String::new();
+        };
+        let source = match schema {
+            SchemaSide::Old => self.old,
+            SchemaSide::New => self.new,
+        };
+        format!(" ({source}:{}:{})", position.line, position.column)
+    }
+}
+
+pub(super) fn print(report: &Report, names: Names<'_>, verbose: bool) -> Result<()> {
     for level in [Level::Breaking, Level::Dangerous, Level::NonBreaking] {
         for one in &report.changes {
             let shows = level != Level::NonBreaking || verbose || one.authz != Effect::Neutral;
@@ -51,17 +75,14 @@ pub(super) fn print(report: &Report, verbose: bool) -> Result<()> {
         }
     }
     for one in &report.authz {
-        let word = match one.effect {
-            Effect::Weakened => "WEAKENED",
-            _ => "STRENGTHENED",
-        };
-        output::line(format!("{word}  {}", one.path))?;
+        authz(one, names)?;
     }
     for one in &report.renames {
         output::line(format!("RENAMED?  {} -> {}", one.from, one.to))?;
     }
     for one in &report.verdict.failures {
-        eprintln!("FAIL  {}: {}", one.path, clean(&one.message));
+        let place = names.place(report.place_of(one));
+        eprintln!("FAIL  {}: {}{place}", one.path, clean(&one.message));
     }
     for (exceptions, word) in [
         (&report.verdict.expired, "has expired"),
@@ -76,6 +97,22 @@ pub(super) fn print(report: &Report, verbose: bool) -> Result<()> {
         eprintln!("note: {many} of the catalogue were not valid before either");
     }
     output::line(verdict(report))
+}
+
+/// The place, and what is asked there no more and instead.
+fn authz(one: &AuthzChange, names: Names<'_>) -> Result<()> {
+    let word = match one.effect {
+        Effect::Weakened => "WEAKENED",
+        _ => "STRENGTHENED",
+    };
+    let place = names.place(one.location);
+    output::line(format!("{word}  {}{place}", one.path))?;
+    for (sign, items) in [('-', &one.removed), ('+', &one.added)] {
+        for item in items {
+            output::line(format!("  {sign} {}", clean(item)))?;
+        }
+    }
+    Ok(())
 }
 
 fn change(one: &JudgedChange) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use ig_schema_diff::{Effect, FailOn, Report, Seen};
+use ig_schema_diff::{Effect, FailOn, Failure, Report, SchemaSide, Seen};
 use proptest::prelude::*;
 
 use crate::loosen::loosened;
@@ -24,10 +24,68 @@ fn assert_each_is_seen(sdl: &str) -> usize {
         let report = weakened(sdl, loose);
         assert!(!report.verdict.passed, "{what}\n{loose}");
         assert!(report.summary.weakened > 0, "{what}\n{loose}");
+        for failure in &report.verdict.failures {
+            assert_says_what_and_where(&report, failure, loose);
+        }
         let is_told = report.changes.iter().any(|it| it.authz == Effect::Weakened);
         assert!(is_told, "{what}: no change says so\n{loose}");
     }
     all.len()
+}
+
+/// A failure names what is asked no more, and the line of the place.
+fn assert_says_what_and_where(report: &Report, failure: &Failure, new: &str) {
+    let change = &report.authz[failure.authz.unwrap()];
+    let place = report.place_of(failure).unwrap();
+    assert_eq!(place.schema, SchemaSide::New);
+    let line = new.lines().nth(place.position.line - 1).unwrap();
+    let name: String = line.chars().skip(place.position.column - 1).collect();
+    let last = failure.path.rsplit('.').next().unwrap();
+    assert!(name.starts_with(last), "{}: {line}", failure.path);
+    assert!(!change.removed.is_empty(), "{change:?}");
+    for item in &change.removed {
+        assert!(failure.message.contains(item), "{}", failure.message);
+    }
+}
+
+#[test]
+fn what_is_asked_no_more_is_quoted() {
+    let field = |directives: &str| format!("type Query {{\n  a(x: ID {directives}): Int\n}}");
+    let at_field = |directives: &str| format!("type Query {{\n  a: Int {directives}\n}}");
+    let cases = [
+        (
+            at_field(r#"@authz(stepUp: true, action: "r", purpose: ["b", "a"])"#),
+            at_field(""),
+            "Query.a",
+            r#"`@authz(purpose: ["a", "b"], action: "r", stepUp: true)` is gone"#,
+        ),
+        (
+            at_field(r#"@authz(purpose: ["a"])"#),
+            at_field(r#"@authz(purpose: ["a", "\"x\""])"#),
+            "Query.a",
+            r#"`@authz(purpose: ["a"])` became `@authz(purpose: ["\"x\"", "a"])`"#,
+        ),
+        (
+            at_field(r#"@resource(pii: true, retention: "short")"#),
+            at_field(r#"@resource(pii: true)"#),
+            "Query.a",
+            r#"`@resource(pii: true, retention: "short")` became `@resource(pii: true)`"#,
+        ),
+        (
+            field(r#"@fact(name: "case")"#),
+            field(""),
+            "Query.a.x",
+            r#"`@fact(name: "case")` is gone"#,
+        ),
+    ];
+    for (old, new, path, words) in cases {
+        let report = weakened(&old, &new);
+        let failures = &report.verdict.failures;
+        let failure = failures.iter().find(|it| it.path == path).unwrap();
+        assert!(failure.message.ends_with(words), "{}", failure.message);
+        assert_says_what_and_where(&report, failure, &new);
+        assert_eq!(report.place_of(failure).unwrap().position.line, 2);
+    }
 }
 
 #[test]

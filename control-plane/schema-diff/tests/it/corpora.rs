@@ -1,82 +1,132 @@
-//! Real schemas and catalogues: see `corpora` of `ig-schema`.
+//! Pairs of versions of whole schemas with their catalogues: one of this
+//! repository, and real ones where they are (`tests/corpora.rs`).
 
 use std::path::{Path, PathBuf};
 
 use ig_schema::{Limits, catalogue};
 use ig_schema_diff::{FailOn, Impact, Report, report};
 
+use crate::folder::corpora;
 use crate::{policy, schema};
 
-fn corpora() -> Option<PathBuf> {
-    let folder = std::env::var_os("IG_CORPORA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora"),
-        PathBuf::from,
-    );
-    if folder.is_dir() {
-        return Some(folder);
+/// Two versions of a schema, and the catalogue of each.
+struct Pair {
+    before: Version,
+    after: Version,
+}
+
+struct Version {
+    schema: String,
+    operations: String,
+}
+
+impl Pair {
+    fn read(folder: &Path, before: &str, after: &str) -> Self {
+        let version = |name: &str| {
+            let read = |what| {
+                let file = folder.join(format!("{name}.{what}.graphql"));
+                std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file:?}: {error}"))
+            };
+            Version {
+                schema: read("schema"),
+                operations: read("operations"),
+            }
+        };
+        Self {
+            before: version(before),
+            after: version(after),
+        }
     }
-    println!("SKIPPED: no corpora at {}", folder.display());
-    None
+
+    /// An archive's, written for these tests.
+    fn archive() -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+        Self::read(&folder, "before", "after")
+    }
+
+    fn linear(folder: PathBuf) -> Self {
+        Self::read(&folder.join("linear"), "2026-06-10", "2026-07-22")
+    }
+
+    fn reversed(self) -> Self {
+        Self {
+            before: self.after,
+            after: self.before,
+        }
+    }
+
+    /// From before to after, with the catalogue of before.
+    fn compare(&self, rules: &[FailOn]) -> Report {
+        report(
+            &schema(&self.before.schema),
+            &schema(&self.after.schema),
+            &crate::catalogue(&self.before.operations),
+            &policy(rules.iter().copied()),
+            &mut |_, _| {},
+        )
+    }
+
+    /// Whatever breaks breaks nobody: the gate passes with the catalogue, and
+    /// without it fails.
+    fn breaks_nobody(&self, levels: (usize, usize, usize), operations: usize) {
+        let report = self.compare(&[FailOn::Operations, FailOn::Weakened]);
+        let summary = report.summary;
+        let found = (summary.breaking, summary.dangerous, summary.non_breaking);
+        assert_eq!(found, levels);
+        assert_eq!(
+            (summary.operations, report.operations.len()),
+            (operations, 0)
+        );
+        assert!(report.verdict.passed);
+        let strict = self.compare(&[FailOn::Breaking]);
+        assert_eq!(strict.verdict.failures.len(), levels.0);
+    }
+
+    /// Just those break that the importer, which knows nothing of changes,
+    /// rejects.
+    fn names_who_breaks(&self, many: usize) {
+        let report = self.compare(&[FailOn::Operations]);
+        assert_eq!(report.summary.invalid_operations, many);
+        let all = crate::catalogue(&self.before.operations);
+        let after = schema(&self.after.schema);
+        let import = catalogue::import(&after, all, Limits::DOCUMENT, &mut |_, _| {});
+        let rejected = import.rejected.iter().filter_map(|it| it.name.clone());
+        let mut rejected: Vec<_> = rejected.collect();
+        let broken = report.operations.iter();
+        let broken = broken.filter(|it| it.impact == Impact::Invalid);
+        let mut broken: Vec<_> = broken.map(|it| it.operation.name.clone()).collect();
+        rejected.sort_unstable();
+        broken.sort_unstable();
+        assert_eq!(broken, rejected);
+        for operation in &report.operations {
+            let name = &operation.operation.name;
+            assert!(!operation.changes.is_empty(), "{name}");
+        }
+    }
 }
 
-fn linear(folder: &Path, old: &str, new: &str, operations: &str, rules: &[FailOn]) -> Report {
-    let read = |name: String| std::fs::read_to_string(folder.join("linear").join(name)).unwrap();
-    let sdl = |day: &str| schema(&read(format!("{day}.schema.graphql")));
-    let operations = crate::catalogue(&read(format!("{operations}.operations.graphql")));
-    let rules = policy(rules.iter().copied());
-    report(&sdl(old), &sdl(new), &operations, &rules, &mut |_, _| {})
+#[test]
+fn an_archive_forwards_breaks_nobody() {
+    Pair::archive().breaks_nobody((4, 5, 16), 4);
 }
 
-const JUNE: &str = "2026-06-10";
-const JULY: &str = "2026-07-22";
+#[test]
+fn an_archive_backwards_names_who_breaks() {
+    Pair::archive().reversed().names_who_breaks(5);
+}
 
 #[test]
 fn linear_forwards_breaks_nobody() {
-    let Some(folder) = corpora() else { return };
-    let report = linear(
-        &folder,
-        JUNE,
-        JULY,
-        JUNE,
-        &[FailOn::Operations, FailOn::Weakened],
-    );
-    let summary = report.summary;
-    let levels = (summary.breaking, summary.dangerous, summary.non_breaking);
-    assert_eq!(levels, (6, 28, 860));
-    assert_eq!((summary.operations, report.operations.len()), (650, 0));
-    assert!(report.verdict.passed);
-    let strict = linear(&folder, JUNE, JULY, JUNE, &[FailOn::Breaking]);
-    assert_eq!(strict.verdict.failures.len(), 6);
+    let Some(folder) = corpora("linear_forwards_breaks_nobody") else {
+        return;
+    };
+    Pair::linear(folder).breaks_nobody((6, 28, 860), 650);
 }
 
 #[test]
 fn linear_backwards_names_who_breaks() {
-    let Some(folder) = corpora() else { return };
-    let report = linear(&folder, JULY, JUNE, JULY, &[FailOn::Operations]);
-    assert_eq!(report.summary.invalid_operations, 60);
-    // The importer, which knows nothing of changes, rejects the same ones.
-    let read = |name: &str| std::fs::read_to_string(folder.join("linear").join(name)).unwrap();
-    let old = schema(&read("2026-06-10.schema.graphql"));
-    let all = crate::catalogue(&read("2026-07-22.operations.graphql"));
-    let import = catalogue::import(&old, all, Limits::DOCUMENT, &mut |_, _| {});
-    let mut rejected: Vec<_> = import
-        .rejected
-        .iter()
-        .filter_map(|it| it.name.clone())
-        .collect();
-    let broken = report
-        .operations
-        .iter()
-        .filter(|it| it.impact == Impact::Invalid);
-    let mut broken: Vec<_> = broken.map(|it| it.operation.name.clone()).collect();
-    rejected.sort_unstable();
-    broken.sort_unstable();
-    assert_eq!(broken, rejected);
-    for operation in &report.operations {
-        assert!(
-            !operation.changes.is_empty(),
-            "{}",
-            operation.operation.name
-        );
-    }
+    let Some(folder) = corpora("linear_backwards_names_who_breaks") else {
+        return;
+    };
+    Pair::linear(folder).reversed().names_who_breaks(60);
 }

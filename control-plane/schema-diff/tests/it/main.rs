@@ -10,6 +10,8 @@
 mod authz;
 mod corpora;
 mod exceptions;
+#[path = "../../../../tests/corpora.rs"]
+mod folder;
 mod gate;
 mod loosen;
 mod operations;
@@ -39,6 +41,7 @@ pub(crate) fn policy(fail_on: impl IntoIterator<Item = FailOn>) -> Policy {
         fail_on: BTreeSet::from_iter(fail_on),
         exceptions: Exceptions::default(),
         announced: false,
+        invalid_before: false,
         today: today(),
     }
 }

@@ -1,6 +1,6 @@
 //! What becomes of the operations of a catalogue.
 
-use ig_schema_diff::{Effect, FailOn, Impact};
+use ig_schema_diff::{Effect, FailOn, Impact, Policy};
 
 use crate::{compare, policy};
 
@@ -205,15 +205,33 @@ fn records_tell_what_places_do_not() {
     );
 }
 
+/// Of what is valid on neither schema nothing can be told, so no rule about
+/// operations holds for it.
 #[test]
 fn what_was_not_valid_before_is_told() {
-    let report = compare(
-        OLD,
-        OLD,
-        "query Bad { nothing }",
-        &policy([FailOn::Operations]),
-    );
-    assert!(report.verdict.passed);
-    assert_eq!(report.invalid_before[0].name, "Bad");
-    assert_eq!(report.summary.invalid_before, 1);
+    let query = "query Bad {\n  nothing\n}";
+    let cases = [
+        (&[FailOn::Operations][..], false, 1),
+        (&[FailOn::Records], false, 1),
+        (&[FailOn::Operations], true, 0),
+        (&[FailOn::Breaking, FailOn::Weakened], false, 0),
+        (&[], false, 0),
+    ];
+    for (rules, invalid_before, undecided) in cases {
+        let rules = Policy {
+            invalid_before,
+            ..policy(rules.iter().copied())
+        };
+        let report = compare(OLD, OLD, query, &rules);
+        assert_eq!(report.verdict.undecided, undecided, "{rules:?}");
+        assert_eq!(report.verdict.passed, undecided == 0, "{rules:?}");
+        assert!(report.verdict.failures.is_empty());
+        let [bad] = report.invalid_before.as_slice() else {
+            panic!("{:?}", report.invalid_before);
+        };
+        assert_eq!(bad.operation.name, "Bad");
+        let place = bad.reasons[0].position.unwrap();
+        assert_eq!((place.line, place.column), (2, 3));
+        assert_eq!(report.summary.invalid_before, 1);
+    }
 }

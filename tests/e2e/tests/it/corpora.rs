@@ -1,4 +1,4 @@
-//! Real operations, from a folder that is not part of the repository.
+//! Real operations: see `tests/corpora.rs`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,27 +6,18 @@ use std::path::PathBuf;
 use futures_util::StreamExt as _;
 use ig_contract::TextHash;
 use ig_contract::snapshot::{DocumentSource, OperationKind};
-use ig_e2e::{Fixture, demo, workspace};
+use ig_e2e::{Fixture, demo};
 use ig_schema::catalogue::{Catalogue, Source, import};
 use ig_schema::{Limits, Schema};
 use serde_json::{Value, json};
 
+use crate::folder::corpora;
 use crate::gateway::{ALLOWED, Gateway, denied};
 use crate::skip;
 
-/// The folder, or a loud word that it is missing.
-fn linear() -> Option<PathBuf> {
-    let folder = std::env::var_os("IG_CORPORA")
-        .map_or_else(|| workspace().join("../shared/corpora"), PathBuf::from)
-        .join("linear");
-    if !folder.is_dir() {
-        eprintln!(
-            "SKIPPED: no corpora at {}; set IG_CORPORA",
-            folder.display()
-        );
-        return None;
-    }
-    Some(folder)
+/// The folder of one of them.
+fn linear(test: &str) -> Option<PathBuf> {
+    corpora(test).map(|folder| folder.join("linear"))
 }
 
 fn documents(folder: &std::path::Path, embed: bool) -> BTreeMap<String, DocumentSource> {
@@ -104,7 +95,7 @@ async fn check(mut fixture: Fixture, documents: BTreeMap<String, DocumentSource>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn linear_by_id_and_not_as_text() {
-    let Some(folder) = linear().filter(|_| skip::ready()) else {
+    let Some(folder) = linear("linear_by_id_and_not_as_text").filter(|_| skip::ready()) else {
         return;
     };
     check(demo().await.unwrap(), documents(&folder, true)).await;
@@ -112,7 +103,9 @@ async fn linear_by_id_and_not_as_text() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn linear_with_texts_in_a_store_and_room_for_few() {
-    let Some(folder) = linear().filter(|_| skip::ready()) else {
+    let Some(folder) =
+        linear("linear_with_texts_in_a_store_and_room_for_few").filter(|_| skip::ready())
+    else {
         return;
     };
     let mut fixture = demo().await.unwrap();

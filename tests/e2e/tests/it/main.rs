@@ -16,6 +16,8 @@ mod differential;
 mod directory;
 mod docs;
 mod fleet;
+#[path = "../../../corpora.rs"]
+mod folder;
 mod gateway;
 mod identity;
 mod modes;
