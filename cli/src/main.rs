@@ -87,8 +87,8 @@ enum Command {
     /// Change and list the keys of step-up tokens.
     #[command(subcommand)]
     StepUp(step_up::Command),
-    /// Write and sign manifests of exports.
-    #[command(subcommand)]
+    /// Write, sign, list and get exports, and their keys.
+    #[command(subcommand, visible_alias = "exports")]
     Export(export::Command),
     /// Issue access tokens for development.
     Token(token::Args),

@@ -83,7 +83,11 @@ pub fn run_test(args: &TestArgs) -> Result<ExitCode> {
             extras.push(setup::Extra::Images);
         }
         if runs(&args.tiers, Tier::Unit) {
-            extras.extend([setup::Extra::Contract, setup::Extra::Scim]);
+            extras.extend([
+                setup::Extra::Contract,
+                setup::Extra::Scim,
+                setup::Extra::Hsm,
+            ]);
         }
         if runs(&args.tiers, Tier::Unit) || runs(&args.tiers, Tier::Interop) {
             extras.extend([setup::Extra::Interop, setup::Extra::Cosign]);
@@ -220,6 +224,7 @@ pub fn run_ci(_: &CiArgs) -> Result<ExitCode> {
         setup::Extra::Opa,
         setup::Extra::Postgres,
         setup::Extra::Redis,
+        setup::Extra::Hsm,
         setup::Extra::Contract,
         setup::Extra::Scim,
         setup::Extra::Deny,

@@ -1,8 +1,8 @@
 //! `ig access`
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Subcommand, ValueEnum};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::control_plane::{Client, Connection, encode};
@@ -30,6 +30,8 @@ enum Role {
     TenantAdmin,
     /// One tenant's users and groups, by SCIM: an identity provider.
     Provisioner,
+    /// Exports for callers of some tenants whom a guard let through: a service.
+    Exporter,
 }
 
 impl Role {
@@ -40,6 +42,7 @@ impl Role {
             Self::Owner => "owner",
             Self::TenantAdmin => "tenant-admin",
             Self::Provisioner => "provisioner",
+            Self::Exporter => "exporter",
         }
     }
 }
@@ -50,7 +53,8 @@ impl Role {
   ig access create ci --role publisher --expires-in-days 90
   ig access create alpha-admin --role tenant-admin --tenant alpha
   ig access create alpha-entra --role provisioner --tenant alpha --expires-in-days 365
-  ig access create alpha-entra-admins --role provisioner --tenant alpha --may-confer")]
+  ig access create alpha-entra-admins --role provisioner --tenant alpha --may-confer
+  ig access create upstream --role exporter --tenant alpha --tenant bravo")]
 pub(crate) struct CreateArgs {
     #[command(flatten)]
     connection: Connection,
@@ -59,9 +63,16 @@ pub(crate) struct CreateArgs {
     /// What it may do.
     #[arg(long, value_enum)]
     role: Role,
-    /// The tenant of a tenant's admin or provisioner.
-    #[arg(long, required_if_eq_any([("role", "tenant-admin"), ("role", "provisioner")]))]
-    tenant: Option<String>,
+    /// The tenant of a tenant's admin or provisioner; of an exporter, one of those that
+    /// it is there for, given once for each.
+    #[arg(
+        long = "tenant",
+        value_name = "TENANT",
+        required_if_eq_any([
+            ("role", "tenant-admin"), ("role", "provisioner"), ("role", "exporter"),
+        ])
+    )]
+    tenants: Vec<String>,
     /// A provisioner may put users into the tenant's privileged groups, and
     /// rename these and their members.
     #[arg(long)]
@@ -112,13 +123,18 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
 }
 
 fn create(args: &CreateArgs) -> Result<Outcome> {
-    let new = json!({
+    let mut new = json!({
         "name": args.name,
         "role": args.role.as_str(),
-        "tenant": args.tenant,
         "mayConfer": args.may_confer,
         "expiresInDays": args.expires_in_days,
     });
+    match (args.role, args.tenants.as_slice()) {
+        (Role::Exporter, tenants) => new["tenants"] = json!(tenants),
+        (_, []) => {}
+        (_, [tenant]) => new["tenant"] = json!(tenant),
+        (_, _) => bail!("--tenant: one, for every role but exporter"),
+    }
     let made = Client::new(&args.connection)?.post_json("/tokens", &new)?;
     match args.json {
         true => output::json(&made)?,
@@ -141,7 +157,10 @@ fn list(args: &ListArgs) -> Result<Outcome> {
                 true => format!("{}, may confer", text(&one["role"])),
                 false => text(&one["role"]),
             },
-            text(&one["tenant"]),
+            match &one["tenants"] {
+                Value::Array(tenants) if !tenants.is_empty() => text(&one["tenants"]),
+                _ => text(&one["tenant"]),
+            },
             time(&one["createdAt"]),
             time(&one["expiresAt"]),
             time(&one["revokedAt"]),

@@ -1,15 +1,15 @@
-//! `ig export`: manifests of exports, and their signatures.
+//! `ig export`: manifests of exports and their signatures; what the control plane
+//! has signed, and with which keys.
 
+mod attest;
+mod key;
+mod keys;
 mod manifest;
 mod sign;
+mod stored;
 
-use std::fs::File;
-use std::io::Read as _;
-use std::path::Path;
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 use clap::Subcommand;
-use zeroize::Zeroizing;
 
 use crate::Outcome;
 
@@ -17,29 +17,29 @@ use crate::Outcome;
 pub(crate) enum Command {
     Manifest(manifest::Args),
     Sign(sign::Args),
+    Attest(attest::Args),
+    /// List exports, the last first.
+    List(stored::ListArgs),
+    /// Show an export: who made it, for what, and what was signed.
+    Show(stored::ShowArgs),
+    /// Get an export's files, as `ig-verify` takes them.
+    Get(stored::GetArgs),
+    /// List, change, retire and get the keys that exports are signed with.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Get the trusted root, which says what log has to have a signature.
+    TrustedRoot(keys::TrustedRootArgs),
 }
 
 pub(crate) fn run(command: Command) -> Result<Outcome> {
     match command {
         Command::Manifest(args) => manifest::run(&args),
         Command::Sign(args) => sign::run(&args),
+        Command::Attest(args) => attest::run(&args),
+        Command::List(args) => stored::list(&args),
+        Command::Show(args) => stored::show(&args),
+        Command::Get(args) => stored::get(&args),
+        Command::Keys(command) => keys::run(command),
+        Command::TrustedRoot(args) => keys::trusted_root(&args),
     }
-}
-
-/// Reads a file of at most `limit` bytes, which are wiped in the end: it may be a
-/// key.
-fn read(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>> {
-    let context = || format!("cannot read {}", path.display());
-    let file = File::open(path).with_context(context)?;
-    // As long as it may get: a vector that grows leaves copies behind.
-    let mut bytes = Zeroizing::new(Vec::new());
-    let length = file.metadata().with_context(context)?.len();
-    let length = usize::try_from(length).unwrap_or(usize::MAX);
-    bytes.reserve_exact(length.min(limit).saturating_add(1));
-    file.take(limit as u64 + 1)
-        .read_to_end(&mut bytes)
-        .with_context(context)?;
-    let is_short = bytes.len() <= limit;
-    ensure!(is_short, "{} is longer than {limit} bytes", path.display());
-    Ok(bytes)
 }

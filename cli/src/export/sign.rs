@@ -1,20 +1,14 @@
 //! `ig export sign`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, ensure};
-use ig_signing::{Bundle, Manifest, Password, PrivateKey, Sha256, key, manifest};
+use anyhow::Result;
+use ig_signing::{Bundle, Manifest, Sha256, file, manifest};
 use serde_json::json;
-use zeroize::Zeroize as _;
 
-use super::read;
+use super::key::{self, KeyArgs};
 use crate::output;
 use crate::{Outcome, files};
-
-/// The longest password, in bytes.
-const MAX_PASSWORD_BYTES: usize = 4096;
-/// Where Cosign looks for the password too.
-const PASSWORD: &str = "COSIGN_PASSWORD";
 
 /// Sign a manifest: a Sigstore bundle (.sigstore.json), the bare signature (.sig),
 /// and the public key (.pem) beside it.
@@ -26,19 +20,17 @@ const PASSWORD: &str = "COSIGN_PASSWORD";
 #[command(after_help = "Examples:
   ig export sign --manifest m.json --key key.pem --out signed/
   ig export sign --manifest m.json --key cosign.key --password-file password --out signed/
-  ig export sign --manifest m.json --key key.pem --out signed/ --json")]
+  ig export sign --manifest m.json --key key.pem --out signed/ --json
+
+With a key in a token (docs/exports.md):
+  --key 'pkcs11:token=exports;object=2026?pin-source=file:/etc/ig/pin' \\
+      --pkcs11-module /usr/lib/softhsm/libsofthsm2.so")]
 pub(crate) struct Args {
     /// The manifest.
     #[arg(long, value_name = "FILE")]
     manifest: PathBuf,
-    /// The private key: ECDSA P-256, PKCS#8 or SEC1 in PEM, or Cosign's encrypted
-    /// one.
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
-    /// The password of an encrypted key, in one line; without it, the variable
-    /// COSIGN_PASSWORD.
-    #[arg(long, value_name = "FILE")]
-    password_file: Option<PathBuf>,
+    #[command(flatten)]
+    key: KeyArgs,
     /// The folder for what is written.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -48,15 +40,15 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
-    let bytes = read(&args.manifest, manifest::MAX_BYTES)?;
+    let bytes = file::read(&args.manifest, manifest::MAX_BYTES)?;
     if let Err(error) = Manifest::parse(&bytes) {
         eprintln!("{} is no manifest: {error}", args.manifest.display());
         return Ok(Outcome::Findings);
     }
-    let key = private_key(args)?;
-    let digest = Sha256::of(&bytes);
-    let bundle = Bundle::sign(&key, digest)?;
     let paths = Paths::new(args)?;
+    let key = args.key.open()?;
+    let digest = Sha256::of(&bytes);
+    let bundle = Bundle::sign(&*key, digest)?;
     let public = key.public();
     // The bundle last: where it is, the others are.
     files::write(
@@ -69,7 +61,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         output::json(&json!({
             "manifest": args.manifest.display().to_string(),
             "sha256": digest.to_string(),
-            "keyHint": public.hint(),
+            "keyId": public.key_id(),
             "bundle": paths.bundle.display().to_string(),
             "signature": paths.signature.display().to_string(),
             "publicKey": paths.public_key.display().to_string(),
@@ -82,46 +74,6 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     Ok(Outcome::Clean)
 }
 
-fn private_key(args: &Args) -> Result<PrivateKey> {
-    let password = password(args)?;
-    let file = read(&args.key, key::MAX_BYTES)?;
-    PrivateKey::from_pem(&file, password.as_ref()).with_context(|| {
-        let name = args.key.display();
-        match &password {
-            Some(_) => format!("{name} is no private key, or not with this password"),
-            None => format!(
-                "{name} is no private key that can be read without a password; for an encrypted \
-                 one give --password-file, or set {PASSWORD}"
-            ),
-        }
-    })
-}
-
-fn password(args: &Args) -> Result<Option<Password>> {
-    if let Some(path) = &args.password_file {
-        let mut file = read(path, MAX_PASSWORD_BYTES)?;
-        for end in [b'\n', b'\r'] {
-            if file.last() == Some(&end) {
-                file.pop();
-            }
-        }
-        ensure!(
-            !file.contains(&b'\n'),
-            "{} has more than one line",
-            path.display()
-        );
-        return Ok(Some(Password::new(std::mem::take(&mut *file))));
-    }
-    match std::env::var(PASSWORD) {
-        Ok(password) => Ok(Some(Password::new(password.into_bytes()))),
-        Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(std::env::VarError::NotUnicode(text)) => {
-            text.into_encoded_bytes().zeroize();
-            anyhow::bail!("{PASSWORD} is not UTF-8; give --password-file")
-        }
-    }
-}
-
 /// What is written.
 struct Paths {
     bundle: PathBuf,
@@ -132,38 +84,15 @@ struct Paths {
 impl Paths {
     /// As Cosign's users name them: `m.sigstore.json`, `m.json.sig`, `m.json.pem`.
     fn new(args: &Args) -> Result<Self> {
-        let name = args.manifest.file_name().and_then(|name| name.to_str());
-        let name = name.context("the manifest's name is not text")?;
+        let name = key::name(&args.manifest)?;
         let stem = name.strip_suffix(".json").unwrap_or(name);
         let paths = Self {
             bundle: args.out.join(format!("{stem}.sigstore.json")),
             signature: args.out.join(format!("{name}.sig")),
             public_key: args.out.join(format!("{name}.pem")),
         };
-        // A private key that is called as the public one would be would be gone.
-        let given = [
-            Some(&args.manifest),
-            Some(&args.key),
-            args.password_file.as_ref(),
-        ];
-        for given in given.into_iter().flatten() {
-            for path in [&paths.bundle, &paths.signature, &paths.public_key] {
-                let is_given = is_same(given, path);
-                ensure!(
-                    !is_given,
-                    "{} would be written over: give another --out",
-                    path.display()
-                );
-            }
-        }
+        let written = [&paths.bundle, &paths.signature, &paths.public_key];
+        args.key.keep(&[&args.manifest], &written)?;
         Ok(paths)
-    }
-}
-
-fn is_same(one: &Path, other: &Path) -> bool {
-    match (one.canonicalize(), other.canonicalize()) {
-        (Ok(one), Ok(other)) => one == other,
-        // What is not there yet is nobody's.
-        _ => false,
     }
 }

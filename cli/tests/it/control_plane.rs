@@ -10,18 +10,23 @@ use crate::{Ran, Work};
 pub(crate) struct Remote {
     pub(crate) work: Work,
     control: ControlPlane,
-    _database: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Remote {
     pub(crate) fn start() -> Self {
-        let database = tempfile::tempdir().unwrap();
-        let control = ControlPlane::in_folder(database.path()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let control = ControlPlane::in_folder(folder.path()).unwrap();
         Self {
             work: Work::new(),
             control,
-            _database: database,
+            folder,
         }
+    }
+
+    /// The file of its database.
+    pub(crate) fn database(&self) -> std::path::PathBuf {
+        self.folder.path().join("test.db")
     }
 
     pub(crate) fn run(&self, command: &mut Command) -> Ran {

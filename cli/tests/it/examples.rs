@@ -4,7 +4,7 @@ use crate::Work;
 use crate::control_plane::Remote;
 
 /// Commands that work on files.
-const LOCAL: [&str; 19] = [
+const LOCAL: [&str; 20] = [
     "catalogue build",
     "catalogue check",
     "catalogue import",
@@ -20,6 +20,7 @@ const LOCAL: [&str; 19] = [
     "snapshot diff",
     "export manifest",
     "export sign",
+    "export attest",
     "token",
     "token keys",
     "envoy render",
@@ -27,7 +28,7 @@ const LOCAL: [&str; 19] = [
 ];
 
 /// Commands that speak to a control plane, in an order that makes sense.
-const REMOTE: [&str; 29] = [
+const REMOTE: [&str; 36] = [
     "schema push",
     "schema list",
     "schema get",
@@ -57,10 +58,22 @@ const REMOTE: [&str; 29] = [
     "access list",
     "step-up rotate",
     "step-up keys",
+    "export list",
+    "export show",
+    "export get",
+    "export keys list",
+    "export keys get",
+    "export keys rotate",
+    "export trusted-root",
 ];
 
 /// Those that take away what others need.
-const LAST: [&str; 3] = ["access revoke", "catalogue retire", "tenant delete"];
+const LAST: [&str; 4] = [
+    "access revoke",
+    "catalogue retire",
+    "export keys retire",
+    "tenant delete",
+];
 
 /// Every command that has no commands of its own, as `--help` tells.
 fn leaves(work: &Work, command: &str) -> Vec<String> {
@@ -172,6 +185,7 @@ fn every_example_towards_a_control_plane_runs() {
     remote.ig("policy activate r0 --graph demo").ok();
     remote.ig("snapshot publish demo").ok();
     remote.ig("tenant put bravo").ok();
+    crate::exports::with_exports(&remote, 1);
     let binary = std::path::Path::new(env!("CARGO_BIN_EXE_ig"));
     let path = std::env::var("PATH").unwrap();
     let path = format!("{}:{path}", binary.parent().unwrap().display());
@@ -183,6 +197,8 @@ fn every_example_towards_a_control_plane_runs() {
         assert!(!examples.is_empty(), "{command}");
         for example in examples {
             let example = example.replace("retire ID", &format!("retire {id}"));
+            let keys = remote.ig("export keys list --json").ok().json();
+            let example = example.replace("KEY_ID", keys[0]["keyId"].as_str().unwrap());
             let result = remote.run(Command::new("sh").args(["-c", &example]).env("PATH", &path));
             assert_eq!(
                 result.code, 0,

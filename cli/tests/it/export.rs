@@ -15,6 +15,7 @@ pub(crate) fn with_files(work: &Work) {
     let sealed = key.to_encrypted_pem(&Password::new(b"secret".to_vec()));
     work.write("cosign.key", &sealed.unwrap());
     work.write("password", "secret\n");
+    work.write("review.json", r#"{"reviewer": "alice", "findings": []}"#);
 }
 
 /// Of the tests, and of nothing else.
@@ -89,7 +90,7 @@ fn a_signature_verifies() {
         assert_eq!(told["publicKey"], format!("out{index}/m.json.pem"));
         assert_eq!(told["sha256"], digest.to_string());
         let public = PublicKey::from_pem(read("publicKey").as_bytes()).unwrap();
-        assert_eq!(told["keyHint"], public.hint());
+        assert_eq!(told["keyId"], public.key_id());
         let bundle = Bundle::parse(read("bundle").as_bytes()).unwrap();
         bundle.verify(&public, &digest).unwrap();
         let bare = Signature::from_detached(read("signature").as_bytes()).unwrap();
@@ -108,6 +109,10 @@ fn what_is_no_manifest_or_key_is_not_signed() {
     work.ig(&format!("{MANIFEST} -o m.json")).ok();
     work.write("bad.json", "{\"version\":\"0.2\",\"version\":\"0.2\"}");
     work.write("wrong", "other\n");
+    work.write("lines", "secret\nsecret\n");
+    work.write("open", "secret\n");
+    let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    std::fs::set_permissions(work.file("open"), everybody).unwrap();
     let sign = |rest: &str| work.ig(&format!("export sign {rest}"));
     sign("--manifest bad.json --key key.pem --out out")
         .exits(1)
@@ -128,6 +133,26 @@ fn what_is_no_manifest_or_key_is_not_signed() {
         (
             "--manifest m.json --key cosign.key --password-file nowhere --out out",
             "cannot read nowhere",
+        ),
+        (
+            "--manifest m.json --key cosign.key --password-file lines --out out",
+            "lines has more than one line",
+        ),
+        (
+            "--manifest m.json --key cosign.key --password-file open --out out",
+            "open may be written by everybody",
+        ),
+        (
+            "--manifest m.json --key pkcs11:token=a;object=b?pin-value=secret --out out",
+            "put it into a file",
+        ),
+        (
+            "--manifest m.json --key pkcs11:token=a --out out",
+            "the PKCS#11 URI: it names no key",
+        ),
+        (
+            "--manifest m.json --key pkcs11:token=a;object=b --out out",
+            "module-path",
         ),
         (
             "--manifest nowhere --key key.pem --out out",
@@ -157,6 +182,71 @@ fn documented_commands_run() {
         .lines()
         .filter_map(|line| line.strip_prefix("ig export "));
     let ran = lines.inspect(|line| drop(work.ig(&format!("export {line}")).ok()));
-    assert_eq!(ran.count(), 2);
+    assert_eq!(ran.count(), 3);
     assert!(work.file("signed/m.sigstore.json").exists());
+}
+
+/// What is attested of a file verifies, and is of this file and type.
+#[test]
+fn an_attestation_verifies() {
+    let work = Work::new();
+    with_files(&work);
+    let line = "export attest export/people.json export/.hidden --type https://example.com/t/v1 \
+                --predicate review.json --key key.pem -o a.sigstore.json";
+    let told = work.ig(&format!("{line} --json")).ok().json();
+    let key = PrivateKey::from_pem(KEY.as_bytes(), None).unwrap();
+    assert_eq!(told["keyId"], key.public().key_id());
+    assert_eq!(
+        (&told["files"], &told["bundle"]),
+        (&2.into(), &"a.sigstore.json".into())
+    );
+    let bundle = Bundle::parse(work.read("a.sigstore.json").as_bytes()).unwrap();
+    let statement = bundle.verify_statement(key.public()).unwrap();
+    assert_eq!(statement.predicate_type(), "https://example.com/t/v1");
+    assert_eq!(statement.predicate()["reviewer"], "alice");
+    let subjects = statement.subjects().iter();
+    let subjects: Vec<_> = subjects.map(|one| (&*one.name, one.sha256)).collect();
+    let of = |text: &str| Sha256::of(text.as_bytes());
+    assert_eq!(
+        subjects,
+        [("people.json", of("[]\n")), (".hidden", of("x"))]
+    );
+    // The same is said in the same bytes.
+    let first = work.read("a.sigstore.json");
+    work.ig(line).ok().says("a.sigstore.json: of 2 files");
+    assert_eq!(work.read("a.sigstore.json"), first);
+}
+
+#[test]
+fn what_is_no_statement_is_not_attested() {
+    let work = Work::new();
+    with_files(&work);
+    work.write("twice.json", r#"{"a": 1, "a": 2}"#);
+    work.write("list.json", "[]");
+    work.write("large.json", r#"{"a": 9007199254740993}"#);
+    let usual = "export/people.json --type t --predicate review.json --key key.pem -o a";
+    for (change, to, code, why) in [
+        ("review.json", "twice.json", 1, "a is there twice"),
+        ("review.json", "list.json", 1, "twice.json is no predicate"),
+        (
+            "review.json",
+            "large.json",
+            1,
+            "a number that is not exactly",
+        ),
+        ("review.json", "none.json", 2, "cannot read none.json"),
+        ("export/people.json", "export", 2, "cannot read export"),
+        ("export/people.json", "none", 2, "cannot read none"),
+        ("key.pem", "review.json", 2, "is no private key"),
+        ("-o a", "-o key.pem", 2, "would be written over"),
+        ("-o a", "-o export/people.json", 2, "would be written over"),
+    ] {
+        let line = usual.replacen(change, to, 1);
+        let why = why.replace("twice.json is", &format!("{to} is"));
+        work.ig(&format!("export attest {line}"))
+            .exits(code)
+            .says(&why);
+    }
+    assert!(!work.file("a").exists());
+    assert_eq!(work.read("key.pem"), KEY);
 }

@@ -84,7 +84,7 @@ pub(crate) fn run_signature(args: &SignatureArgs) -> Result<Report> {
         Signature::from_detached(&signature).and_then(|signature| key.verify(&digest, &signature));
     let file = args.file.display().to_string();
     match verdict {
-        Ok(()) => report.verified(format!("{file}: signed by {}", key.hint())),
+        Ok(()) => report.verified(format!("{file}: signed by {}", key.key_id())),
         Err(error) => report.problem(Problem::new(Kind::Signature, file, error)),
     }
     Ok(report.finish())
@@ -99,7 +99,7 @@ fn verify(
     let wrong = |failure: ig_signing::bundle::Failure| (Kind::Signature, failure.to_string());
     if let (Content::Message { .. }, None) = (bundle.content(), &args.predicate_type) {
         bundle.verify(key, digest).map_err(wrong)?;
-        return Ok(format!("signed by {}", key.hint()));
+        return Ok(format!("signed by {}", key.key_id()));
     }
     let statement = bundle.verify_statement(key).map_err(wrong)?;
     let found = statement.predicate_type();
@@ -113,7 +113,7 @@ fn verify(
     match statement.subjects().iter().find(is_of) {
         Some(subject) => Ok(format!(
             "attested by {}, as {:?}, type {found}",
-            key.hint(),
+            key.key_id(),
             subject.name
         )),
         None => {

@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args) -> Result<Report> {
     match input::bundle(&args.bundle)? {
         Ok(bundle) => match bundle.verify(&key, &Sha256::of(&bytes)) {
             Ok(()) => {
-                report.verified(format!("{name}: signed by {}", key.hint()));
+                report.verified(format!("{name}: signed by {}", key.key_id()));
                 logged::verify(&bundle, &key, root.as_ref(), &args.logs, &mut report)?;
             }
             Err(failure) => report.problem(Problem::new(Kind::Signature, &*name, failure)),

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::Sha256;
 use crate::json::{self, Node, base64};
-use crate::key::{PrivateKey, PublicKey, Signature, SignatureError};
+use crate::key::{PublicKey, Signature, SignatureError};
+use crate::signer::{SignError, Signer};
 
 /// The most bytes of a payload: base64 of it is a third longer.
 pub const MAX_PAYLOAD_BYTES: usize = 16 << 20;
@@ -49,12 +50,12 @@ impl Envelope {
     /// Signs a payload.
     ///
     /// # Errors
-    /// As [`PrivateKey::sign`].
+    /// As [`Signer::sign`].
     pub fn sign(
-        key: &PrivateKey,
+        key: &dyn Signer,
         payload_type: impl Into<String>,
         payload: Vec<u8>,
-    ) -> Result<Self, SignatureError> {
+    ) -> Result<Self, SignError> {
         let payload_type = payload_type.into();
         let signature = key.sign(&Sha256::of(&pae(&payload_type, &payload)))?;
         Ok(Self {

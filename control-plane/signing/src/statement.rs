@@ -115,6 +115,15 @@ impl Statement {
         })
     }
 
+    /// Reads what is to be said: the JSON of an object, with each name once.
+    ///
+    /// # Errors
+    /// For anything else.
+    pub fn read_predicate(bytes: &[u8]) -> Result<Map<String, Value>, Error> {
+        let predicate = json::read(bytes, MAX_BYTES)?.object()?;
+        Ok(predicate.into_members())
+    }
+
     /// As canonical JSON (RFC 8785): what is to be signed.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

@@ -16,6 +16,7 @@ mod recorder;
 mod redis;
 mod regional;
 mod scim;
+mod softhsm;
 
 pub use authority::{Authority, Pair};
 pub use client::{RawRequest, RawResponse, http1, http2};
@@ -30,3 +31,4 @@ pub use recorder::{Recorded, Recorder};
 pub use redis::{Redis, redis_server};
 pub use regional::{Host, RegionalUpstream, Served, signature};
 pub use scim::{Scim, ScimAnswer, encoded};
+pub use softhsm::{SoftHsm, softhsm_module};

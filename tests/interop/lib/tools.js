@@ -63,6 +63,7 @@ export const cosign = find('IG_COSIGN', [join(ROOT, '.tools/bin/cosign')], isExe
 
 /** What verifies exports, and what makes one to verify. */
 export const signing = {
+  ig: find('IG_BIN', built('ig'), isExecutable),
   verify: find('IG_VERIFY_BIN', built('ig-verify'), isExecutable),
   fixtures: find('IG_FIXTURES_BIN', built('examples/fixtures'), isExecutable),
 };
@@ -74,6 +75,7 @@ export const signing = {
  */
 export function skipSigning(withCosign) {
   const missing = [
+    signing.ig ? [] : ['ig: cargo build -p ig-cli, or set IG_BIN'],
     signing.verify ? [] : ['ig-verify: cargo build -p ig-verify, or set IG_VERIFY_BIN'],
     signing.fixtures
       ? []

@@ -324,6 +324,24 @@ describe('Cosign', { skip: skipSigning(true) }, () => {
     }
   });
 
+  test('verifies what ig attests', async () => {
+    const out = at('ig.att.sigstore.json');
+    writeFileSync(at('review.json'), '{"reviewer": "alice", "findings": []}');
+    const args = ['export', 'attest', at('m.json'), '--type', TYPE, '--predicate', at('review.json')];
+    const key = ['--key', at('cosign.key'), '--password-file', at('password')];
+    writeFileSync(at('password'), 'interop\n');
+    assert.equal(await says(/** @type {string} */ (signing.ig), [...args, ...key, '-o', out]), true);
+    const bundle = json('ig.att.sigstore.json');
+    assert.equal(await attestation(bundle), true);
+    assert.equal(await attestation(bundle, 'https://example.com/other'), false);
+    sigstore(bundle);
+    assert.equal(await igBundle(bundle), true);
+    for (const [what, changed] of tampered(bundle)) {
+      assert.equal(await attestation(changed), what === 'hint', what);
+      assert.equal(await igBundle(changed), false, what);
+    }
+  });
+
   // Why we write no `keyid`; when this fails, we can.
   test('refuses the keyid that the specification asks for', async () => {
     const bundle = json('a.sigstore.json');

@@ -25,6 +25,8 @@ pub enum Extra {
     Postgres,
     /// Redis, in which the fleet's limits are tested too
     Redis,
+    /// SoftHSM, for the tests of keys in tokens
+    Hsm,
     /// schemathesis, for the contract test of the API
     Contract,
     /// scim2-cli, scim-sanity and scim2-server, for the tests of SCIM

@@ -9,6 +9,7 @@ mod cosign;
 mod database;
 mod envoy;
 mod go;
+mod hsm;
 mod images;
 mod item;
 mod node;
@@ -118,6 +119,12 @@ const ITEMS: &[Item] = &[
         needed_for: "control plane's tests of limits in Redis",
         need: Need::With(Extra::Redis),
         run: database::redis,
+    },
+    Item {
+        name: "softhsm",
+        needed_for: "tests of export keys in PKCS#11 tokens",
+        need: Need::With(Extra::Hsm),
+        run: hsm::softhsm,
     },
     Item {
         name: "schemathesis",

@@ -13,7 +13,7 @@ fn a_good_export_verifies() {
     let export = Export::new();
     let out = export.manifest("--files files");
     assert_eq!(code(&out), 0, "{}", text(&out));
-    let hint = export.key.public().hint();
+    let hint = export.key.public().key_id();
     let expected =
         format!("ok           m.json: signed by {hint}\nok           3 of 3 files\nverified\n");
     assert_eq!(text(&out), expected);
@@ -145,7 +145,7 @@ fn what_was_not_signed_does_not_verify() {
         "{}",
         text(&out)
     );
-    let hint = (export.key.public().hint(), stranger.public().hint());
+    let hint = (export.key.public().key_id(), stranger.public().key_id());
     export.write(
         "m.sigstore.json",
         bundle.replace(&hint.0, &hint.1).as_bytes(),

@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ig_signing::PrivateKey;
+use ig_signing::{PrivateKey, PublicKey};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use serde::Serialize;
 use sqlx::{Any, AnyConnection, FromRow, Transaction};
@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use super::config::CannotSign;
 use super::limits::Seats;
+use super::signing::Signing;
 use super::{Exports, ExportsConfig, FILES, LISTS, WRITERS};
 use crate::app::App;
 use crate::audit::{self, Change};
@@ -31,8 +32,8 @@ const LOCK: &str = "export-keys";
 
 /// Where the key that signs is kept.
 pub(super) enum Keeper {
-    /// In a file of this replica.
-    File(Arc<PrivateKey>),
+    /// Where the configuration of this replica says: in a file, or in a token.
+    Configured(Arc<Signing>),
     /// In the database, sealed with this.
     Database(Secret),
 }
@@ -42,7 +43,7 @@ pub(super) enum Keeper {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ExportKey {
     /// As bundles name it (`hint`): base64 of the SHA-256 of its DER.
-    id: String,
+    key_id: String,
     /// `PUBLIC KEY` in PEM: ECDSA on P-256.
     pem: String,
     /// Since when it signs, in milliseconds since the epoch.
@@ -54,39 +55,42 @@ pub(crate) struct ExportKey {
 /// Makes the first key, where there is none, or takes the one of the
 /// configuration.
 pub(super) async fn prepare(store: &Store, config: &ExportsConfig) -> Result<Keeper, CannotSign> {
-    let keeper = match config.load()? {
-        Some(key) => Keeper::File(Arc::new(key)),
+    let asked = config.clone();
+    // A token may be slow to answer, or never do.
+    let loaded = tokio::task::spawn_blocking(move || asked.load()).await;
+    let keeper = match loaded.map_err(|_| CannotSign::Sealed)?? {
+        Some(key) => Keeper::Configured(Arc::new(Signing::new(key))),
         None => Keeper::Database(store.secret("export-keys").await?),
     };
     let mut transaction = store.begin().await?;
     store.lock(&mut transaction, LOCK).await?;
     let current = current(&mut transaction).await?;
     match &keeper {
-        Keeper::File(key) => {
-            let hint = key.public().hint();
+        Keeper::Configured(key) => {
+            let key_id = key.public().key_id();
             let known: Option<Option<i64>> =
                 sqlx::query_scalar("SELECT retired_at FROM export_keys WHERE hint = $1")
-                    .bind(hint.as_str())
+                    .bind(key_id.as_str())
                     .fetch_optional(&mut *transaction)
                     .await?;
             match known {
                 Some(None) => {}
-                Some(Some(_)) => return Err(CannotSign::Retired(hint)),
+                Some(Some(_)) => return Err(CannotSign::Retired(key_id)),
                 None => {
-                    follow(&mut transaction, key, None).await?;
-                    let before = current.as_ref().map(|(hint, _)| hint.as_str());
-                    configured(&mut transaction, before, &hint).await?;
+                    follow(&mut transaction, key.public(), None).await?;
+                    let before = current.as_ref().map(|(key_id, _)| key_id.as_str());
+                    configured(&mut transaction, before, &key_id).await?;
                 }
             }
         }
         Keeper::Database(secret) if current.is_none() => {
             let key = PrivateKey::generate().map_err(|_| CannotSign::Sealed)?;
             let sealed = seal(secret, &key).ok_or(CannotSign::Sealed)?;
-            follow(&mut transaction, &key, Some(&sealed)).await?;
+            follow(&mut transaction, key.public(), Some(&sealed)).await?;
         }
         Keeper::Database(_) if current.is_some_and(|(_, sealed)| sealed.is_none()) => {
             tracing::warn!(
-                "the key that signs exports is in a file that `exports.key` does not name; nothing \
+                "the key that signs exports is not here, and `exports.key` does not name it; nothing \
                  is signed here until it does, or an owner changes the key: POST /exports/keys"
             );
         }
@@ -100,14 +104,14 @@ pub(super) async fn prepare(store: &Store, config: &ExportsConfig) -> Result<Kee
 async fn configured(
     transaction: &mut Transaction<'static, Any>,
     before: Option<&str>,
-    hint: &str,
+    key_id: &str,
 ) -> Result<(), CannotSign> {
     let by = Principal::of_system("system:configuration");
     let change = Change {
         action: "export-key.configure",
-        target: hint,
+        target: key_id,
         before,
-        after: Some(hint),
+        after: Some(key_id),
     };
     let recorded = audit::record(transaction, &by, change).await;
     recorded.map_err(|error| match error {
@@ -116,7 +120,7 @@ async fn configured(
     })
 }
 
-/// Hint of the key that signs, and what is sealed of it.
+/// Id of the key that signs, and what is sealed of it.
 async fn current(
     connection: &mut AnyConnection,
 ) -> Result<Option<(String, Option<String>)>, sqlx::Error> {
@@ -128,7 +132,7 @@ async fn current(
 /// Makes a key the one that signs.
 async fn follow(
     transaction: &mut Transaction<'static, Any>,
-    key: &PrivateKey,
+    key: &PublicKey,
     sealed: Option<&str>,
 ) -> Result<(), sqlx::Error> {
     let at = now();
@@ -137,8 +141,8 @@ async fn follow(
         .execute(&mut **transaction)
         .await?;
     sqlx::query("INSERT INTO export_keys (hint, pem, sealed, not_before) VALUES ($1, $2, $3, $4)")
-        .bind(key.public().hint())
-        .bind(key.public().to_pem())
+        .bind(key.key_id())
+        .bind(key.to_pem())
         .bind(sealed)
         .bind(at)
         .execute(&mut **transaction)
@@ -153,22 +157,22 @@ async fn follow(
 pub(super) async fn signer(
     app: &App,
     transaction: &mut Transaction<'static, Any>,
-) -> Result<Arc<PrivateKey>, ApiError> {
+) -> Result<Arc<Signing>, ApiError> {
     app.store.lock_shared(transaction, LOCK).await?;
     let current = current(transaction).await?;
-    let (hint, sealed) = current.ok_or(ApiError::Later("there is no key that signs exports"))?;
+    let (key_id, sealed) = current.ok_or(ApiError::Later("there is no key that signs exports"))?;
     match &app.exports.keeper {
-        Keeper::File(key) if key.public().hint() == hint => Ok(key.clone()),
-        Keeper::File(_) => Err(ApiError::Later(
+        Keeper::Configured(key) if key.public().key_id() == key_id => Ok(key.clone()),
+        Keeper::Configured(_) => Err(ApiError::Later(
             "the key of this replica was retired; its operator has to configure the new one",
         )),
         Keeper::Database(secret) => {
             let sealed = sealed.ok_or(ApiError::Later(
-                "the key that signs exports is in a file that this replica does not have; its \
+                "the key that signs exports is one that this replica does not have; its \
                  operator has to configure it, or an owner to change the key",
             ))?;
-            open(secret, &hint, &sealed)
-                .map(Arc::new)
+            open(secret, &key_id, &sealed)
+                .map(|key| Arc::new(Signing::new(Box::new(key))))
                 .ok_or(ApiError::Later(
                     "the key that signs exports is not readable; an owner has to change it",
                 ))
@@ -187,20 +191,20 @@ fn seal(secret: &Secret, key: &PrivateKey) -> Option<String> {
     sealing(secret)?
         .seal_in_place_append_tag(
             Nonce::assume_unique_for_key(nonce),
-            Aad::from(key.public().hint()),
+            Aad::from(key.public().key_id()),
             &mut *sealed,
         )
         .ok()?;
     Some(URL_SAFE_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
 }
 
-fn open(secret: &Secret, hint: &str, sealed: &str) -> Option<PrivateKey> {
+fn open(secret: &Secret, key_id: &str, sealed: &str) -> Option<PrivateKey> {
     let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
     let (nonce, sealed) = bytes.split_first_chunk()?;
     let mut sealed = Zeroizing::new(sealed.to_vec());
     let nonce = Nonce::assume_unique_for_key(*nonce);
     let pem = sealing(secret)?
-        .open_in_place(nonce, Aad::from(hint), &mut sealed)
+        .open_in_place(nonce, Aad::from(key_id), &mut sealed)
         .ok()?;
     PrivateKey::from_pem(pem, None).ok()
 }
@@ -216,7 +220,7 @@ fn sealing(secret: &Secret) -> Option<LessSafeKey> {
 pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<ExportKey>>, ApiError> {
     let _turn = app.ledger.turn().await?;
     let keys = sqlx::query_as(
-        "SELECT hint AS id, pem, not_before, retired_at FROM export_keys \
+        "SELECT hint AS key_id, pem, not_before, retired_at FROM export_keys \
          ORDER BY CASE WHEN retired_at IS NULL THEN 0 ELSE 1 END, retired_at DESC, hint",
     )
     .fetch_all(app.store.pool())
@@ -227,8 +231,8 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<ExportKey>>,
 /// Get one of the keys as a file, as `ig-verify` and `cosign` take it.
 ///
 /// Its id may be spelt in base64url, which needs no escapes in a path.
-#[utoipa::path(get, path = "/exports/keys/{id}", tag = "exports",
-    params(("id" = String, Path)),
+#[utoipa::path(get, path = "/exports/keys/{keyId}", tag = "exports",
+    params(("keyId" = String, Path)),
     responses(
         (status = 200, body = String, content_type = "application/x-pem-file"),
         (status = 400, body = Problem),
@@ -237,29 +241,76 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<ExportKey>>,
     ))]
 pub(crate) async fn get(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Path(key_id): Path<String>,
 ) -> Result<Response, ApiError> {
-    let mut hint = id.replace('-', "+").replace('_', "/");
-    if hint.len() == 43 {
-        hint.push('=');
-    }
+    let key_id = standard(&key_id);
     let _turn = app.ledger.turn().await?;
     let pem: Option<String> = sqlx::query_scalar("SELECT pem FROM export_keys WHERE hint = $1")
-        .bind(hint)
+        .bind(key_id)
         .fetch_optional(app.store.pool())
         .await?;
     let pem = pem.ok_or_else(|| ApiError::NotFound("the key".into()))?;
     Ok(([(header::CONTENT_TYPE, "application/x-pem-file")], pem).into_response())
 }
 
+/// An id in base64, where it was spelt in base64url.
+fn standard(key_id: &str) -> String {
+    let mut key_id = key_id.replace('-', "+").replace('_', "/");
+    if key_id.len() == 43 {
+        key_id.push('=');
+    }
+    key_id
+}
+
+/// Retire the key that signs exports, without another: somebody else may have it.
+///
+/// Nothing is exported until another one signs: `POST /exports/keys` makes one, or an
+/// operator configures one. What it has signed verifies as it did.
+#[utoipa::path(delete, path = "/exports/keys/{keyId}", tag = "exports",
+    security(("bearer" = ["owner"])),
+    params(("keyId" = String, Path)),
+    responses(
+        (status = 204),
+        (status = 404, description = "It is none, or does not sign", body = Problem),
+    ))]
+pub(crate) async fn retire(
+    State(app): State<App>,
+    by: Principal,
+    Path(key_id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    by.require(Role::Owner)?;
+    let key_id = standard(&key_id);
+    let mut transaction = app.store.begin().await?;
+    app.store.lock(&mut transaction, LOCK).await?;
+    let retired = sqlx::query(
+        "UPDATE export_keys SET retired_at = $1 WHERE hint = $2 AND retired_at IS NULL",
+    )
+    .bind(now())
+    .bind(key_id.as_str())
+    .execute(&mut *transaction)
+    .await?;
+    if retired.rows_affected() == 0 {
+        return Err(ApiError::NotFound("the key, as one that signs,".into()));
+    }
+    let change = Change {
+        action: "export-key.retire",
+        target: &key_id,
+        before: Some(&key_id),
+        after: None,
+    };
+    audit::record(&mut transaction, &by, change).await?;
+    transaction.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// Change the key that signs exports. The one before is listed on.
 ///
-/// Of a key in a file, it is the file that changes, and the control plane is
-/// restarted.
+/// Of a key in a file or a token, it is the configuration that changes, and the control
+/// plane is restarted.
 #[utoipa::path(post, path = "/exports/keys", tag = "exports", security(("bearer" = ["owner"])),
     responses(
         (status = 201, body = ExportKey),
-        (status = 409, description = "The key is in a file", body = Problem),
+        (status = 409, description = "The key is in a file or a token", body = Problem),
     ))]
 pub(crate) async fn rotate(
     State(app): State<App>,
@@ -268,7 +319,7 @@ pub(crate) async fn rotate(
     by.require(Role::Owner)?;
     let Keeper::Database(secret) = &app.exports.keeper else {
         return Err(ApiError::Conflict(
-            "the key that signs exports is in a file: put another one there, and restart".into(),
+            "the key that signs exports is in a file or a token: configure another one, and restart".into(),
         ));
     };
     let broken = || ApiError::Later("a key can be neither made nor sealed");
@@ -277,19 +328,19 @@ pub(crate) async fn rotate(
     let mut transaction = app.store.begin().await?;
     app.store.lock(&mut transaction, LOCK).await?;
     let before = current(&mut transaction).await?;
-    follow(&mut transaction, &key, Some(&sealed)).await?;
-    let hint = key.public().hint();
+    follow(&mut transaction, key.public(), Some(&sealed)).await?;
+    let key_id = key.public().key_id();
     let made = sqlx::query_as(
-        "SELECT hint AS id, pem, not_before, retired_at FROM export_keys WHERE hint = $1",
+        "SELECT hint AS key_id, pem, not_before, retired_at FROM export_keys WHERE hint = $1",
     )
-    .bind(hint.as_str())
+    .bind(key_id.as_str())
     .fetch_one(&mut *transaction)
     .await?;
     let change = Change {
         action: "export-key.rotate",
-        target: &hint,
-        before: before.as_ref().map(|(hint, _)| hint.as_str()),
-        after: Some(&hint),
+        target: &key_id,
+        before: before.as_ref().map(|(key_id, _)| key_id.as_str()),
+        after: Some(&key_id),
     };
     audit::record(&mut transaction, &by, change).await?;
     transaction.commit().await?;

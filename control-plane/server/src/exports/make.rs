@@ -148,12 +148,12 @@ async fn make(app: &App, asked: &Asked, allowed: &Allowed) -> Result<Row, ApiErr
     }
     use_proof(app, &mut transaction, allowed).await?;
     let key = keys::signer(app, &mut transaction).await?;
-    let bundle = Bundle::sign(&key, digest).map_err(ApiError::invalid)?;
+    let bundle = key.sign(digest).await?;
     let leaf = bundle.log_body(key.public());
     let entry = ledger::enqueue(&mut transaction, Kind::Export, &leaf).await?;
     let signed = Signed {
         id: Uuid::now_v7().to_string(),
-        hint: key.public().hint(),
+        hint: key.public().key_id(),
         manifest,
         digest,
         bundle,
@@ -246,7 +246,7 @@ async fn record(
     // Records of decisions are kept for a while; this one has to say for ever why it
     // was allowed. Facts are what the policy judged, as the caller stated them.
     let after = json!({
-        "manifest": signed.digest.to_string(), "key": signed.hint, "items": asked.items.len(),
+        "manifest": signed.digest.to_string(), "keyId": signed.hint, "items": asked.items.len(),
         "graph": context.rules.head.graph, "revision": context.rules.revision.to_string(),
         "action": context.action, "operation": granted.operation, "rule": granted.rule,
         "obligations": granted.obligations, "facts": asked.new.facts,

@@ -21,6 +21,7 @@ mod relayed;
 mod routes;
 mod rules;
 mod shown;
+mod signing;
 mod stored;
 mod trust;
 

@@ -31,7 +31,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(shown::manifest))
         .routes(routes!(shown::bundle))
         .routes(routes!(keys::list, keys::rotate))
-        .routes(routes!(keys::get))
+        .routes(routes!(keys::get, keys::retire))
         .routes(routes!(trust::root))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .merge(hashed)

@@ -147,7 +147,8 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("get", "/exports/{id}/bundle", Needs::Exports),
     ("get", "/exports/keys", Needs::Nothing),
     ("post", "/exports/keys", Needs::Owner),
-    ("get", "/exports/keys/{id}", Needs::Public),
+    ("get", "/exports/keys/{keyId}", Needs::Public),
+    ("delete", "/exports/keys/{keyId}", Needs::Owner),
     ("get", "/exports/trusted-root.json", Needs::Nothing),
 ];
 
@@ -170,7 +171,8 @@ fn path(route: &str, tenant: &str) -> String {
         .replace("{revision}", "none")
         .replace("{user}", "none")
         .replace("{index}", "1000000")
-        .replace("{id}", "none");
+        .replace("{id}", "none")
+        .replace("{keyId}", "none");
     match route {
         "/catalogue/{graph}" => format!("{path}?tag=none"),
         _ => path,

@@ -12,7 +12,8 @@ pub use tlog::{InclusionProof, LogEntry};
 
 use crate::dsse::{self, Envelope};
 use crate::json::{self, Node, base64};
-use crate::key::{PrivateKey, PublicKey, Signature, SignatureError};
+use crate::key::{PublicKey, Signature, SignatureError};
+use crate::signer::{SignError, Signer};
 use crate::statement::{self, Statement};
 use crate::{Sha256, rekord};
 
@@ -116,8 +117,8 @@ impl Bundle {
     /// Signs bytes with this digest.
     ///
     /// # Errors
-    /// As [`PrivateKey::sign`].
-    pub fn sign(key: &PrivateKey, digest: Sha256) -> Result<Self, SignatureError> {
+    /// As [`Signer::sign`].
+    pub fn sign(key: &dyn Signer, digest: Sha256) -> Result<Self, SignError> {
         let signature = key.sign(&digest)?;
         Ok(Self::of(key, Content::Message { digest, signature }))
     }
@@ -125,15 +126,15 @@ impl Bundle {
     /// Signs a statement.
     ///
     /// # Errors
-    /// As [`PrivateKey::sign`].
-    pub fn attest(key: &PrivateKey, statement: &Statement) -> Result<Self, SignatureError> {
+    /// As [`Signer::sign`].
+    pub fn attest(key: &dyn Signer, statement: &Statement) -> Result<Self, SignError> {
         let envelope = Envelope::sign(key, statement::PAYLOAD_TYPE, statement.to_bytes())?;
         Ok(Self::of(key, Content::Dsse(envelope)))
     }
 
-    fn of(key: &PrivateKey, content: Content) -> Self {
+    fn of(key: &dyn Signer, content: Content) -> Self {
         Self {
-            hint: key.public().hint(),
+            hint: key.public().key_id(),
             content,
             log_entries: Vec::new(),
         }
@@ -190,7 +191,7 @@ impl Bundle {
     }
 
     fn is_of(&self, key: &PublicKey) -> Result<(), Failure> {
-        let expected = key.hint();
+        let expected = key.key_id();
         if self.hint == expected {
             return Ok(());
         }

@@ -57,6 +57,14 @@ pub enum Error {
     /// The password is wrong, or the file was changed.
     #[error("the password is wrong, or the key file was changed")]
     Password,
+    /// Another key than the one that is expected.
+    #[error("it is the key {found}, and the one to sign with is {expected}")]
+    Other {
+        /// Its id.
+        found: String,
+        /// Id of the one that is expected.
+        expected: String,
+    },
     /// The system has no random bytes.
     #[error("the operating system gives no random bytes")]
     Random,
@@ -82,6 +90,16 @@ impl Password {
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Zeroizing::new(bytes))
     }
+
+    #[cfg(feature = "pkcs11")]
+    pub(crate) fn into_bytes(self) -> Zeroizing<Vec<u8>> {
+        self.0
+    }
+
+    #[cfg(feature = "pkcs11")]
+    pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        self.0.clone()
+    }
 }
 
 impl fmt::Debug for Password {
@@ -105,6 +123,19 @@ impl Signature {
     pub fn from_der(der: Vec<u8>) -> Result<Self, SignatureError> {
         ecdsa::Signature::from_der(&der).map_err(|_| SignatureError::Malformed)?;
         Ok(Self(der))
+    }
+
+    /// Of the two numbers as they are, 32 bytes each: what PKCS#11 gives.
+    #[cfg(feature = "pkcs11")]
+    pub(crate) fn from_fixed(bytes: &[u8]) -> Result<Self, SignatureError> {
+        let signature = ecdsa::Signature::from_slice(bytes);
+        Ok(Self::of(signature.map_err(|_| SignatureError::Malformed)?))
+    }
+
+    /// What we sign has one form: of the two numbers *s* that verify, the lower.
+    fn of(signature: ecdsa::Signature) -> Self {
+        let signature = signature.normalize_s().unwrap_or(signature);
+        Self(signature.to_der().as_bytes().to_vec())
     }
 
     /// Reads a `.sig` as `cosign sign-blob --output-signature` writes it: one
@@ -164,9 +195,15 @@ impl PublicKey {
         Self::of(VerifyingKey::from_public_key_der(der).map_err(|_| Error::NotP256)?)
     }
 
+    /// Of a point of the curve (SEC1, 2.3.3).
+    #[cfg(feature = "pkcs11")]
+    pub(crate) fn from_point(point: &[u8]) -> Result<Self, Error> {
+        Self::of(VerifyingKey::from_sec1_bytes(point).map_err(|_| Error::NotP256)?)
+    }
+
     fn of(key: VerifyingKey) -> Result<Self, Error> {
         // What was read may have another text for the same key (a compressed
-        // point); the hint is of this one.
+        // point); the id is of this one.
         let spki = key.to_public_key_der().map_err(|_| Error::NotP256)?;
         let spki = spki.into_vec();
         Ok(Self { key, spki })
@@ -186,9 +223,10 @@ impl PublicKey {
         &self.spki
     }
 
-    /// What bundles name the key by: base64 of the SHA-256 of its DER.
+    /// What the key is named by: base64 of the SHA-256 of its DER. Bundles have it as
+    /// their `hint`.
     #[must_use]
-    pub fn hint(&self) -> String {
+    pub fn key_id(&self) -> String {
         base64(Sha256::of(&self.spki).as_bytes())
     }
 
@@ -207,12 +245,12 @@ impl PublicKey {
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PublicKey({})", self.hint())
+        write!(f, "PublicKey({})", self.key_id())
     }
 }
 
-/// A key that signs: a concrete type, since there is no other signer yet. It is
-/// wiped when dropped, and never shown.
+/// A key that signs, in memory: a [`Signer`](crate::Signer). It is wiped when
+/// dropped, and never shown.
 pub struct PrivateKey {
     secret: SecretKey,
     public: PublicKey,
@@ -305,7 +343,8 @@ impl PrivateKey {
     }
 
     /// Signs bytes with this digest. The nonce is RFC 6979's: the same bytes
-    /// have the same signature, and no random number can be a bad one.
+    /// have the same signature, and no random number can be a bad one. Of its two
+    /// forms it has the one with the lower *s*.
     ///
     /// # Errors
     /// None that is known of; the signature's library has one.
@@ -313,13 +352,13 @@ impl PrivateKey {
         let signature: ecdsa::Signature = SigningKey::from(&self.secret)
             .sign_prehash(digest.as_bytes())
             .map_err(|_| SignatureError::Malformed)?;
-        Ok(Signature(signature.to_der().as_bytes().to_vec()))
+        Ok(Signature::of(signature))
     }
 }
 
 impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PrivateKey({})", self.public.hint())
+        write!(f, "PrivateKey({})", self.public.key_id())
     }
 }
 

@@ -69,7 +69,7 @@ fn a_bundle_of_other_bytes_or_keys_does_not_verify() {
 
     // Somebody else's signature under our hint.
     let theirs = Bundle::sign(&stranger, signed).unwrap();
-    let hint = json!(key.public().hint());
+    let hint = json!(key.public().key_id());
     let forged = with(
         &theirs.to_bytes(),
         "/verificationMaterial/publicKey/hint",
@@ -173,7 +173,7 @@ fn an_attestation_is_what_it_was() {
     let at = "/dsseEnvelope/signatures/0/keyid";
     let other = Bundle::parse(&with(&bundle.to_bytes(), at, json!("x")));
     assert_eq!(other, Err(bundle::Error::KeyId));
-    let same = json!(key.public().hint());
+    let same = json!(key.public().key_id());
     let same = Bundle::parse(&with(&bundle.to_bytes(), at, same)).unwrap();
     assert_eq!(same.verify_statement(key.public()), Ok(statement()));
     let none = Bundle::parse(&with(&bundle.to_bytes(), at, json!("")));

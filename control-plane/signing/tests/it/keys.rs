@@ -164,7 +164,7 @@ fn secrets_are_not_shown() {
     let shown = format!("{key:?} {:?}", password("hunter2"));
     assert_eq!(
         shown,
-        format!("PrivateKey({}) Password", key.public().hint())
+        format!("PrivateKey({}) Password", key.public().key_id())
     );
 }
 

@@ -13,6 +13,7 @@ mod bundle;
 mod hostile;
 mod keys;
 mod manifest;
+mod sources;
 mod trusted_root;
 
 use ig_signing::PrivateKey;

@@ -56,7 +56,7 @@ pub(super) const CASES: &[Case] = &[
     (
         "a bit of the hint",
         |l| {
-            let hint = l.export.key.public().hint();
+            let hint = l.export.key.public().key_id();
             let other = hint.replace(&hint[..1], if hint.starts_with('A') { "B" } else { "A" });
             l.replace("m.sigstore.json", &hint, &other);
         },

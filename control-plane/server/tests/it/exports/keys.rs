@@ -63,7 +63,7 @@ fn replicas_sign_with_the_same_key() {
     let proof = ada.proof();
     let headers = own(&ada.person.header, &proof, "k");
     let made = other.call_with(&headers, "POST", "/exports", one().to_string());
-    assert_eq!((made.0, &made.1["keyId"]), (201, &next["id"]));
+    assert_eq!((made.0, &made.1["keyId"]), (201, &next["keyId"]));
     other.stop().unwrap();
 }
 
@@ -76,14 +76,14 @@ fn a_key_in_a_file_signs_until_another_does() {
             let key = PrivateKey::generate().unwrap();
             let password = Password::new(b"secret".to_vec());
             std::fs::write(at(name), key.to_encrypted_pem(&password).unwrap()).unwrap();
-            key.public().hint()
+            key.public().key_id()
         };
         let (first, second) = (write("first.key"), write("second.key"));
         let start = |name: &str| {
             let exports = ExportsConfig {
-                key: Some(at(name)),
-                password_file: None,
+                key: Some(at(name).into()),
                 password: Some("secret".parse().unwrap()),
+                ..ExportsConfig::default()
             };
             ControlPlane::start(Config {
                 exports,
@@ -92,7 +92,7 @@ fn a_key_in_a_file_signs_until_another_does() {
         };
         let control = start("first.key").unwrap();
         let owner = format!("Bearer {}", control.token.as_ref().unwrap());
-        assert_eq!(keys(&control)[0]["id"], first.as_str());
+        assert_eq!(keys(&control)[0]["keyId"], first.as_str());
         assert_eq!(control.call("POST", "/exports/keys", "").0, 409);
         control.stop().unwrap();
         start("second.key").unwrap().stop().unwrap();
@@ -100,7 +100,10 @@ fn a_key_in_a_file_signs_until_another_does() {
         let error = start("first.key").err().unwrap();
         assert!(format!("{error:#}").contains("retired"), "{error:#}");
         let control = start("second.key").unwrap();
-        let ids: Vec<_> = keys(&control).iter().map(|key| key["id"].clone()).collect();
+        let ids: Vec<_> = keys(&control)
+            .iter()
+            .map(|key| key["keyId"].clone())
+            .collect();
         assert_eq!(ids, [second.as_str(), first.as_str()]);
         let (_, audit) = control.call_as(Some(&owner), "GET", "/audit?limit=1000", "");
         let entries = audit["items"].as_array().unwrap().iter();
@@ -110,7 +113,7 @@ fn a_key_in_a_file_signs_until_another_does() {
         control.stop().unwrap();
         // Without a file nothing is taken over unasked.
         let control = database.start();
-        assert_eq!(keys(&control)[0]["id"], second.as_str());
+        assert_eq!(keys(&control)[0]["keyId"], second.as_str());
         control.stop().unwrap();
     }
 }

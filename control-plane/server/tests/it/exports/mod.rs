@@ -1,6 +1,7 @@
 //! Exports: who may, what is signed, and what the ledger has of it.
 
 mod files;
+mod hsm;
 mod keys;
 mod kill;
 mod limits;
@@ -215,7 +216,7 @@ fn verify(stage: &Stage, made: &Value) {
         "",
     );
     let key = PublicKey::from_pem(pem.as_str().unwrap().as_bytes()).unwrap();
-    assert_eq!(key.hint(), text("keyId"));
+    assert_eq!(key.key_id(), text("keyId"));
     let (_, bundle) = control.call("GET", &format!("{path}/bundle"), "");
     assert_eq!(bundle, made["bundle"]);
     let bundle = Bundle::parse(bundle.to_string().as_bytes()).unwrap();

@@ -41,6 +41,8 @@ fn found(path: PathBuf, missing: &str) -> Option<PathBuf> {
 }
 
 impl Verifier {
+    const EACH: [Self; 3] = [Self::Cosign, Self::Sigstore, Self::IgVerify];
+
     /// The program and what it is called with first.
     fn command(self) -> Option<Command> {
         let interop = workspace().join("tests/interop");
@@ -229,6 +231,22 @@ fn tampered(good: &Given, other: &Given) -> Vec<(&'static str, Given, &'static [
     ]
 }
 
+/// All of them, where they are here, say yes to an answer with this key and trusted root.
+pub(super) fn verify(made: &Value, pem: &str, root: &Value) {
+    let given = Given {
+        manifest: made["manifest"].to_string(),
+        bundle: made["bundle"].to_string(),
+        key: pem.to_owned(),
+        hint: made["keyId"].as_str().unwrap().to_owned(),
+        root: root.to_string(),
+    };
+    for verifier in Verifier::EACH {
+        if let Some((is_good, said)) = verifier.verify(&given) {
+            assert!(is_good, "{verifier:?}: {said}");
+        }
+    }
+}
+
 #[test]
 fn others_verify_an_export_and_its_place_in_the_ledger() {
     let database = Database::sqlite();
@@ -244,7 +262,7 @@ fn others_verify_an_export_and_its_place_in_the_ledger() {
         })
         .collect();
     let good = &made[2];
-    for verifier in [Verifier::Cosign, Verifier::Sigstore, Verifier::IgVerify] {
+    for verifier in Verifier::EACH {
         let Some((is_good, said)) = verifier.verify(good) else {
             continue;
         };

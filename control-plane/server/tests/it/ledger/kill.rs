@@ -22,15 +22,21 @@ pub(crate) struct Killed {
 
 impl Killed {
     pub(crate) fn start(url: &str) -> Self {
+        Self::start_with(url, |_| {})
+    }
+
+    /// With more arguments and variables.
+    pub(crate) fn start_with(url: &str, more: impl FnOnce(&mut Command)) -> Self {
         let (http, grpc) = (free_address().unwrap(), free_address().unwrap());
-        let child = Command::new(env!("CARGO_BIN_EXE_ig-control-plane"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ig-control-plane"));
+        command
             .args(["--database", url])
             .args(["--listen", &http.to_string()])
             .args(["--grpc-listen", &grpc.to_string()])
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::null());
+        more(&mut command);
+        let child = command.spawn().unwrap();
         let mut this = Self { child, http };
         wait("it is ready", || {
             let ended = this.child.try_wait().unwrap();
