@@ -305,7 +305,7 @@ fn audited(stage: &Stage, made: &Value) -> Value {
     let known: Value = serde_json::from_str(record["after"].as_str().unwrap()).unwrap();
     for (name, value) in [
         ("manifest", made["manifestSha"].clone()),
-        ("key", made["keyId"].clone()),
+        ("keyId", made["keyId"].clone()),
         ("items", made["itemCount"].clone()),
         ("graph", json!("demo")),
         ("action", json!(ACTION)),
