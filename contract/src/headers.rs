@@ -48,3 +48,7 @@ pub const fn cost(class: OperationClass) -> &'static str {
 /// Region of the gateway that forwarded the request. A client that sends it is
 /// denied what would have been forwarded, and nothing else comes of it.
 pub const FORWARDED_BY: &str = "x-ig-forwarded-by";
+
+/// Metadata of the stream on which a proxy asks for snapshots: the formats that
+/// its module reads, as [`Formats`](crate::snapshot::Formats) writes them.
+pub const SNAPSHOT_FORMATS: &str = "x-ig-snapshot-formats";

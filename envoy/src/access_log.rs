@@ -29,11 +29,16 @@ fn line() -> String {
 
 /// The log, and one to the control plane for each guard that it feeds.
 pub(crate) fn all(options: &StaticOptions) -> Vec<Value> {
+    std::iter::once(render(&options.access_log))
+        .chain(decisions(options))
+        .collect()
+}
+
+/// The logs to the control plane.
+pub(crate) fn decisions(options: &StaticOptions) -> Vec<Value> {
     let is_fed = |guard: &&Guard| guard.snapshot == SnapshotFrom::ControlPlane;
     let fed = options.guards.iter().filter(is_fed);
-    std::iter::once(render(&options.access_log))
-        .chain(fed.map(control_plane::access_log))
-        .collect()
+    fed.map(control_plane::access_log).collect()
 }
 
 fn render(log: &AccessLog) -> Value {

@@ -10,6 +10,13 @@ use crate::{Address, Jwks, jwt, upstream};
 
 pub(crate) fn all(options: &StaticOptions) -> Vec<Value> {
     let mut clusters = upstream::clusters(options);
+    clusters.extend(asked(options));
+    clusters
+}
+
+/// Those that the guard, or Envoy for its sake, asks something.
+pub(crate) fn asked(options: &StaticOptions) -> Vec<Value> {
+    let mut clusters = Vec::new();
     let mut add = |name: &str, endpoints: &Endpoints, version| {
         let groups = [Group::anywhere(&endpoints.addresses)];
         clusters.push(cluster(

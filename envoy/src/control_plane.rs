@@ -26,6 +26,12 @@ fn grpc_service() -> Value {
 /// A guard that takes its snapshot over ECDS. `denying` is the same filter
 /// without one, which denies everything.
 pub(crate) fn discovered(guard: &Guard, denying: Value) -> Value {
+    let mut service = grpc_service();
+    // Said with the stream, because a mesh's proxies have a node of their own.
+    service["initial_metadata"] = json!([{
+        "key": headers::SNAPSHOT_FORMATS,
+        "value": ig_contract::snapshot::Formats::READABLE.to_string(),
+    }]);
     json!({
         "name": guard.name,
         "config_discovery": {
@@ -34,7 +40,7 @@ pub(crate) fn discovered(guard: &Guard, denying: Value) -> Value {
                 "api_config_source": {
                     "api_type": "DELTA_GRPC",
                     "transport_api_version": "V3",
-                    "grpc_services": [grpc_service()],
+                    "grpc_services": [service],
                 },
             },
             "default_config": denying,

@@ -7,21 +7,30 @@ use serde_json::{Value, json};
 use crate::options::{Guard, SnapshotFrom, StaticOptions};
 use crate::{control_plane, jwt, upstream};
 
+/// Name of the filter that ends every chain.
+pub(crate) const ROUTER: &str = "envoy.filters.http.router";
+
 pub(crate) fn chain(options: &StaticOptions) -> Vec<Value> {
     let mut filters: Vec<Value> = jwt::filter(options).into_iter().collect();
-    filters.extend(options.guards.iter().map(wasm));
+    filters.extend(guards(options));
+    filters.extend(upstream::admission_control(options));
+    filters.push(json!({
+        "name": ROUTER,
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+        },
+    }));
+    filters
+}
+
+/// The guards, and what asks the control plane what it counts for all proxies.
+pub(crate) fn guards(options: &StaticOptions) -> Vec<Value> {
+    let mut filters: Vec<Value> = options.guards.iter().map(wasm).collect();
     if let (Some(limits), Some(_)) = (options.global_limits, &options.control_plane) {
         let is_fed = |guard: &&Guard| guard.snapshot == SnapshotFrom::ControlPlane;
         let fed = options.guards.iter().filter(is_fed);
         filters.extend(fed.map(|guard| control_plane::rate_limit(guard, limits)));
     }
-    filters.extend(upstream::admission_control(options));
-    filters.push(json!({
-        "name": "envoy.filters.http.router",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
-        },
-    }));
     filters
 }
 

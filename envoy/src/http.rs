@@ -6,26 +6,46 @@ use crate::bootstrap::duration;
 use crate::options::StaticOptions;
 use crate::{access_log, filter, local_reply, route};
 
+/// Name of the network filter.
+pub(crate) const CONNECTION_MANAGER: &str = "envoy.filters.network.http_connection_manager";
+/// Its type.
+pub(crate) const CONNECTION_MANAGER_TYPE: &str = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+
+/// Settings with which the guard and the upstream see one path and one header,
+/// spelt one way; by JSON pointer.
+pub(crate) fn one_reading() -> [(&'static str, Value); 4] {
+    [
+        ("/normalize_path", json!(true)),
+        ("/merge_slashes", json!(true)),
+        ("/path_with_escaped_slashes_action", json!("REJECT_REQUEST")),
+        // `X_Ig_Region` is `X-Ig-Region` to servers behind CGI or WSGI.
+        (
+            "/common_http_protocol_options/headers_with_underscores_action",
+            json!("REJECT_REQUEST"),
+        ),
+    ]
+}
+
+/// Sets the member at a JSON pointer, and objects on the way to it.
+pub(crate) fn set(object: &mut Value, pointer: &str, value: Value) {
+    let path = pointer.split('/').skip(1);
+    *path.fold(object, |inner, key| &mut inner[key]) = value;
+}
+
 pub(crate) fn connection_manager(options: &StaticOptions) -> Value {
     let timeouts = &options.timeouts;
-    json!({
-        "name": "envoy.filters.network.http_connection_manager",
+    let mut manager = json!({
+        "name": CONNECTION_MANAGER,
         "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "@type": CONNECTION_MANAGER_TYPE,
             "stat_prefix": "ingress",
             // HTTP/1.1, and HTTP/2 with prior knowledge.
             "codec_type": "AUTO",
-            // The guard and the upstream must see one path, spelt one way.
-            "normalize_path": true,
-            "merge_slashes": true,
-            "path_with_escaped_slashes_action": "REJECT_REQUEST",
             "strip_trailing_host_dot": true,
             "use_remote_address": true,
             "xff_num_trusted_hops": options.trusted_hops,
             "common_http_protocol_options": {
                 "idle_timeout": duration(timeouts.connection_idle),
-                // `X_Ig_Region` is `X-Ig-Region` to servers behind CGI or WSGI.
-                "headers_with_underscores_action": "REJECT_REQUEST",
                 "max_headers_count": 100,
             },
             // Both a length and chunks is how requests are smuggled.
@@ -47,5 +67,9 @@ pub(crate) fn connection_manager(options: &StaticOptions) -> Value {
             "local_reply_config": local_reply::config(options),
             "route_config": route::config(options),
         },
-    })
+    });
+    for (pointer, value) in one_reading() {
+        set(&mut manager["typed_config"], pointer, value);
+    }
+    manager
 }

@@ -2,7 +2,8 @@
 //!
 //! [`render`] turns [`StaticOptions`] into a static bootstrap: a value that
 //! Envoy reads as JSON or, JSON being YAML, as YAML. Pure: the caller reads
-//! files and writes the result.
+//! files and writes the result. [`istio`] and [`envoy_gateway`] put the same
+//! guard into proxies that somebody else configures, by objects of Kubernetes.
 
 #![forbid(unsafe_code)]
 
@@ -16,19 +17,23 @@ mod filter;
 mod http;
 mod jwt;
 mod local_reply;
+mod mesh;
 mod options;
 mod region;
 mod route;
 mod upstream;
+mod yaml;
 
 pub use address::{Address, InvalidAddress};
 pub use backpressure::{
     AdmissionControl, Backpressure, GlobalLimits, HealthCheck, OutlierDetection, Retries,
 };
 pub use bootstrap::render;
+pub use mesh::{Backend, Chosen, EnvoyGateway, Istio, MeshError, Workload, envoy_gateway, istio};
 pub use options::{
     AccessLog, BufferLimits, CONTROL_PLANE, ControlPlane, Endpoints, GATEWAY_PREFIX, Guard,
     HttpVersion, Jwks, JwtProvider, MAX_CLOCK_SKEW_SECONDS, SnapshotFrom, StaticOptions, TextStore,
     Timeouts, UPSTREAM, UPSTREAM_PRIMARY, UPSTREAM_REPLICA, Upstream, UpstreamTls,
 };
 pub use region::{LocalRegion, RegionError};
+pub use yaml::yaml;

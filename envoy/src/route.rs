@@ -11,7 +11,7 @@ use crate::{LocalRegion, local_reply, upstream};
 
 /// What the guard says of a request for this gateway's own sake. The other
 /// gateway's guard says it anew.
-const ANNOTATIONS: [&str; 10] = [
+pub(crate) const ANNOTATIONS: [&str; 10] = [
     headers::ACTOR,
     headers::TENANT,
     headers::OPERATION,

@@ -35,12 +35,18 @@ pub(super) struct ControlPlaneArgs {
     /// the fleet; what it says of guards, the control plane sends.
     #[arg(long, value_name = "FILE", requires = "control_plane")]
     config: Option<PathBuf>,
-    /// How this proxy names itself.
-    #[arg(long, value_name = "NAME", default_value = "envoy")]
-    node: String,
+    /// How this proxy names itself; `envoy` by default. A mesh's proxies have a
+    /// name of their own.
+    #[arg(long, value_name = "NAME")]
+    pub(super) node: Option<String>,
 }
 
 impl ControlPlaneArgs {
+    /// The graph, where it is given.
+    pub(super) fn graph(&self) -> Option<&str> {
+        self.graph.as_deref()
+    }
+
     /// What the configuration says, where it is given.
     pub(super) fn head(&self) -> Result<Option<Head>> {
         let Some(path) = &self.config else {
@@ -70,7 +76,7 @@ impl ControlPlaneArgs {
                 addresses: vec![address.clone()],
                 tls,
             },
-            node: self.node.clone(),
+            node: self.node.clone().unwrap_or_else(|| "envoy".to_owned()),
         });
         Ok(())
     }

@@ -6,13 +6,13 @@ use std::str::FromStr;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum;
 use ig_contract::Snapshot;
-use ig_contract::snapshot::Head;
+use ig_contract::snapshot::{Head, Residency};
 use ig_envoy::{
     AccessLog, Address, Endpoints, GlobalLimits, Guard, HealthCheck, JwtProvider,
-    MAX_CLOCK_SKEW_SECONDS, StaticOptions, TextStore, Upstream, render,
+    MAX_CLOCK_SKEW_SECONDS, MeshError, StaticOptions, TextStore, Upstream, render, yaml,
 };
 
-use super::{control_plane, jwks, region};
+use super::{control_plane, jwks, mesh, region};
 use crate::{Outcome, files};
 
 /// Render configuration that loads the guard.
@@ -29,6 +29,14 @@ use crate::{Outcome, files};
       --module ig_guard.wasm --jwks target/dev/keys/jwks.json --issuer https://issuer.localhost \\
       -o envoy.json
   envoy -c envoy.json
+  ig envoy render --flavour istio --attach gateway --label istio=ingressgateway --namespace edge \\
+      --control-plane ig.ig-system.svc:18000 --graph demo --control-plane-ca /ig/ca.crt \\
+      --proxy-certificate /ig/tls.crt --proxy-key /ig/tls.key --module /ig/ig_guard.wasm \\
+      --jwks target/dev/keys/jwks.json --issuer https://issuer.localhost -o istio.yaml
+  ig envoy render --flavour envoy-gateway --gateway graph --listener http --namespace edge \\
+      --control-plane ig.ig-system.svc:18000 --graph demo --control-plane-ca /ig/ca.crt \\
+      --proxy-certificate /ig/tls.crt --proxy-key /ig/tls.key --module /ig/ig_guard.wasm \\
+      --jwks target/dev/keys/jwks.json --issuer https://issuer.localhost -o envoy-gateway.yaml
 
 A snapshot of a file is embedded. Envoy reads the module where --module says, so give a
 path that is right where Envoy runs.")]
@@ -52,16 +60,14 @@ pub(crate) struct Args {
     /// Guards of the module to run, by the module's root id; all by default.
     #[arg(long, value_name = "ROOT_ID", default_value = "")]
     root_id: String,
-    /// The GraphQL service; may be given several times.
-    #[arg(
-        long,
-        value_name = "HOST:PORT",
-        required_unless_present = "region",
-        conflicts_with = "region"
-    )]
+    /// The GraphQL service; may be given several times. In a mesh, requests go
+    /// where its own routes say.
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "region")]
     upstream: Vec<Address>,
     #[command(flatten)]
     region: region::RegionArgs,
+    #[command(flatten)]
+    mesh: mesh::MeshArgs,
     /// Path of the GraphQL service that says 200 while it is healthy; by default
     /// hosts are judged by what they answer.
     #[arg(long, value_name = "PATH", value_parser = path)]
@@ -87,12 +93,12 @@ pub(crate) struct Args {
     /// The store of texts: the cluster that the snapshot names, and its host.
     #[arg(long, value_name = "CLUSTER=HOST:PORT")]
     text_store: Option<StoreArg>,
-    /// Where clients connect.
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:10000")]
-    listen: Address,
-    /// Envoy's admin interface.
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9901")]
-    admin: Address,
+    /// Where clients connect; 127.0.0.1:10000 by default.
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<Address>,
+    /// Envoy's admin interface; 127.0.0.1:9901 by default.
+    #[arg(long, value_name = "HOST:PORT")]
+    admin: Option<Address>,
     /// The access log; standard output by default.
     #[arg(long, value_name = "FILE")]
     access_log: Option<PathBuf>,
@@ -105,10 +111,20 @@ pub(crate) struct Args {
 enum Flavour {
     /// A static bootstrap of Envoy.
     Envoy,
-    /// An EnvoyFilter of Istio.
+    /// An EnvoyFilter of Istio, as YAML.
     Istio,
-    /// A policy of Envoy Gateway.
+    /// An EnvoyPatchPolicy of Envoy Gateway, as YAML.
     EnvoyGateway,
+}
+
+impl Flavour {
+    /// Refuses what a mesh cannot be held to.
+    fn takes(self, residency: Option<&Residency>) -> Result<(), MeshError> {
+        match (self, residency) {
+            (Self::Envoy, _) | (_, None) => Ok(()),
+            (Self::Istio | Self::EnvoyGateway, Some(_)) => Err(MeshError::Regions),
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -142,10 +158,24 @@ impl FromStr for StoreArg {
 }
 
 pub(super) fn run(args: Args) -> Result<Outcome> {
-    if args.flavour != Flavour::Envoy {
-        bail!("this flavour is not in this release; `--flavour envoy` is");
+    match args.flavour {
+        Flavour::Envoy => {
+            args.mesh.refuse()?;
+            ensure!(
+                !args.upstream.is_empty() || args.region.is_given(),
+                "say where the GraphQL service is, with --upstream, or with --region which \
+                 region's it is"
+            );
+        }
+        Flavour::Istio | Flavour::EnvoyGateway => args.refuse_bootstraps()?,
     }
-    let mut options = StaticOptions::new(args.listen, args.admin, Upstream::plain(args.upstream));
+    let graph = args.control_plane.graph().map(str::to_owned);
+    let local = |given: Option<Address>, port| given.unwrap_or(Address::new("127.0.0.1", port));
+    let mut options = StaticOptions::new(
+        local(args.listen, 10_000),
+        local(args.admin, 9901),
+        Upstream::plain(args.upstream.clone()),
+    );
     options.backpressure.health_check = args.health_path.map(HealthCheck::new);
     match &args.snapshot {
         Some(path) => {
@@ -167,6 +197,7 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
                  out the `fleet` limits"
             );
             suit(&mut options, head);
+            args.flavour.takes(head.residency.as_ref())?;
             args.region.apply(&mut options, head.residency.as_ref())?;
             options.text_store = text_store(&snapshot, args.text_store)?;
             let mut guard = Guard::new(args.module, bytes);
@@ -190,6 +221,7 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
                 "--region says where the proxy is, and the configuration which hosts are there: \
                  give it with --config guard.toml"
             );
+            args.flavour.takes(residency)?;
             args.region.apply(&mut options, residency)?;
             args.control_plane.apply(&mut options, args.module)?;
         }
@@ -198,9 +230,40 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
     if let Some(path) = args.access_log {
         options.access_log = AccessLog::File(path);
     }
-    let text = serde_json::to_string_pretty(&render(&options))? + "\n";
+    let text = match args.flavour {
+        Flavour::Envoy => serde_json::to_string_pretty(&render(&options))? + "\n",
+        Flavour::Istio => yaml(&args.mesh.istio(&options, graph.as_deref())?),
+        Flavour::EnvoyGateway => yaml(&args.mesh.envoy_gateway(
+            &options,
+            graph.as_deref(),
+            &args.upstream,
+        )?),
+    };
     files::write(&args.output, text.as_bytes())?;
     Ok(Outcome::Clean)
+}
+
+impl Args {
+    /// Refuses what is for an Envoy of its own: a mesh has its own listeners,
+    /// hosts and logs.
+    fn refuse_bootstraps(&self) -> Result<()> {
+        let only_there = [
+            ("--listen", self.listen.is_some()),
+            ("--admin", self.admin.is_some()),
+            ("--region", self.region.is_given()),
+            ("--health-path", self.health_path.is_some()),
+            ("--access-log", self.access_log.is_some()),
+            ("--node", self.control_plane.node.is_some()),
+            (
+                "--upstream without --gateway-class",
+                !self.upstream.is_empty() && !self.mesh.has_route(),
+            ),
+        ];
+        match only_there.into_iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((name, _)) => bail!("{name} is for --flavour envoy: a mesh says this itself"),
+        }
+    }
 }
 
 /// Sets Envoy up as the guard of the head needs it.

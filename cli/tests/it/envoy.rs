@@ -40,9 +40,12 @@ fn what_does_not_fit_is_refused() {
     let work = Work::new();
     work.compile();
     work.ig("token keys").ok();
-    work.ig(&format!("{RENDER} --flavour istio"))
+    work.ig(&RENDER.replace("--upstream 127.0.0.1:4000", ""))
         .exits(2)
-        .says("not in this release");
+        .says("with --upstream");
+    work.ig(&format!("{RENDER} --namespace edge"))
+        .exits(2)
+        .says("--namespace is for --flavour istio");
     work.ig(&format!("{RENDER} --text-store texts=texts:80"))
         .exits(2)
         .says("embeds its texts");
@@ -262,4 +265,119 @@ fn a_configuration_says_what_its_snapshots_need() {
     work.ig(&format!("{RENDER} --config guard.toml"))
         .exits(2)
         .says("--control-plane");
+}
+
+/// What the golden files of `ig-envoy` are made of.
+const FED: &str = "envoy render --namespace edge \
+     --control-plane ig-control-plane.ig-system.svc:18000 --graph demo \
+     --control-plane-ca /var/run/secrets/ig/ca.crt \
+     --proxy-certificate /var/run/secrets/ig/tls.crt --proxy-key /var/run/secrets/ig/tls.key \
+     --module /var/lib/ig/ig_guard.wasm \
+     --jwks jwks.json --issuer https://login.example --audience graph";
+
+#[test]
+fn objects_are_those_of_the_golden_files() {
+    let work = Work::new();
+    let testdata = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../envoy/testdata");
+    let recorded = |name: &str| std::fs::read_to_string(testdata.join(name)).unwrap();
+    // The keys that they have.
+    let istio: Value = yaml_serde::from_str(&recorded("istio.yaml")).unwrap();
+    let patches = istio["spec"]["configPatches"].as_array().unwrap();
+    let keys = patches.iter().find_map(|patch| {
+        let keys = "/patch/value/typed_config/providers/issuer/local_jwks/inline_string";
+        patch.pointer(keys)?.as_str()
+    });
+    work.write("jwks.json", keys.unwrap());
+    for (more, name) in [
+        ("--flavour istio --label istio=ingressgateway", "istio.yaml"),
+        (
+            "--flavour istio --attach sidecar --label istio=ingressgateway --port 4000",
+            "istio-sidecar.yaml",
+        ),
+        (
+            "--flavour istio --attach waypoint --service graph",
+            "istio-waypoint.yaml",
+        ),
+        (
+            "--flavour envoy-gateway --gateway graph --listener http --gateway-class eg \
+             --upstream graph:4000",
+            "envoy-gateway.yaml",
+        ),
+    ] {
+        let rendered = work.ig(&format!("{FED} {more}")).ok().stdout;
+        assert!(rendered == recorded(name), "{name} is not what ig renders");
+    }
+}
+
+#[test]
+fn what_a_mesh_does_not_take_is_refused() {
+    let work = Work::new();
+    work.compile();
+    work.ig("token keys").ok();
+    with_regions(&work);
+    let keys = "target/dev/keys/jwks.json";
+    let fed = FED.replace("jwks.json", keys);
+    let embedded = RENDER.replace("--upstream 127.0.0.1:4000", "");
+    let istio = "--flavour istio --label app=graph";
+    let gateway = "--flavour envoy-gateway --gateway graph --listener http";
+    work.ig(&format!("{embedded} {istio}"))
+        .ok()
+        .says("EnvoyFilter");
+    for (command, said) in [
+        (format!("{fed} --flavour istio"), "say which proxies"),
+        (
+            format!("{fed} {istio} --attach waypoint"),
+            "say which waypoint",
+        ),
+        (
+            format!("{fed} --flavour istio --attach sidecar --gateway graph"),
+            "chosen by their labels",
+        ),
+        (
+            format!("{fed} --flavour istio --service graph"),
+            "--attach waypoint",
+        ),
+        (
+            format!("{fed} {istio} --listener http"),
+            "--flavour envoy-gateway",
+        ),
+        (
+            format!("{fed} {istio} --listen 127.0.0.1:1"),
+            "--listen is for",
+        ),
+        (format!("{fed} {istio} --node edge"), "--node is for"),
+        (format!("{fed} {istio} --upstream a:1"), "--upstream"),
+        (format!("{fed} {istio} --region eu"), "--region is for"),
+        (format!("{fed} {istio} --name Graph"), "lower-case"),
+        (
+            format!("{fed} {gateway} --attach sidecar"),
+            "--flavour istio",
+        ),
+        (
+            format!("{fed} --flavour envoy-gateway --gateway graph"),
+            "with --listener",
+        ),
+        (
+            format!("{fed} {gateway} --gateway-class eg --upstream a.b:1"),
+            "a Service of the Gateway's namespace",
+        ),
+        (fed.replace("--namespace edge", gateway), "with --namespace"),
+        (
+            format!(
+                "{} {istio}",
+                embedded.replace("guard.igsnap", "regions.igsnap")
+            ),
+            "put an Envoy of its own there",
+        ),
+        (
+            fed.replace("ca.crt", "ca.crt --config guard.toml") + " " + istio,
+            "",
+        ),
+    ] {
+        let ran = work.ig(&command);
+        match said {
+            "" => drop(ran.ok()),
+            _ => drop(ran.exits(2).says(said)),
+        }
+    }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::layout::{FORMAT_VERSION, MAGIC, TEXT_IS_REMOTE};
-use super::{Head, Operation, Snapshot, VerificationKey};
+use super::format::{self, FORMAT_VERSION, Formats};
+use super::layout::{MAGIC, TEXT_IS_REMOTE};
+use super::{Head, Operation, OperationIndex, Snapshot, VerificationKey};
 use crate::TextHash;
 
 /// A document to be written.
@@ -86,15 +87,16 @@ impl SnapshotSource {
             what: "the head",
             limit: u32::MAX,
         })?;
-        join(&[
-            &head,
+        let sections = [
+            &head[..],
             &self.program,
             &documents,
             &aliases,
             &offsets,
             &operations,
             &texts,
-        ])
+        ];
+        join(FORMAT_VERSION, &sections)
     }
 
     fn encode_aliases(&self, numbers: &BTreeMap<&TextHash, u32>) -> Vec<u8> {
@@ -137,23 +139,81 @@ impl Snapshot {
             what: "the head",
             limit: u32::MAX,
         })?;
-        let of = |section: super::layout::Section| section.of(&self.bytes);
+        let [_, program, documents, aliases, offsets, operations, texts] = self.parts();
+        let sections = [
+            &head, program, documents, aliases, offsets, operations, texts,
+        ];
+        join(self.version(), &sections)
+    }
+
+    /// The bytes of the same snapshot for who reads these versions: as they are
+    /// where theirs is among them, else in the version before. `None` where no
+    /// version that they read says what this one does: costs that grow with
+    /// variables are new in version 2, and count where anything is limited.
+    ///
+    /// # Errors
+    /// [`TooLarge`].
+    pub fn for_formats(&self, formats: Formats) -> Result<Option<Vec<u8>>, TooLarge> {
+        if formats.contains(self.version()) {
+            return Ok(Some(self.bytes.clone()));
+        }
+        let before = FORMAT_VERSION - 1;
+        if self.version() != FORMAT_VERSION || !formats.contains(before) {
+            return Ok(None);
+        }
+        let count = u32_of(self.operation_count(), "the number of operations")?;
+        let (mut offsets, mut operations) = (Vec::new(), Vec::new());
+        for number in 0..count {
+            put(&mut offsets, operations.len(), "the size of all operations")?;
+            let Some(record) = self.before(OperationIndex(number)) else {
+                return Ok(None);
+            };
+            operations.extend_from_slice(&record);
+        }
+        put(&mut offsets, operations.len(), "the size of all operations")?;
+        let [head, program, documents, aliases, _, _, texts] = self.parts();
+        let sections = [
+            head,
+            program,
+            documents,
+            aliases,
+            &offsets,
+            &operations,
+            texts,
+        ];
+        join(before, &sections).map(Some)
+    }
+
+    /// An operation's record in the version before.
+    fn before(&self, index: OperationIndex) -> Option<Vec<u8>> {
+        let mut operation = self.operation(index)?;
+        if self.head().rate_limit.is_none() {
+            // Nobody asks what it costs.
+            operation.sizes.clear();
+            operation.terms.clear();
+        }
+        format::narrowed(&postcard::to_allocvec(&operation).ok()?)
+    }
+
+    /// Its sections, in their order.
+    fn parts(&self) -> [&[u8]; super::layout::SECTIONS] {
         let sections = &self.sections;
-        join(&[
-            &head,
-            of(sections.program),
-            of(sections.documents),
-            of(sections.aliases),
-            of(sections.operation_offsets),
-            of(sections.operations),
-            of(sections.texts),
-        ])
+        [
+            sections.head,
+            sections.program,
+            sections.documents,
+            sections.aliases,
+            sections.operation_offsets,
+            sections.operations,
+            sections.texts,
+        ]
+        .map(|section| section.of(&self.bytes))
     }
 }
 
-fn join(sections: &[&[u8]]) -> Result<Vec<u8>, TooLarge> {
+fn join(version: u16, sections: &[&[u8]]) -> Result<Vec<u8>, TooLarge> {
     let mut bytes = MAGIC.to_vec();
-    bytes.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+    bytes.extend_from_slice(&version.to_le_bytes());
     for section in sections {
         put(&mut bytes, section.len(), "a section")?;
     }

@@ -1,4 +1,4 @@
-//! Byte layout of a snapshot, version 2. All integers are little-endian.
+//! Byte layout of a snapshot, versions 1 and 2. All integers are little-endian.
 //!
 //! ```text
 //! 0   "IGSNAP"             magic
@@ -18,10 +18,9 @@
 //! and 100,000 operations cost a worker what their bytes cost.
 
 use super::InvalidSnapshot;
+use super::format::Formats;
 
 pub(super) const MAGIC: [u8; 6] = *b"IGSNAP";
-/// Version of the layout and of the types inside it.
-pub const FORMAT_VERSION: u16 = 2;
 pub(super) const SECTIONS: usize = 7;
 pub(super) const PREAMBLE: usize = 8 + 4 * SECTIONS;
 pub(super) const DOCUMENT_BYTES: usize = 48;
@@ -44,6 +43,7 @@ impl Section {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sections {
+    pub(super) version: u16,
     pub(super) head: Section,
     pub(super) program: Section,
     pub(super) documents: Section,
@@ -61,7 +61,7 @@ impl Sections {
         }
         let version = bytes.get(6..8).and_then(|version| version.try_into().ok());
         let version = u16::from_le_bytes(version.ok_or(InvalidSnapshot::Length)?);
-        if version != FORMAT_VERSION {
+        if !Formats::READABLE.contains(version) {
             return Err(InvalidSnapshot::Version { found: version });
         }
         let mut start = PREAMBLE;
@@ -85,6 +85,7 @@ impl Sections {
             texts,
         ] = sections;
         Ok(Self {
+            version,
             head,
             program,
             documents,

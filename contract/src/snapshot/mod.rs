@@ -6,6 +6,7 @@
 
 mod cost;
 mod encode;
+mod format;
 mod head;
 mod layout;
 mod operation;
@@ -16,11 +17,11 @@ use sha2::{Digest, Sha256};
 
 pub use cost::{AskedSize, CostTerm, ListSize};
 pub use encode::{DocumentSource, SnapshotSource, TooLarge};
+pub use format::{FORMAT_VERSION, Formats, InvalidFormats, version_of};
 pub use head::{
     Directory, Head, Identity, Limits, Link, LinkAttribute, MAX_RATE_PERCENT, Modes, Priority,
     StepUp, Tenant, TextStore, VerificationKey,
 };
-pub use layout::FORMAT_VERSION;
 use layout::{ALIAS_BYTES, DOCUMENT_BYTES, Sections, TEXT_IS_REMOTE, Table, u32_at};
 pub use operation::{
     Action, Fact, FactSource, Operation, OperationKind, PathStep, Resource, VariablePath,
@@ -37,9 +38,7 @@ pub enum InvalidSnapshot {
     #[error("not a guard snapshot: it does not start with the magic bytes")]
     NotASnapshot,
     /// Another version of the format.
-    #[error(
-        "format version {found}, but this build reads version {FORMAT_VERSION}; compile the snapshot with the `ig` of the same release"
-    )]
+    #[error("format version {found}, but this build reads {}; {}", Formats::READABLE, mend(*.found))]
     Version {
         /// The version found.
         found: u16,
@@ -86,6 +85,14 @@ pub enum InvalidSnapshot {
         /// Number of the document.
         document: usize,
     },
+}
+
+/// What to do about a version that is not read.
+fn mend(found: u16) -> &'static str {
+    match found > Formats::READABLE.newest() {
+        true => "upgrade the module, or whatever reads it, to the release that wrote it",
+        false => "compile the snapshot again, with the release that reads it",
+    }
 }
 
 /// A decoded snapshot. Owns its bytes; look-ups read them in place.
@@ -264,6 +271,11 @@ impl Snapshot {
         self.revision
     }
 
+    /// Version of its format.
+    pub fn version(&self) -> u16 {
+        self.sections.version
+    }
+
     /// The serialised policy program.
     pub fn program(&self) -> &[u8] {
         self.sections.program.of(&self.bytes)
@@ -316,6 +328,14 @@ impl Snapshot {
         let at = (index as usize).checked_mul(4)?;
         let range = u32_at(offsets, at)? as usize..u32_at(offsets, at.checked_add(4)?)? as usize;
         let record = self.sections.operations.of(&self.bytes).get(range)?;
+        let widened;
+        let record = match self.sections.version {
+            FORMAT_VERSION => record,
+            _ => {
+                widened = format::widened(record)?;
+                &widened
+            }
+        };
         let (operation, rest) = postcard::take_from_bytes(record).ok()?;
         rest.is_empty().then_some(operation)
     }

@@ -65,6 +65,7 @@ pub(crate) struct Metrics {
     pub(crate) publications: Counter,
     pub(crate) rekey_failures: Counter,
     pub(crate) streams: Gauge,
+    skew: Gauge,
     pub(crate) refusals: Counter<u64, AtomicU64>,
     pub(crate) failed_logins: Counter,
     pub(crate) break_glass_uses: Counter,
@@ -87,6 +88,7 @@ impl Metrics {
             publications: Counter::default(),
             rekey_failures: Counter::default(),
             streams: Gauge::default(),
+            skew: Gauge::default(),
             refusals: Counter::default(),
             failed_logins: Counter::default(),
             break_glass_uses: Counter::default(),
@@ -129,6 +131,11 @@ impl Metrics {
             this.rekey_failures.clone(),
         );
         registry.register("xds_streams", "Streams of proxies", this.streams.clone());
+        registry.register(
+            "xds_skew",
+            "Snapshots that proxies of this replica should run and whose format their modules do not read",
+            this.skew.clone(),
+        );
         registry.register(
             "xds_refusals",
             "Snapshots that a proxy refused",
@@ -210,6 +217,8 @@ pub(crate) async fn count(State(app): State<App>, request: Request, next: Next) 
         content_type = "application/openmetrics-text")))]
 pub(crate) async fn get(State(app): State<App>, by: Principal) -> Result<Response, ApiError> {
     by.require(Role::Viewer)?;
+    let held = i64::try_from(app.proxies.held_count()).unwrap_or(i64::MAX);
+    app.metrics.skew.set(held);
     let mut text = String::new();
     encode(&mut text, &app.metrics.registry).map_err(ApiError::invalid)?;
     let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::State;
+use ig_contract::snapshot::Formats;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -31,7 +32,28 @@ pub(crate) struct ProxyStatus {
     pub(crate) accepted: Option<String>,
     /// When it was accepted.
     pub(crate) since: Option<i64>,
+    /// Formats of snapshots that its module reads, as OLDEST-NEWEST; a
+    /// configuration of an earlier release does not say so.
+    #[serde(default)]
+    pub(crate) formats: Option<String>,
+    /// What it is sent in place of the wanted revision, where its module reads an
+    /// older format only.
+    #[serde(default)]
+    pub(crate) older: Option<OlderForm>,
+    /// Whether it is not sent what it should run, because its module cannot read
+    /// it. It goes on with what it has.
+    #[serde(default)]
+    pub(crate) held: bool,
     pub(crate) last_refusal: Option<Refusal>,
+}
+
+/// The same snapshot in an older format.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Debug, ToSchema)]
+pub(crate) struct OlderForm {
+    /// Version of the format.
+    pub(crate) format: u16,
+    /// Its revision, which the proxy's decisions bear.
+    pub(crate) revision: String,
 }
 
 /// Why a proxy refused a revision.
@@ -50,6 +72,8 @@ pub(crate) struct Peer {
     pub(crate) node: String,
     /// As its certificate names it.
     pub(crate) identity: Option<String>,
+    /// Formats that its module reads, where it says so.
+    pub(crate) formats: Option<Formats>,
 }
 
 /// Longest reason kept.
@@ -129,15 +153,42 @@ impl Proxies {
                 wanted: None,
                 accepted: None,
                 since: None,
+                formats: peer.formats.map(|formats| formats.to_string()),
+                older: None,
+                held: false,
                 last_refusal: None,
             });
         change(status);
     }
 
-    pub(crate) fn wants(&self, peer: &Peer, resource: &str, revision: &str) {
+    /// It should run the revision, and is sent it, as it is or in an older form.
+    pub(crate) fn wants(
+        &self,
+        peer: &Peer,
+        resource: &str,
+        revision: &str,
+        older: Option<OlderForm>,
+    ) {
         self.change(peer, resource, |status| {
             status.wanted = Some(revision.to_owned());
+            status.older = older;
+            status.held = false;
         });
+    }
+
+    /// It should run the revision, and cannot.
+    pub(crate) fn held(&self, peer: &Peer, resource: &str, revision: &str, why: &str) {
+        self.change(peer, resource, |status| {
+            status.wanted = Some(revision.to_owned());
+            status.older = None;
+            status.held = true;
+        });
+        self.refused(peer, resource, revision, why);
+    }
+
+    /// How many resources of this replica's proxies are held.
+    pub(crate) fn held_count(&self) -> usize {
+        self.all().values().filter(|status| status.held).count()
     }
 
     pub(crate) fn accepted(&self, peer: &Peer, resource: &str, revision: &str) {

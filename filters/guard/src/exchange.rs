@@ -76,7 +76,7 @@ pub(crate) struct Selected {
 const NO_SNAPSHOT: Deny = Deny::new(
     DenyCode::GuardUnavailable,
     "no-snapshot",
-    "The guard has no configuration yet; try again later.",
+    "The guard has no configuration yet, or none in a format that it reads; try again later.",
 );
 const TOO_LARGE: Deny = Deny::new(
     DenyCode::RequestTooLarge,

@@ -26,7 +26,7 @@ pub use fixture::{Fixture, Issuer, TokenClaims, demo};
 pub use ig_authenticator::{Authenticator, Maker, flags};
 pub use load::{Answers, Connection, LoadRequest, Pace, load};
 pub use postgres::{Postgres, postgres_binaries};
-pub use process::{ControlPlaneProcess, as_from_a_shell};
+pub use process::{ControlPlaneProcess, as_from_a_shell, built};
 pub use recorder::{Recorded, Recorder};
 pub use redis::{Redis, redis_server};
 pub use regional::{Host, RegionalUpstream, Served, signature};

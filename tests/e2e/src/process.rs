@@ -14,22 +14,28 @@ use crate::control_plane::call;
 use crate::envoy::free_address;
 use crate::workspace;
 
-/// The binary, built once.
-fn binary() -> Result<PathBuf> {
-    static BUILT: OnceLock<bool> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--package", "ig-control-plane"]);
-        let ran = as_from_a_shell(&mut build)
-            .current_dir(workspace())
-            .status();
-        ran.is_ok_and(|status| status.success())
-    });
-    ensure!(built, "the control plane does not build");
+/// A binary of the workspace, built now.
+///
+/// # Errors
+/// When it does not build.
+pub fn built(package: &str, binary: &str) -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["build", "--quiet", "--package", package]);
+    let ran = as_from_a_shell(&mut build)
+        .current_dir(workspace())
+        .status()?;
+    ensure!(ran.success(), "{package} does not build");
     let target = std::env::var_os("CARGO_TARGET_DIR");
     let target = target.map_or_else(|| workspace().join("target"), PathBuf::from);
-    Ok(target.join("debug/ig-control-plane"))
+    Ok(target.join("debug").join(binary))
+}
+
+/// The control plane, built once.
+fn binary() -> Result<PathBuf> {
+    static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| built("ig-control-plane", "ig-control-plane").ok());
+    built.clone().context("the control plane does not build")
 }
 
 /// Without what cargo says of the package that it tests. A build script that

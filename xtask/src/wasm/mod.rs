@@ -59,6 +59,8 @@ pub enum Variant {
     PersistedQuery,
     /// Policy only
     Policy,
+    /// Every guard, and reads what the release before read: for tests
+    Previous,
     /// Does nothing, or single host calls: for benchmarks
     Probe,
     /// Says how long checks take: for benchmarks
@@ -69,10 +71,11 @@ pub enum Variant {
 
 impl Variant {
     /// The modules that `all` stands for.
-    pub const EACH: [Self; 5] = [
+    pub const EACH: [Self; 6] = [
         Self::Full,
         Self::PersistedQuery,
         Self::Policy,
+        Self::Previous,
         Self::Probe,
         Self::Stopwatch,
     ];
@@ -87,6 +90,7 @@ impl Variant {
                 "persisted-query",
             ],
             Self::Policy => &["--lib", "--no-default-features", "--features", "policy"],
+            Self::Previous => &["--lib", "--features", "previous-format"],
             Self::Probe => &["--example", "probe"],
             Self::Stopwatch => &["--example", "stopwatch"],
         }
@@ -103,6 +107,7 @@ impl Variant {
         match self {
             Self::PersistedQuery => base.join("persisted-query"),
             Self::Policy => base.join("policy"),
+            Self::Previous => base.join("previous"),
             Self::Full | Self::Probe | Self::Stopwatch | Self::All => base,
         }
     }
@@ -122,6 +127,7 @@ impl Variant {
             Self::Full | Self::All => "ig_guard.wasm",
             Self::PersistedQuery => "ig_guard_persisted_query.wasm",
             Self::Policy => "ig_guard_policy.wasm",
+            Self::Previous => "ig_guard_previous.wasm",
             Self::Probe => "probe.wasm",
             Self::Stopwatch => "stopwatch.wasm",
         }

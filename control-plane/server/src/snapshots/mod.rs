@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 pub(crate) use publish::{
     __path_preview, __path_publish, __path_roll_back, preview, publish, roll_back,
 };
-pub(crate) use published::{Publication, Publications};
+pub(crate) use published::{Form, Publication, Publications};
 pub(crate) use rekey::{Rekeying, graphs, rekey};
 
 use crate::app::App;

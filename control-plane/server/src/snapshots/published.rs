@@ -3,13 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use envoy_types::pb::google::protobuf;
+use ig_contract::snapshot::{Formats, version_of};
+use ig_contract::{Snapshot, TextHash};
 use tokio::sync::watch;
 
 use crate::store::Store;
-use crate::xds::{name, resource};
+use crate::xds::{name, resource, snapshot};
 
 /// The publication of a graph.
 #[derive(Clone, Debug)]
@@ -19,11 +21,80 @@ pub(crate) struct Publication {
     pub(crate) revision: String,
     /// The resource that makes a proxy enforce it, encoded once for all.
     pub(crate) resource: Arc<protobuf::Any>,
+    /// Version of the snapshot's format.
+    format: u16,
+    /// The same in the format before, once a proxy has asked for that.
+    older: Arc<OnceLock<Option<Older>>>,
+    module: Arc<PathBuf>,
     /// Identities of the proxies that may have it; none is any.
     pub(crate) proxies: BTreeSet<String>,
 }
 
+/// A publication in the format before.
+#[derive(Clone, Debug)]
+pub(crate) struct Older {
+    /// Version of that format.
+    pub(crate) format: u16,
+    /// Revision of its bytes, which decisions bear.
+    pub(crate) revision: String,
+    resource: Arc<protobuf::Any>,
+}
+
+/// The form of a publication that a proxy can read.
+pub(crate) enum Form<'a> {
+    /// As it was published.
+    Own,
+    /// In the format before.
+    Older(&'a Older),
+    /// There is none.
+    Unreadable,
+}
+
 impl Publication {
+    /// The form for a proxy that reads these formats; one that does not say so
+    /// gets what was published.
+    pub(crate) fn form(&self, name: &str, formats: Option<Formats>) -> Form<'_> {
+        let Some(formats) = formats.filter(|formats| !formats.contains(self.format)) else {
+            return Form::Own;
+        };
+        let older = self.older.get_or_init(|| self.write_older(name)).as_ref();
+        match older.filter(|older| formats.contains(older.format)) {
+            Some(older) => Form::Older(older),
+            None => Form::Unreadable,
+        }
+    }
+
+    /// The resource that a proxy with these formats is sent.
+    pub(crate) fn resource_for(
+        &self,
+        name: &str,
+        formats: Option<Formats>,
+    ) -> Option<Arc<protobuf::Any>> {
+        match self.form(name, formats) {
+            Form::Own => Some(Arc::clone(&self.resource)),
+            Form::Older(older) => Some(Arc::clone(&older.resource)),
+            Form::Unreadable => None,
+        }
+    }
+
+    /// Version of the snapshot's format.
+    pub(crate) fn format(&self) -> u16 {
+        self.format
+    }
+
+    /// Parses a snapshot of megabytes, once for each publication, and only while
+    /// there are proxies of the release before.
+    fn write_older(&self, name: &str) -> Option<Older> {
+        let published = Snapshot::decode(snapshot(&self.resource)?).ok()?;
+        let format = self.format.checked_sub(1)?;
+        let bytes = published.for_formats(Formats::only(format)).ok()??;
+        Some(Older {
+            format,
+            revision: TextHash::of(&bytes).to_string(),
+            resource: Arc::new(resource(name, &self.module, &bytes)),
+        })
+    }
+
     /// Whether a proxy may have it.
     pub(crate) fn is_for(&self, identity: Option<&str>) -> bool {
         let matches = |pattern: &String| {
@@ -43,7 +114,7 @@ pub(crate) type ByName = Arc<BTreeMap<String, Publication>>;
 pub(crate) struct Publications {
     sender: watch::Sender<ByName>,
     /// The guard's module, as proxies find it.
-    module: PathBuf,
+    module: Arc<PathBuf>,
     /// One reader at a time: what is read first is sent first.
     reading: tokio::sync::Mutex<()>,
 }
@@ -52,7 +123,7 @@ impl Publications {
     pub(crate) fn new(module: PathBuf) -> Self {
         Self {
             sender: watch::Sender::new(ByName::default()),
-            module,
+            module: Arc::new(module),
             reading: tokio::sync::Mutex::default(),
         }
     }
@@ -85,21 +156,31 @@ impl Publications {
                 .get(&number)
                 .filter(|known| known.proxies == proxies);
             changed |= known.is_none();
-            let encoded = match by_number.get(&number) {
-                Some(known) => known.resource.clone(),
+            let known = by_number.get(&number);
+            let (resource, format, older) = match known {
+                Some(known) => (
+                    known.resource.clone(),
+                    known.format,
+                    Arc::clone(&known.older),
+                ),
                 None => {
                     let bytes: Vec<u8> =
                         sqlx::query_scalar("SELECT bytes FROM snapshots WHERE revision = $1")
                             .bind(revision.as_str())
                             .fetch_one(store.pool())
                             .await?;
-                    Arc::new(resource(&name, &self.module, &bytes))
+                    let resource = Arc::new(resource(&name, &self.module, &bytes));
+                    let format = version_of(&bytes).unwrap_or_default();
+                    (resource, format, Arc::default())
                 }
             };
             let publication = Publication {
                 number,
                 revision,
-                resource: encoded,
+                resource,
+                format,
+                older,
+                module: Arc::clone(&self.module),
                 proxies,
             };
             next.insert(name, publication);

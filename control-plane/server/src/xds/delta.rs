@@ -95,14 +95,19 @@ impl Delta {
         verdicts
     }
 
-    /// What to send, now that these are the current versions.
-    pub(super) fn next(&mut self, current: &BTreeMap<String, String>) -> Option<Response> {
+    /// What to send, now that these are the current versions. What is `held` stays
+    /// as the proxy has it: nothing is sent, and nothing taken away.
+    pub(super) fn next(
+        &mut self,
+        current: &BTreeMap<String, String>,
+        held: &BTreeSet<String>,
+    ) -> Option<Response> {
         if self.pending.len() >= MAX_PENDING {
             return None;
         }
         let mut resources = Vec::new();
         let mut removed = Vec::new();
-        for name in &self.subscribed {
+        for name in self.subscribed.difference(held) {
             match (current.get(name), self.sent.get(name)) {
                 (Some(version), sent) => {
                     let is_new = sent != Some(version) && self.refused.get(name) != Some(version);
@@ -150,6 +155,12 @@ mod tests {
         all.iter().map(pair).collect()
     }
 
+    impl Delta {
+        fn next_of(&mut self, current: &[(&str, &str)]) -> Option<Response> {
+            self.next(&versions(current), &BTreeSet::new())
+        }
+    }
+
     fn subscribe(names: &[&str]) -> Request {
         Request {
             subscribe: names.iter().map(|name| (*name).to_owned()).collect(),
@@ -169,15 +180,15 @@ mod tests {
     fn what_is_new_is_sent_once() {
         let mut stream = Delta::default();
         assert_eq!(stream.on_request(subscribe(&["a"])), []);
-        let first = stream.next(&versions(&[("a", "1"), ("b", "1")])).unwrap();
+        let first = stream.next_of(&[("a", "1"), ("b", "1")]).unwrap();
         assert_eq!(first.resources, [("a".into(), "1".into())]);
-        assert_eq!(stream.next(&versions(&[("a", "1")])), None);
+        assert_eq!(stream.next_of(&[("a", "1")]), None);
         let accepted = Verdict::Accepted {
             name: "a".into(),
             version: "1".into(),
         };
         assert_eq!(stream.on_request(answer(&first.nonce, None)), [accepted]);
-        let second = stream.next(&versions(&[("a", "2")])).unwrap();
+        let second = stream.next_of(&[("a", "2")]).unwrap();
         assert_ne!(second.nonce, first.nonce);
     }
 
@@ -185,11 +196,11 @@ mod tests {
     fn what_was_refused_is_not_sent_again_until_it_changes() {
         let mut stream = Delta::default();
         stream.on_request(subscribe(&["a"]));
-        let first = stream.next(&versions(&[("a", "bad")])).unwrap();
+        let first = stream.next_of(&[("a", "bad")]).unwrap();
         let refused = stream.on_request(answer(&first.nonce, Some("no")));
         assert!(matches!(&refused[..], [Verdict::Refused { reason, .. }] if reason == "no"));
-        assert_eq!(stream.next(&versions(&[("a", "bad")])), None);
-        assert!(stream.next(&versions(&[("a", "good")])).is_some());
+        assert_eq!(stream.next_of(&[("a", "bad")]), None);
+        assert!(stream.next_of(&[("a", "good")]).is_some());
     }
 
     #[test]
@@ -204,32 +215,45 @@ mod tests {
             version: "1".into(),
         };
         assert_eq!(stream.on_request(request), [accepted]);
-        assert_eq!(stream.next(&versions(&[("a", "1")])), None);
+        assert_eq!(stream.next_of(&[("a", "1")]), None);
         // Subscribing again means that it was lost.
         stream.on_request(subscribe(&["a"]));
-        assert!(stream.next(&versions(&[("a", "1")])).is_some());
+        assert!(stream.next_of(&[("a", "1")]).is_some());
     }
 
     #[test]
     fn what_is_gone_is_removed_and_what_is_not_wanted_is_not_sent() {
         let mut stream = Delta::default();
         stream.on_request(subscribe(&["a", "b"]));
-        stream.next(&versions(&[("a", "1"), ("b", "1")])).unwrap();
-        let gone = stream.next(&versions(&[("b", "1")])).unwrap();
+        stream.next_of(&[("a", "1"), ("b", "1")]).unwrap();
+        let gone = stream.next_of(&[("b", "1")]).unwrap();
         assert_eq!((gone.removed, gone.resources), (vec!["a".into()], vec![]));
         let request = Request {
             unsubscribe: vec!["b".into()],
             ..Request::default()
         };
         stream.on_request(request);
-        assert_eq!(stream.next(&versions(&[("b", "2")])), None);
+        assert_eq!(stream.next_of(&[("b", "2")]), None);
+    }
+
+    #[test]
+    fn what_is_held_stays_as_it_is() {
+        let mut stream = Delta::default();
+        stream.on_request(subscribe(&["a"]));
+        let held = BTreeSet::from(["a".to_owned()]);
+        assert_eq!(stream.next(&versions(&[("a", "1")]), &held), None);
+        assert!(stream.next_of(&[("a", "1")]).is_some());
+        // Without its version it would be taken away.
+        assert_eq!(stream.next(&versions(&[]), &held), None);
+        assert_eq!(stream.next_of(&[("a", "1")]), None);
+        assert!(stream.next_of(&[("a", "2")]).is_some());
     }
 
     #[test]
     fn answers_to_nothing_say_nothing() {
         let mut stream = Delta::default();
         stream.on_request(subscribe(&["a"]));
-        let response = stream.next(&versions(&[("a", "1")])).unwrap();
+        let response = stream.next_of(&[("a", "1")]).unwrap();
         assert_eq!(stream.on_request(answer("77", Some("stale"))), []);
         assert_eq!(stream.on_request(answer("", None)), []);
         assert_eq!(stream.on_request(answer(&response.nonce, None)).len(), 1);
@@ -241,7 +265,7 @@ mod tests {
         let mut stream = Delta::default();
         stream.on_request(subscribe(&["a"]));
         let sent = (0..100)
-            .filter_map(|version| stream.next(&versions(&[("a", &version.to_string())])))
+            .filter_map(|version| stream.next_of(&[("a", &version.to_string())]))
             .count();
         assert_eq!(sent, MAX_PENDING);
     }

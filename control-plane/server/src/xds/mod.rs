@@ -4,5 +4,5 @@ mod delta;
 mod resource;
 mod service;
 
-pub(crate) use resource::{graph, name, resource};
+pub(crate) use resource::{graph, name, resource, snapshot};
 pub(crate) use service::Ecds;

@@ -34,6 +34,19 @@ fn pack<M: prost::Message + Name>(message: &M) -> Any {
     }
 }
 
+/// The snapshot within a resource.
+pub(crate) fn snapshot(resource: &Any) -> Option<Vec<u8>> {
+    let extension = unpack::<TypedExtensionConfig>(resource)?;
+    let wasm = unpack::<Wasm>(extension.typed_config.as_ref()?)?;
+    let configuration = wasm.config?.configuration?;
+    Some(unpack::<BytesValue>(&configuration)?.value)
+}
+
+fn unpack<M: prost::Message + Name + Default>(any: &Any) -> Option<M> {
+    let is_it = any.type_url == M::type_url();
+    is_it.then(|| M::decode(&any.value[..]).ok()).flatten()
+}
+
 /// The resource that makes a proxy enforce a snapshot.
 pub(crate) fn resource(name: &str, module: &Path, snapshot: &[u8]) -> Any {
     let code = DataSource {

@@ -8,16 +8,19 @@ use envoy_types::pb::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse, Resource,
 };
 use envoy_types::pb::envoy::service::extension::v3::extension_config_discovery_service_server::ExtensionConfigDiscoveryService;
+use ig_contract::headers;
+use ig_contract::snapshot::Formats;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::delta::{self, Delta, Verdict};
 use super::resource::TYPE_URL;
 use crate::app::App;
-use crate::proxies::Peer;
-use crate::snapshots::Publication;
+use crate::proxies::{OlderForm, Peer};
+use crate::snapshots::{Form, Publication};
 use crate::tls;
 
 /// The extension config discovery service.
@@ -66,8 +69,10 @@ impl ExtensionConfigDiscoveryService for Ecds {
                 stream: self.next_stream.fetch_add(1, Ordering::Relaxed),
                 node: String::new(),
                 identity: tls::peer(&request),
+                formats: formats(request.metadata()),
             },
             delta: Delta::default(),
+            held: BTreeMap::new(),
             sender,
         };
         tokio::spawn(conversation.run(request.into_inner()));
@@ -82,11 +87,20 @@ impl ExtensionConfigDiscoveryService for Ecds {
     }
 }
 
+/// What the configuration of a proxy says that its module reads. What cannot be
+/// read says nothing: the proxy refuses what is not for it.
+fn formats(metadata: &MetadataMap) -> Option<Formats> {
+    let said = metadata.get(headers::SNAPSHOT_FORMATS)?.to_str().ok()?;
+    said.parse().ok()
+}
+
 /// One stream.
 struct Conversation {
     app: App,
     peer: Peer,
     delta: Delta,
+    /// Revisions that the proxy's module cannot read, by name.
+    held: BTreeMap<String, String>,
     sender: Sender,
 }
 
@@ -154,30 +168,64 @@ impl Conversation {
         }
     }
 
+    /// Leaves the proxy what it has, and says so once.
+    fn hold(&mut self, name: String, publication: &Publication) {
+        let revision = &publication.revision;
+        if self.held.get(&name) == Some(revision) {
+            return;
+        }
+        let reads = self.peer.formats.map(|formats| formats.to_string());
+        let why = format!(
+            "the snapshot has format {}, and the proxy's module reads {}: upgrade the module, and \
+             render its configuration again",
+            publication.format(),
+            reads.unwrap_or_default(),
+        );
+        tracing::warn!(node = self.peer.node, name, revision, why, "held");
+        self.app.proxies.held(&self.peer, &name, revision, &why);
+        self.held.insert(name, revision.clone());
+    }
+
     async fn answer(&mut self, current: &BTreeMap<String, Publication>) -> Result<(), ()> {
-        let identity = self.peer.identity.as_deref();
         let mut versions = BTreeMap::new();
-        for name in self.delta.subscribed() {
-            let Some(publication) = current.get(name) else {
+        let names: Vec<_> = self.delta.subscribed().map(ToOwned::to_owned).collect();
+        self.held.retain(|name, _| names.contains(name));
+        for name in names {
+            let Some(publication) = current.get(&name) else {
+                self.held.remove(&name);
                 continue;
             };
-            if publication.is_for(identity) {
-                let revision = &publication.revision;
-                self.app.proxies.wants(&self.peer, name, revision);
-                versions.insert(name.to_owned(), revision.clone());
-            } else {
+            let revision = &publication.revision;
+            if !publication.is_for(self.peer.identity.as_deref()) {
                 let why = "the graph's `proxies` do not name this proxy";
-                let revision = &publication.revision;
-                self.app.proxies.refused(&self.peer, name, revision, why);
+                self.app.proxies.refused(&self.peer, &name, revision, why);
+                self.held.remove(&name);
+                continue;
             }
+            let older = match publication.form(&name, self.peer.formats) {
+                Form::Own => None,
+                Form::Older(older) => Some(OlderForm {
+                    format: older.format,
+                    revision: older.revision.clone(),
+                }),
+                Form::Unreadable => {
+                    self.hold(name, publication);
+                    continue;
+                }
+            };
+            self.app.proxies.wants(&self.peer, &name, revision, older);
+            self.held.remove(&name);
+            versions.insert(name, revision.clone());
         }
-        let Some(next) = self.delta.next(&versions) else {
+        let held = self.held.keys().cloned().collect();
+        let Some(next) = self.delta.next(&versions, &held) else {
             return Ok(());
         };
         let resources = next.resources.into_iter().filter_map(|(name, version)| {
-            let resource = current.get(&name)?.resource.as_ref().clone();
+            let publication = current.get(&name)?;
+            let resource = publication.resource_for(&name, self.peer.formats)?;
             Some(Resource {
-                resource: Some(resource),
+                resource: Some(resource.as_ref().clone()),
                 name,
                 version,
                 ..Resource::default()

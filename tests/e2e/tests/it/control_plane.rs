@@ -52,7 +52,7 @@ pub(crate) fn by_id(name: &str) -> (String, String) {
     (json!({"documentId": id}).to_string(), id)
 }
 
-async fn until_status(gateway: &Gateway, body: &str, status: u16) {
+pub(crate) async fn until_status(gateway: &Gateway, body: &str, status: u16) {
     let mut last = 0;
     for _ in 0..400 {
         last = gateway.send(gateway.request(body)).await.response.status;
@@ -64,7 +64,7 @@ async fn until_status(gateway: &Gateway, body: &str, status: u16) {
     panic!("{last} and never {status}: {}", gateway.envoy.log());
 }
 
-async fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     for _ in 0..400 {
         if let Some(found) = ask() {
             return found;

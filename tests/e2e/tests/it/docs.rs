@@ -9,7 +9,13 @@ use crate::skip;
 
 /// Pages in the order in which a reader meets them: later ones use the files
 /// of earlier ones.
-const PAGES: [&str; 2] = ["README.md", "docs/operating.md"];
+const PAGES: [&str; 5] = [
+    "README.md",
+    "docs/operating.md",
+    "docs/istio.md",
+    "docs/envoy-gateway.md",
+    "docs/upgrading.md",
+];
 
 #[test]
 fn every_documented_command_works() {

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::gateway::{ALLOWED, Gateway, denied};
 use crate::skip;
 
-const SHADOW: Modes = Modes {
+pub(crate) const SHADOW: Modes = Modes {
     persisted_query: Mode::Shadow,
     policy: Mode::Shadow,
     step_up: Mode::Shadow,

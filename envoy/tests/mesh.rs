@@ -1,0 +1,190 @@
+//! Objects for proxies that somebody else configures: what is rendered, and
+//! what cannot be. That the real Envoy enforces it is in `tests/e2e`.
+
+#![allow(clippy::unwrap_used, reason = "tests, helpers included")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use ig_contract::snapshot::Residency;
+use ig_envoy::{
+    Address, Backend, Chosen, ControlPlane, Endpoints, EnvoyGateway, GlobalLimits, Guard, Istio,
+    Jwks, JwtProvider, LocalRegion, MAX_CLOCK_SKEW_SECONDS, MeshError, StaticOptions, Upstream,
+    UpstreamTls, Workload, envoy_gateway, istio, yaml,
+};
+use serde_json::{Value, json};
+
+const KEYS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","alg":"ES256","use":"sig","kid":"test","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
+
+/// Fed by the control plane, as a mesh's proxies are.
+fn options() -> StaticOptions {
+    let mut options = StaticOptions::new(
+        Address::new("127.0.0.1", 10000),
+        Address::new("127.0.0.1", 9901),
+        Upstream::plain([]),
+    );
+    options.guards = vec![Guard::of_graph("/var/lib/ig/ig_guard.wasm", "demo")];
+    options.global_limits = Some(GlobalLimits::default());
+    options.control_plane = Some(ControlPlane {
+        endpoints: Endpoints {
+            addresses: vec![Address::new("ig-control-plane.ig-system.svc", 18000)],
+            tls: Some(UpstreamTls {
+                server_name: "ig-control-plane.ig-system.svc".into(),
+                trusted_ca: "/var/run/secrets/ig/ca.crt".into(),
+                identity: Some((
+                    "/var/run/secrets/ig/tls.crt".into(),
+                    "/var/run/secrets/ig/tls.key".into(),
+                )),
+            }),
+        },
+        node: "envoy".into(),
+    });
+    options.jwt_providers = vec![JwtProvider {
+        name: "issuer".into(),
+        issuer: "https://login.example".into(),
+        audiences: vec!["graph".into()],
+        jwks: Jwks::Inline(KEYS.into()),
+        clock_skew_seconds: MAX_CLOCK_SKEW_SECONDS,
+    }];
+    options
+}
+
+fn labels() -> BTreeMap<String, String> {
+    BTreeMap::from([("istio".into(), "ingressgateway".into())])
+}
+
+fn filter(workload: Workload) -> Istio {
+    Istio {
+        name: "ig-guard-demo".into(),
+        namespace: Some("edge".into()),
+        workload,
+        port: None,
+    }
+}
+
+fn policy() -> EnvoyGateway {
+    EnvoyGateway {
+        name: "ig-guard-demo".into(),
+        namespace: "edge".into(),
+        gateway: "graph".into(),
+        listeners: vec!["http".into()],
+        backend: Some(Backend {
+            class: "eg".into(),
+            port: 80,
+            service: "graph".into(),
+            service_port: 4000,
+        }),
+    }
+}
+
+#[test]
+fn rendering_is_as_recorded() {
+    let gateway = Workload::Gateway(Chosen::Labels(labels()));
+    let cases = [
+        ("istio", istio(&options(), &filter(gateway))),
+        (
+            "istio-sidecar",
+            istio(
+                &options(),
+                &Istio {
+                    port: Some(4000),
+                    ..filter(Workload::Sidecar(labels()))
+                },
+            ),
+        ),
+        (
+            "istio-waypoint",
+            istio(
+                &options(),
+                &filter(Workload::Waypoint(Chosen::Service("graph".into()))),
+            ),
+        ),
+        ("envoy-gateway", envoy_gateway(&options(), &policy())),
+    ];
+    for (name, rendered) in cases {
+        let rendered = rendered.unwrap();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/{name}.yaml"));
+        if std::env::var_os("IG_BLESS").is_some() {
+            std::fs::write(&path, yaml(&rendered)).unwrap();
+        }
+        // Compared as values: the order of members depends on what else is in
+        // a build, by a feature of serde_json.
+        let recorded = std::fs::read_to_string(&path).unwrap_or_default();
+        let recorded: Vec<Value> = recorded
+            .split("---\n")
+            .map(|document| yaml_serde::from_str(document).unwrap())
+            .collect();
+        assert!(
+            rendered == recorded,
+            "{} differs from what is rendered; set IG_BLESS=1 to record it, and review the diff",
+            path.display()
+        );
+    }
+}
+
+/// The guard is what the bootstrap has, with the flag without which it reads no
+/// body.
+#[test]
+fn the_guard_is_the_bootstraps() {
+    let bootstrap = ig_envoy::render(&options());
+    let manager = &bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0];
+    let own = manager["typed_config"]["http_filters"].as_array().unwrap();
+    let guard = own
+        .iter()
+        .find(|one| one["name"] == "ig.guard.demo")
+        .unwrap();
+    let flag = "/config_discovery/default_config/config/allow_on_headers_stop_iteration";
+    assert_eq!(guard.pointer(flag), Some(&json!(true)));
+
+    let gateway = Workload::Gateway(Chosen::Labels(labels()));
+    let rendered = istio(&options(), &filter(gateway)).unwrap();
+    let patches = rendered[0]["spec"]["configPatches"].as_array().unwrap();
+    let values = patches.iter().map(|patch| &patch["patch"]["value"]);
+    assert!(values.into_iter().any(|value| value == guard));
+
+    let rendered = envoy_gateway(&options(), &policy()).unwrap();
+    let patches = rendered[2]["spec"]["jsonPatches"].as_array().unwrap();
+    let values = patches.iter().map(|patch| &patch["operation"]["value"]);
+    assert!(values.into_iter().any(|value| value == guard));
+}
+
+#[test]
+fn what_no_mesh_can_do_is_refused() {
+    let mut regional = options();
+    let residency = json!({"regions": {"eu": {"primary": ["127.0.0.1:4000"]}}});
+    let residency: Residency = serde_json::from_value(residency).unwrap();
+    regional.region = Some(LocalRegion::of(&residency, "eu").unwrap());
+
+    let mut wide = options();
+    wide.buffers.per_connection_bytes = 2 << 20;
+
+    let mut embedded = options();
+    embedded.guards = vec![Guard::new("ig_guard.wasm", vec![0; 70 << 10])];
+
+    let gateway = || filter(Workload::Gateway(Chosen::Gateway("graph".into())));
+    let waypoint = filter(Workload::Waypoint(Chosen::Gateway("graph".into())));
+    let two = EnvoyGateway {
+        listeners: vec!["http".into(), "https".into()],
+        ..policy()
+    };
+    let cases = [
+        (istio(&regional, &gateway()), Some(MeshError::Regions)),
+        (
+            envoy_gateway(&regional, &policy()),
+            Some(MeshError::Regions),
+        ),
+        (
+            istio(&wide, &waypoint),
+            Some(MeshError::WaypointBuffer(2 << 20, 1 << 20)),
+        ),
+        (istio(&wide, &gateway()), None),
+        (istio(&embedded, &gateway()), None),
+        (
+            envoy_gateway(&embedded, &two),
+            Some(MeshError::TooLarge(140 << 10)),
+        ),
+    ];
+    for (rendered, expected) in cases {
+        assert_eq!(rendered.err(), expected);
+    }
+}
