@@ -79,6 +79,7 @@ pub fn run_test(args: &TestArgs) -> Result<ExitCode> {
     if std::env::var_os("CI").is_some() {
         if runs(&args.tiers, Tier::Interop) {
             extras.push(setup::Extra::Browser);
+            extras.push(setup::Extra::Helm);
             extras.push(setup::Extra::Opa);
             extras.push(setup::Extra::Images);
         }
@@ -219,6 +220,7 @@ pub fn run_ci(_: &CiArgs) -> Result<ExitCode> {
     let extras = vec![
         setup::Extra::Interop,
         setup::Extra::Browser,
+        setup::Extra::Helm,
         setup::Extra::Cosign,
         setup::Extra::Images,
         setup::Extra::Opa,

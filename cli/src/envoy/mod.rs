@@ -3,6 +3,7 @@
 mod control_plane;
 mod jwks;
 mod mesh;
+mod module;
 mod probe;
 mod region;
 mod render;
@@ -18,11 +19,14 @@ pub(crate) enum Command {
     Render(Box<render::Args>),
     /// Find out whether a gateway enforces its allow-list.
     Probe(Box<probe::Args>),
+    /// Copy the guard's module of this release to where Envoy reads it.
+    Module(module::Args),
 }
 
 pub(crate) fn run(command: Command) -> Result<Outcome> {
     match command {
         Command::Render(args) => render::run(*args),
         Command::Probe(args) => probe::run(*args),
+        Command::Module(args) => module::run(&args),
     }
 }

@@ -1,4 +1,4 @@
-//! What tests the API and SCIM from outside, into the Python environment.
+//! What tests the API, SCIM and the chart from outside, into the Python environment.
 
 use super::Extra;
 use super::envoy::{ensure_venv, pip_install};
@@ -25,6 +25,18 @@ pub(super) fn schemathesis(context: &Context) -> Result<Outcome, Gap> {
         programs: &["schemathesis"],
         requirements: "xtask/src/setup/contract-requirements.txt",
         size: "30 MB",
+    }
+    .install(context)
+}
+
+/// What checks objects of Kubernetes.
+pub(super) fn kubernetes(context: &Context) -> Result<Outcome, Gap> {
+    Tools {
+        extra: Extra::Helm,
+        name: "helm",
+        programs: &["kubernetes-validate"],
+        requirements: "xtask/src/setup/helm-requirements.txt",
+        size: "25 MB",
     }
     .install(context)
 }

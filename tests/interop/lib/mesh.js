@@ -1,0 +1,55 @@
+// @ts-check
+// What `ig envoy render` writes for Istio and Envoy Gateway, and the pieces of it
+// that the chart is made of.
+
+import { parseAllDocuments } from 'yaml';
+
+import { run } from './process.js';
+import { ig } from './find.js';
+
+/** What differs from one release to another stands here; templates/_mesh.tpl puts it in. */
+const PLACEHOLDERS = [
+  ...['--control-plane', 'control-plane.placeholder:1', '--graph', 'GRAPH-NAME'],
+  ...['--control-plane-ca', '/PROXY-CA', '--proxy-certificate', '/PROXY-CERTIFICATE'],
+  ...['--proxy-key', '/PROXY-KEY', '--module', '/MODULE-PATH'],
+  ...['--issuer', 'placeholder', '--jwks', 'https://jwks.placeholder:1/', '--jwks-ca', '/JWKS-CA'],
+  ...['--audience', 'placeholder', '--text-store', 'placeholder=texts.placeholder:1'],
+];
+
+/**
+ * `ig envoy render`, as objects.
+ *
+ * @param {string} flavour
+ * @param {string[]} args
+ * @returns {Promise<any[]>}
+ */
+export async function rendered(flavour, args) {
+  const text = await run(/** @type {string} */ (ig), ['envoy', 'render', '--flavour', flavour, ...args]);
+  return parseAllDocuments(text).map((document) => document.toJS());
+}
+
+/** The pieces, with placeholders. */
+export async function pieces() {
+  const of = ['--attach', 'gateway', '--label', 'a=b', '--name', 'placeholder'];
+  const [filter] = await rendered('istio', [...of, ...PLACEHOLDERS]);
+  /** @param {string} applyTo @returns {any[]} */
+  const values = (applyTo) =>
+    filter.spec.configPatches
+      .filter((/** @type {any} */ patch) => patch.applyTo === applyTo)
+      .map((/** @type {any} */ patch) => patch.patch.value);
+  const clusters = new Map(values('CLUSTER').map((cluster) => [cluster.name, cluster]));
+  const filters = values('HTTP_FILTER');
+  const tokens = filters.find((one) => one.name === 'ig.jwt_authn').typed_config;
+  const { issuer: provider } = tokens.providers;
+  Object.assign(tokens, { providers: {}, rules: [] });
+  return {
+    clusters: {
+      controlPlane: clusters.get('control-plane'),
+      jwks: clusters.get('jwks_issuer'),
+      texts: clusters.get('placeholder'),
+    },
+    manager: values('NETWORK_FILTER')[0],
+    provider,
+    filters,
+  };
+}
