@@ -15,7 +15,7 @@ use crate::{Outcome, files};
 /// Say something of files, and sign it: an in-toto statement in a Sigstore bundle.
 ///
 /// A statement names the files by their SHA-256, and has a predicate of a type that
-/// says what it means, such as https://slsa.dev/provenance/v1. `ig-verify bundle` and
+/// says what it means, such as `https://slsa.dev/provenance/v1`. `ig-verify bundle` and
 /// `cosign verify-blob-attestation` verify it.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
