@@ -15,7 +15,7 @@ const MAGIC: &[u8] = b"\0asm";
 /// the module too, and nothing else that could copy it.
 #[derive(clap::Args)]
 #[command(after_help = "Example:
-  ig envoy module -o /etc/envoy/ig_guard.wasm")]
+  ig envoy module --module ig_guard.wasm -o envoy.wasm    outside of the image")]
 pub(crate) struct Args {
     /// The module.
     #[arg(

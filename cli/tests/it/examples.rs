@@ -4,7 +4,7 @@ use crate::Work;
 use crate::control_plane::Remote;
 
 /// Commands that work on files.
-const LOCAL: [&str; 20] = [
+const LOCAL: [&str; 21] = [
     "catalogue build",
     "catalogue check",
     "catalogue import",
@@ -23,6 +23,7 @@ const LOCAL: [&str; 20] = [
     "export attest",
     "token",
     "token keys",
+    "envoy module",
     "envoy render",
     "completions",
 ];
@@ -136,7 +137,7 @@ fn every_example_of_every_help_runs() {
     work.compile();
     crate::policy::write_inputs(&work);
     crate::envoy::with_regions(&work);
-    work.write("ig_guard.wasm", "");
+    work.write("ig_guard.wasm", "\0asm");
     crate::export::with_files(&work);
     std::fs::copy(work.file("schema.graphql"), work.file("old.graphql")).unwrap();
     work.write("exceptions.toml", "");
