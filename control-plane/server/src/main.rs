@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
@@ -104,7 +105,7 @@ fn run(args: Args) -> Result<()> {
     if let Some(Command::Ledger(LedgerCommand::Fsck { remembered })) = args.command {
         return runtime.block_on(fsck(&config, remembered.as_deref()));
     }
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let server = Server::bind(&config).await?;
         if let Some(token) = &server.bootstrap_token {
             // To standard output, not to the log: logs are kept.
@@ -114,7 +115,10 @@ fn run(args: Args) -> Result<()> {
         tracing::info!(%http, %grpc, "listening");
         server.serve(stop()).await?;
         Ok(())
-    })
+    });
+    // A token that never answers does not keep this process.
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    ended
 }
 
 async fn fsck(config: &Config, remembered: Option<&Path>) -> Result<()> {

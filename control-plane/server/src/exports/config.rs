@@ -72,6 +72,9 @@ pub enum CannotSign {
     /// The public key cannot be read.
     #[error("exports.public-key: {0}")]
     PublicKey(OpenError),
+    /// The key that is configured could not be opened in time.
+    #[error("exports.key: nothing was heard of it for {0:?}; does its token, or its disk, answer?")]
+    Silent(std::time::Duration),
     /// The key that is configured was retired: it does not come back.
     #[error(
         "the key of `exports.key` ({0}) was retired; put another key there, or none for one that \

@@ -2,6 +2,7 @@
 //! so that what they signed verifies.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -29,6 +30,8 @@ use crate::store::{Secret, Store, now};
 
 /// What changes of keys wait for, and what signs shares.
 const LOCK: &str = "export-keys";
+/// Longest that a key may take to be opened when the control plane starts.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Where the key that signs is kept.
 pub(super) enum Keeper {
@@ -57,8 +60,12 @@ pub(crate) struct ExportKey {
 pub(super) async fn prepare(store: &Store, config: &ExportsConfig) -> Result<Keeper, CannotSign> {
     let asked = config.clone();
     // A token may be slow to answer, or never do.
-    let loaded = tokio::task::spawn_blocking(move || asked.load()).await;
-    let keeper = match loaded.map_err(|_| CannotSign::Sealed)?? {
+    let loading = tokio::task::spawn_blocking(move || asked.load());
+    let loaded = tokio::time::timeout(PATIENCE, loading).await;
+    let Ok(Ok(loaded)) = loaded else {
+        return Err(CannotSign::Silent(PATIENCE));
+    };
+    let keeper = match loaded? {
         Some(key) => Keeper::Configured(Arc::new(Signing::new(key))),
         None => Keeper::Database(store.secret("export-keys").await?),
     };
@@ -150,16 +157,32 @@ async fn follow(
     Ok(())
 }
 
-/// The key that signs, for as long as the transaction: no other follows it before.
+/// This key is the one that signs, for as long as the transaction: no other follows it
+/// before.
+///
+/// # Errors
+/// 503 where another followed it meanwhile.
+pub(super) async fn keep(
+    app: &App,
+    transaction: &mut Transaction<'static, Any>,
+    key: &PublicKey,
+) -> Result<(), ApiError> {
+    app.store.lock_shared(transaction, LOCK).await?;
+    let current = current(transaction).await?;
+    if current.is_some_and(|(key_id, _)| key_id == key.key_id()) {
+        return Ok(());
+    }
+    Err(ApiError::Later(
+        "another key signs exports from now on, and nothing was exported; send the same request again",
+    ))
+}
+
+/// The key that signs now.
 ///
 /// # Errors
 /// 503 where this replica does not have it.
-pub(super) async fn signer(
-    app: &App,
-    transaction: &mut Transaction<'static, Any>,
-) -> Result<Arc<Signing>, ApiError> {
-    app.store.lock_shared(transaction, LOCK).await?;
-    let current = current(transaction).await?;
+pub(super) async fn signer(app: &App) -> Result<Arc<Signing>, ApiError> {
+    let current = current(&mut *app.store.pool().acquire().await?).await?;
     let (key_id, sealed) = current.ok_or(ApiError::Later("there is no key that signs exports"))?;
     match &app.exports.keeper {
         Keeper::Configured(key) if key.public().key_id() == key_id => Ok(key.clone()),

@@ -12,8 +12,10 @@ use crate::error::ApiError;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Whose {
     Tenant(String),
-    /// A user, as the caller says where a service asks: tenant and subject.
+    /// A user who asks: tenant and id.
     User(String, String),
+    /// A user whom a service names, which proves nothing: service, tenant and subject.
+    Named(String, String, String),
     /// The token of a service.
     Service(String),
     /// The same, for one tenant.
@@ -26,11 +28,13 @@ impl Whose {
     }
 
     fn user(head: &Head) -> Self {
-        let user = match &head.asker {
-            Asker::User { person, .. } => &person.user,
-            Asker::Service { actor, .. } => actor,
-        };
-        Self::User(head.tenant().to_owned(), user.clone())
+        let tenant = head.tenant().to_owned();
+        match &head.asker {
+            Asker::User { person, .. } => Self::User(tenant, person.user.clone()),
+            Asker::Service { actor, .. } => {
+                Self::Named(head.by.name.clone(), tenant, actor.clone())
+            }
+        }
     }
 }
 
@@ -209,7 +213,7 @@ impl Denies {
 fn rate(whose: &Whose) -> f64 {
     match whose {
         Whose::ServiceFor(..) | Whose::Service(_) => SERVICES_DENIES,
-        Whose::Tenant(_) | Whose::User(..) => USERS_DENIES,
+        Whose::Tenant(_) | Whose::User(..) | Whose::Named(..) => USERS_DENIES,
     }
 }
 

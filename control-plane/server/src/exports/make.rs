@@ -124,6 +124,10 @@ async fn make(app: &App, asked: &Asked, allowed: &Allowed) -> Result<Row, ApiErr
     // Of thousands of items, so not while others wait to write.
     let manifest = stored::manifest(asked, context)?.to_bytes();
     let digest = Sha256::of(&manifest);
+    // Before anything is locked: who signs may be slow. Nobody gets to see it, and it is
+    // thrown away, where what follows has an objection.
+    let key = keys::signer(app).await?;
+    let bundle = key.sign(digest).await?;
     // Whoever waits here holds no connection; nobody closes it.
     let _writer = app.exports.writers.acquire().await.ok();
     let mut transaction = app.store.begin().await?;
@@ -147,8 +151,7 @@ async fn make(app: &App, asked: &Asked, allowed: &Allowed) -> Result<Row, ApiErr
         return Ok(row);
     }
     use_proof(app, &mut transaction, allowed).await?;
-    let key = keys::signer(app, &mut transaction).await?;
-    let bundle = key.sign(digest).await?;
+    keys::keep(app, &mut transaction, key.public()).await?;
     let leaf = bundle.log_body(key.public());
     let entry = ledger::enqueue(&mut transaction, Kind::Export, &leaf).await?;
     let signed = Signed {

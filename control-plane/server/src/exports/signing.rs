@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::error::ApiError;
 
-/// Longest that a signature is waited for. A transaction waits with it.
+/// Longest that a turn is waited for, and then a signature.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A key, and who uses it now. One signature at a time: a token that does not answer
@@ -44,33 +44,28 @@ impl Signing {
         if self.is_overdue() {
             return Err(away());
         }
-        let signed = tokio::time::timeout(self.patience, self.sign_in_turn(digest)).await;
-        signed.unwrap_or_else(|_| {
-            tracing::error!("ALERT: the key that signs exports has not answered in time");
-            Err(away())
-        })
-    }
-
-    async fn sign_in_turn(&self, digest: Sha256) -> Result<Bundle, ApiError> {
-        let turn = self.turn.clone().acquire_owned().await;
-        let turn = turn.map_err(|_| away())?;
-        let (key, since) = (self.key.clone(), self.since.clone());
+        let turn = tokio::time::timeout(self.patience, self.turn.clone().acquire_owned()).await;
+        let (Ok(Ok(turn)), key) = (turn, self.key.clone()) else {
+            return Err(away());
+        };
+        let begun = Begun::now(self.since.clone());
         let signed = tokio::task::spawn_blocking(move || {
-            set(&since, Some(Instant::now()));
-            let signed = Bundle::sign(&*key, digest);
-            set(&since, None);
-            drop(turn);
-            signed
+            let _ends_with_it = (turn, begun);
+            Bundle::sign(&*key, digest)
         });
-        match signed.await {
-            Ok(Ok(bundle)) => Ok(bundle),
-            Ok(Err(error)) => {
+        match tokio::time::timeout(self.patience, signed).await {
+            Ok(Ok(Ok(bundle))) => return Ok(bundle),
+            Ok(Ok(Err(error))) => {
                 tracing::error!(%error, "ALERT: the key that signs exports does not sign");
-                Err(away())
             }
-            // It panicked, or this process ends.
-            Err(_) => Err(away()),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "ALERT: what signs exports ended before it had signed");
+            }
+            Err(_) => {
+                tracing::error!("ALERT: the key that signs exports has not answered in time");
+            }
         }
+        Err(away())
     }
 
     /// Whether somebody waits longer already than anybody is to.
@@ -80,8 +75,21 @@ impl Signing {
     }
 }
 
-fn set(place: &Mutex<Option<Instant>>, since: Option<Instant>) {
-    *place.lock().unwrap_or_else(PoisonError::into_inner) = since;
+/// A signature that is being made, for as long as the value: also where what makes it
+/// panics, it is over then.
+struct Begun(Arc<Mutex<Option<Instant>>>);
+
+impl Begun {
+    fn now(since: Arc<Mutex<Option<Instant>>>) -> Self {
+        *since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        Self(since)
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
 }
 
 const fn away() -> ApiError {
@@ -140,6 +148,42 @@ mod tests {
             tokio::task::yield_now().await;
         }
         go.send(()).unwrap();
+        let bundle = signing.sign(digest).await.unwrap();
+        bundle.verify(&public, &digest).unwrap();
+    }
+
+    /// Panics the first time.
+    struct Faulty {
+        key: PrivateKey,
+        is_sound: std::sync::atomic::AtomicBool,
+    }
+
+    impl Signer for Faulty {
+        fn public(&self) -> &PublicKey {
+            self.key.public()
+        }
+
+        fn sign(&self, digest: &Sha256) -> Result<Signature, SignError> {
+            let was_sound = &self.is_sound;
+            assert!(was_sound.swap(true, std::sync::atomic::Ordering::Relaxed));
+            Ok(self.key.sign(digest)?)
+        }
+    }
+
+    #[tokio::test]
+    async fn who_signs_may_panic_and_signs_again() {
+        let key = PrivateKey::generate().unwrap();
+        let public = key.public().clone();
+        let is_sound = false.into();
+        let mut signing = Signing::new(Box::new(Faulty { key, is_sound }));
+        signing.patience = Duration::from_millis(50);
+        let digest = Sha256::of(b"a");
+        let first = signing.sign(digest).await;
+        assert!(matches!(first, Err(ApiError::Later(_))));
+        tokio::time::sleep(signing.patience * 2).await;
+        assert!(!signing.is_overdue());
+        // A machine under load may need longer than the token that is away.
+        signing.patience = PATIENCE;
         let bundle = signing.sign(digest).await.unwrap();
         bundle.verify(&public, &digest).unwrap();
     }

@@ -101,6 +101,8 @@ impl Stream for Sending {
             return Poll::Ready(Some(Err(error)));
         };
         let piece = left.bytes.split_to(left.bytes.len().min(PIECE));
+        // A part would keep the whole in memory for as long as it waits to be written.
+        let piece = Bytes::copy_from_slice(&piece);
         Poll::Ready((!piece.is_empty()).then_some(Ok(piece)))
     }
 }

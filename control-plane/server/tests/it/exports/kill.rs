@@ -40,6 +40,7 @@ fn export(
     http: &Mutex<SocketAddr>,
     service: &str,
     number: usize,
+    kills: &AtomicUsize,
     interrupted: &AtomicUsize,
 ) -> Value {
     let decision = format!("decision-{number}");
@@ -50,11 +51,15 @@ fn export(
     loop {
         let url = format!("http://{}", http.lock().unwrap());
         let headers = relayed(service, &decision);
+        let before = kills.load(Ordering::SeqCst);
         match ig_e2e::call(&url, &headers, "POST", "/exports", body.as_bytes()) {
             Ok((201, made)) => return receipt(&made),
             // Nobody is there.
             Err(_) => {
-                interrupted.fetch_add(1, Ordering::Relaxed);
+                // Somebody was, when it was sent.
+                if kills.load(Ordering::SeqCst) > before {
+                    interrupted.fetch_add(1, Ordering::Relaxed);
+                }
                 thread::sleep(Duration::from_millis(5));
             }
             // It is being answered, or the ledger is late.
@@ -108,7 +113,7 @@ fn every_acknowledged_export_is_in_the_ledger_once() {
         let http = Mutex::new(running[0].http);
         let (next, receipts) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         let mut checkpoints = vec![checkpoint(running[0].http)];
-        let interrupted = AtomicUsize::new(0);
+        let (kills, interrupted) = (AtomicUsize::new(0), AtomicUsize::new(0));
         thread::scope(|scope| {
             for _ in 0..CLIENTS {
                 scope.spawn(|| {
@@ -117,7 +122,7 @@ fn every_acknowledged_export_is_in_the_ledger_once() {
                         if number >= total {
                             return;
                         }
-                        let receipt = export(&http, &service, number, &interrupted);
+                        let receipt = export(&http, &service, number, &kills, &interrupted);
                         receipts.lock().unwrap().push(receipt);
                     }
                 });
@@ -129,6 +134,7 @@ fn every_acknowledged_export_is_in_the_ledger_once() {
                 });
                 // Somewhere in what it does next.
                 thread::sleep(Duration::from_micros(1_700 * kill as u64));
+                kills.fetch_add(1, Ordering::SeqCst);
                 running.clear();
                 let next = Killed::start(&database.url);
                 *http.lock().unwrap() = next.http;
