@@ -10,7 +10,7 @@
 //! JSON (RFC 8785) only makes what we write reproducible.
 //!
 //! A [`Signer`] is a key in memory, or, with the feature `pkcs11`, one in a token. Of
-//! all of this only [`file`], [`source`] and [`pkcs11`] have I/O: they open what keys
+//! all of this only [`mod@file`], [`source`] and [`pkcs11`] have I/O: they open what keys
 //! are in.
 //!
 //! Nothing that is read here is trusted: every parser has a limit, refuses what
