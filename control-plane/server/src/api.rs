@@ -21,6 +21,7 @@ use crate::app::App;
 use crate::auth::tokens;
 use crate::error::{ApiError, Problem};
 use crate::extract::Json;
+use crate::linger::linger;
 use crate::{
     audit, break_glass, catalogue, console, decisions, exports, graphs, ledger, metrics, policies,
     proxies, schemas, scim, snapshots, step_up, tenants, webauthn,
@@ -218,6 +219,7 @@ pub(crate) fn routes(app: App) -> Router {
         .fallback(|| async { ApiError::NoRoute })
         .method_not_allowed_fallback(|| async { ApiError::NoMethod })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn(linger))
         .layer(from_fn(in_time))
         .layer(from_fn_with_state(app.clone(), metrics::count))
         .with_state(app)

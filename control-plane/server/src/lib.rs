@@ -19,6 +19,7 @@ mod exports;
 mod extract;
 mod graphs;
 mod ledger;
+mod linger;
 mod metrics;
 mod page;
 mod policies;

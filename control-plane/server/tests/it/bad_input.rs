@@ -1,5 +1,9 @@
 //! What is refused, and what the answer says.
 
+use std::io::{BufRead, BufReader, ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use ig_e2e::policy_bundle;
 use serde_json::json;
 
@@ -224,4 +228,65 @@ fn errors_are_problem_details() {
         );
     }
     control.stop().unwrap();
+}
+
+/// A connection that is closed under a body is reset, and the answer is lost
+/// with it (RFC 9112 §9.6): what still comes is read.
+#[test]
+fn the_answer_to_a_body_that_is_too_large_arrives() {
+    let database = Database::sqlite();
+    let control = database.start();
+    let mut stream = TcpStream::connect(control.http).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    let length = 600_000;
+    write!(
+        stream,
+        "POST /ledger/witness/add-checkpoint HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n"
+    )
+    .unwrap();
+    let piece = vec![b'x'; length / 2];
+    stream.write_all(&piece).unwrap();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    assert_eq!(answer(&mut reader), 413);
+    // Only now the rest, and it is no request of its own.
+    stream.write_all(&piece).unwrap();
+    write!(stream, "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+    assert_eq!(answer(&mut reader), 200);
+    // A megabyte is the end of it.
+    let length = 4 << 20;
+    write!(
+        stream,
+        "POST /ledger/witness/add-checkpoint HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n"
+    )
+    .unwrap();
+    let piece = vec![b'x'; 64 << 10];
+    for _ in 0..length / piece.len() {
+        if stream.write_all(&piece).is_err() {
+            break;
+        }
+    }
+    let end = reader.read_to_end(&mut Vec::new());
+    assert!(!end.is_err_and(|error| error.kind() == ErrorKind::WouldBlock));
+    control.stop().unwrap();
+}
+
+/// The status of an answer whose body is then read.
+fn answer(reader: &mut impl BufRead) -> u16 {
+    let (mut first, mut length) = (String::new(), 0);
+    reader.read_line(&mut first).unwrap();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let line = line.trim().to_ascii_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    reader.read_exact(&mut vec![0; length]).unwrap();
+    first.split(' ').nth(1).unwrap().parse().unwrap()
 }
