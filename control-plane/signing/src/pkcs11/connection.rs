@@ -79,6 +79,10 @@ impl Library {
             if info.user_pin_locked() {
                 return Err(Error::PinLocked(uri.clone()));
             }
+            // Somebody may restart this program for ever, with a wrong PIN.
+            if info.user_pin_final_try() {
+                return Err(Error::PinFinalTry(uri.clone()));
+            }
             login(&session, uri, &pin()?)?;
         }
         let key = private_key(&session, uri)?;

@@ -52,6 +52,12 @@ pub enum Error {
     /// The token takes no PIN any more.
     #[error("{0}: the token has locked its PIN; its security officer has to set it anew")]
     PinLocked(Uri),
+    /// One more wrong PIN locks the token.
+    #[error(
+        "{0}: wrong PINs were tried, and one more locks the token. The last try is not taken here: \
+         log in by another program with the right PIN, which sets the count back"
+    )]
+    PinFinalTry(Uri),
     /// No such token.
     #[error("{uri}: there is no such token; there are {}", listed(.there))]
     NoToken {
