@@ -337,10 +337,12 @@ fn what_is_no_bucket_is_nobodys() {
     assert_eq!(Bucket::decode(&bucket.encode()), bucket);
 }
 
+/// Looks at the clock in a second.
+const STEPS: u64 = 100;
+
 /// What workers get together that ask for more than there is. Each step of the
 /// clock is over when all were refused; they look at it a little apart.
 fn saturate(workers: u32, rate: Rate, cost: u32, seconds: u64) -> u64 {
-    const STEPS: u64 = 100;
     let (settings, table) = (limits(&[rate], &[]), Table::default());
     let (spent, step) = (AtomicU64::new(0), Barrier::new(workers as usize));
     std::thread::scope(|scope| {
@@ -368,10 +370,13 @@ proptest! {
     fn workers_together_get_what_is_configured_and_no_more(
         workers in 1u32..5,
         per_second in 5u32..400,
-        burst in 5u32..50,
+        more in 0u32..50,
         cost in 1u32..5,
     ) {
         let seconds = 4;
+        // From one look to the next no bucket gets full, or what came after that is
+        // nobody's.
+        let burst = cost + per_second.div_ceil(STEPS as u32) + more;
         let spent = saturate(workers, rate(per_second, 1, burst), cost, seconds);
         let most = u64::from(per_second) * seconds + u64::from(burst);
         prop_assert!(spent <= most, "{spent} of {most}");
