@@ -6,6 +6,7 @@
 
 pub mod background;
 pub mod bench;
+pub mod chaos;
 pub mod demo;
 pub mod fuzz;
 pub mod net;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{bench, demo, fuzz, release, setup, stack, tiers, wasm};
+use xtask::{bench, chaos, demo, fuzz, release, setup, stack, tiers, wasm};
 
 /// Everything a contributor runs in this workspace.
 #[derive(Parser)]
@@ -33,6 +33,7 @@ enum Command {
     Test(tiers::TestArgs),
     Ci(tiers::CiArgs),
     Bench(bench::Args),
+    Chaos(chaos::Args),
     Fuzz(fuzz::Args),
     Dist(release::DistArgs),
     Image(release::ImageArgs),
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Command::Test(args) => tiers::run_test(&args),
         Command::Ci(args) => tiers::run_ci(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Chaos(args) => chaos::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Dist(args) => release::run_dist(&args),
         Command::Image(args) => release::run_image(&args),

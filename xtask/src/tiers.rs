@@ -156,6 +156,7 @@ fn test(steps: &mut Steps, tiers: &[Tier], with: Vec<setup::Extra>) -> Result<()
         steps.step("e2e", || {
             cargo(&root, &["test", "--package", "ig-e2e", "--", "--nocapture"])
         })?;
+        steps.step("chaos", || chaos(&root))?;
     }
     if runs(tiers, Tier::Interop) {
         steps.step("interop", || interop(&root))?;
@@ -168,6 +169,16 @@ fn cargo(root: &Path, words: &[&str]) -> Result<()> {
         .args(words)
         .current_dir(root)
         .inherit()?)
+}
+
+/// A few scenarios, short; `cargo xtask chaos --all` is the whole of it.
+fn chaos(root: &Path) -> Result<()> {
+    let mut words = vec!["run", "--quiet", "--package", "ig-chaos", "--"];
+    for scenario in ["control-plane-kill", "upstream-reset", "anything"] {
+        words.extend(["--scenario", scenario]);
+    }
+    words.extend(["--duration", "4", "--reports", "target/chaos"]);
+    cargo(root, &words)
 }
 
 fn interop(root: &Path) -> Result<()> {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use xtask::tools::root;
 
 /// Which crates of the workspace a crate may need, tests and builds aside.
-const ALLOWED: [(&str, &[&str]); 22] = [
+const ALLOWED: [(&str, &[&str]); 23] = [
     ("ig-contract", &[]),
     ("ig-persisted-query", &["ig-contract"]),
     ("ig-policy", &["ig-contract"]),
@@ -82,6 +82,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
         ],
     ),
     ("ig-e2e", &[]),
+    ("ig-chaos", &["ig-contract", "ig-e2e", "ig-envoy"]),
 ];
 
 fn packages() -> Vec<Value> {

@@ -105,22 +105,7 @@ impl Postgres {
             bail!("initdb: {}", String::from_utf8_lossy(&made.stderr));
         }
         let port = free_address()?.port();
-        let log = std::fs::File::create(folder.path().join("log"))?;
-        let child = as_postgres(&bin.join("postgres"))
-            .arg("-D")
-            .arg(&data)
-            .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"])
-            .args([
-                "-c",
-                "unix_socket_directories=",
-                "-c",
-                "max_connections=200",
-            ])
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .current_dir(folder.path())
-            .spawn()?;
+        let child = serve(&bin, folder.path(), port)?;
         let this = Self {
             child,
             port,
@@ -128,15 +113,57 @@ impl Postgres {
             folder,
             bin,
         };
+        this.wait()?;
+        Ok(this)
+    }
+
+    fn wait(&self) -> Result<()> {
         let started = Instant::now();
-        while this.sql("postgres", "SELECT 1").is_err() {
+        while self.sql("postgres", "SELECT 1").is_err() {
             if started.elapsed() > Duration::from_secs(30) {
-                let log = std::fs::read_to_string(this.folder.path().join("log"));
+                let log = std::fs::read_to_string(self.folder.path().join("log"));
                 bail!("PostgreSQL is not ready: {}", log.unwrap_or_default());
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        Ok(this)
+        Ok(())
+    }
+
+    /// As `kill -9` does it to the whole of a machine's PostgreSQL: nothing is written
+    /// any more.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn kill(&mut self) -> Result<()> {
+        // Children notice that their parent is gone, and end.
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Again, at the same port, recovered from its log.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn start_again(&mut self) -> Result<()> {
+        // Until those of the one before have ended, it says so and ends.
+        let started = Instant::now();
+        loop {
+            self.child = serve(&self.bin, self.folder.path(), self.port)?;
+            loop {
+                if self.sql("postgres", "SELECT 1").is_ok() {
+                    return Ok(());
+                }
+                if self.child.try_wait()?.is_some() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            if started.elapsed() > Duration::from_secs(30) {
+                let log = std::fs::read_to_string(self.folder.path().join("log"));
+                bail!("PostgreSQL is not ready: {}", log.unwrap_or_default());
+            }
+        }
     }
 
     /// Port it listens on.
@@ -176,4 +203,27 @@ impl Drop for Postgres {
         let data = self.folder.path().join("data");
         let _ = as_postgres(Path::new("rm")).arg("-rf").arg(data).status();
     }
+}
+
+fn serve(bin: &Path, folder: &Path, port: u16) -> Result<Child> {
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join("log"))?;
+    let child = as_postgres(&bin.join("postgres"))
+        .arg("-D")
+        .arg(folder.join("data"))
+        .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"])
+        .args([
+            "-c",
+            "unix_socket_directories=",
+            "-c",
+            "max_connections=200",
+        ])
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .current_dir(folder)
+        .spawn()?;
+    Ok(child)
 }

@@ -1,0 +1,58 @@
+//! What a gateway says that it decided.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use ig_contract::decision::{DecisionRecord, Outcome};
+use serde_json::Value;
+
+/// One decision.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// Its id, a UUIDv7.
+    pub id: String,
+    /// Whether it let the request go.
+    pub is_allowed: bool,
+    /// The snapshot's revision.
+    pub revision: Option<String>,
+}
+
+impl Decision {
+    /// Milliseconds since 1970 at which it was made: the first 48 bits of its id.
+    pub fn at(&self) -> Option<u64> {
+        let hex: String = self.id.chars().filter(|one| *one != '-').take(12).collect();
+        u64::from_str_radix(&hex, 16).ok()
+    }
+}
+
+/// Decisions of an access log.
+///
+/// # Errors
+/// If it cannot be read. Lines that a killed proxy did not end are left out.
+pub fn read(path: &Path) -> Result<Vec<Decision>> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("{} cannot be read", path.display()))?;
+    let mut decisions = Vec::new();
+    for line in text.lines() {
+        let Ok(line) = serde_json::from_str::<Value>(line) else {
+            continue;
+        };
+        // The guard's list stands in a list of one.
+        let lists = line["decisions"].as_array().into_iter().flatten();
+        let records = lists.flat_map(|list| match list.as_array() {
+            Some(records) => records.clone(),
+            None => vec![list.clone()],
+        });
+        for record in records {
+            let text = record.to_string();
+            let record: DecisionRecord<'_> = serde_json::from_str(&text)
+                .with_context(|| format!("a decision cannot be read: {text}"))?;
+            decisions.push(Decision {
+                id: record.decision_id.into_owned(),
+                is_allowed: record.outcome != Outcome::Deny,
+                revision: record.revision.map(|revision| revision.to_string()),
+            });
+        }
+    }
+    Ok(decisions)
+}

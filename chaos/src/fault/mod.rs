@@ -1,0 +1,5 @@
+//! What can be done to the system.
+
+mod proxy;
+
+pub use proxy::{FaultProxy, Toxics};

@@ -1,0 +1,141 @@
+//! `ig-chaos`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Parser;
+use ig_chaos::history::Event;
+use ig_chaos::world::{Built, World};
+use ig_chaos::{Outcome, SCENARIOS, Scenario, page, run};
+use serde_json::json;
+
+/// Disturbs the real system under load, and judges whether it stayed safe.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Examples:\n  \
+        cargo xtask chaos --list\n  \
+        cargo xtask chaos --scenario control-plane-kill --seed 7\n  \
+        cargo xtask chaos --all\n\n\
+        Exit codes: 0 every invariant held, 1 one did not, 2 it could not be run."
+)]
+struct Args {
+    /// Names of scenarios, and what they are for
+    #[arg(long)]
+    list: bool,
+    /// One scenario; again for more
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["list", "all"])]
+    scenario: Vec<String>,
+    /// Every scenario
+    #[arg(long, conflicts_with = "scenario")]
+    all: bool,
+    /// What is drawn at random depends on it
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Seconds for which a scenario disturbs the system
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(2..=600))]
+    duration: u64,
+    /// Where the report goes
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    reports: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match start(&Args::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn start(args: &Args) -> Result<bool> {
+    if args.list {
+        for scenario in SCENARIOS {
+            println!("{:<24} {}", scenario.name, scenario.about);
+        }
+        return Ok(true);
+    }
+    let scenarios = chosen(args)?;
+    let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
+    runtime.block_on(all(args, &scenarios))
+}
+
+fn chosen(args: &Args) -> Result<Vec<&'static Scenario>> {
+    if args.all {
+        return Ok(SCENARIOS.iter().collect());
+    }
+    let find = |name: &String| {
+        let found = SCENARIOS.iter().find(|one| one.name == name);
+        found.with_context(|| format!("there is no scenario `{name}`; see --list"))
+    };
+    args.scenario.iter().map(find).collect()
+}
+
+async fn all(args: &Args, scenarios: &[&'static Scenario]) -> Result<bool> {
+    eprintln!("starting the system");
+    let mut world = World::start(&Built::here()?).await?;
+    let folder = args.reports.join("chaos");
+    std::fs::create_dir_all(&folder)?;
+    let mut outcomes = Vec::new();
+    for (number, scenario) in (1..).zip(scenarios) {
+        let time = Duration::from_secs(args.duration);
+        let (name, about) = (scenario.name, scenario.about);
+        eprintln!("{number}/{} {name}: {about}", scenarios.len());
+        let (outcome, events) = run(&mut world, scenario, args.seed, time).await?;
+        say(&outcome);
+        std::fs::write(folder.join(format!("{name}.jsonl")), lines(&events)?)?;
+        if !outcome.holds {
+            world.keep_logs(&folder.join(name))?;
+        }
+        outcomes.push((outcome, events));
+    }
+    ensure!(!outcomes.is_empty(), "nothing was run");
+    let holds = outcomes.iter().all(|(outcome, _)| outcome.holds);
+    let html = args.reports.join("chaos.html");
+    std::fs::write(&html, page(&outcomes))?;
+    let scenarios: Vec<_> = outcomes.into_iter().map(|(outcome, _)| outcome).collect();
+    let report = json!({
+        "version": env!("CARGO_PKG_VERSION"), "seed": args.seed, "durationSeconds": args.duration,
+        "holds": holds, "scenarios": scenarios,
+    });
+    let file = args.reports.join("chaos-results.json");
+    std::fs::write(&file, serde_json::to_vec_pretty(&report)?)?;
+    eprintln!("{} and {}", file.display(), html.display());
+    Ok(holds)
+}
+
+fn lines(events: &[Event]) -> Result<String> {
+    let mut lines = String::new();
+    for event in events {
+        lines.push_str(&serde_json::to_string(event)?);
+        lines.push('\n');
+    }
+    Ok(lines)
+}
+
+fn say(outcome: &Outcome) {
+    let figures = &outcome.figures;
+    println!(
+        "{} {}: {} requests, {} arrived; meanwhile {} served, {} not, p95 {:.0} ms; \
+         recovered after {:.0} ms",
+        if outcome.holds { "PASS" } else { "FAIL" },
+        outcome.scenario,
+        figures.requests,
+        figures.arrivals,
+        figures.served,
+        figures.unserved,
+        figures.p95,
+        figures.recovery,
+    );
+    for verdict in outcome.verdicts.iter().filter(|verdict| !verdict.holds) {
+        println!("  {:?}", verdict.invariant);
+        for violation in &verdict.violations {
+            println!("    {violation}");
+        }
+    }
+}

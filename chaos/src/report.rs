@@ -1,0 +1,177 @@
+//! A page that shows what happened: each scenario's verdicts, and its requests over
+//! time with the faults behind them. It needs nothing but itself.
+
+use std::fmt::Write as _;
+
+use crate::history::{Event, Fault, Micros};
+use crate::run::Outcome;
+
+const WIDTH: f64 = 900.0;
+const HEIGHT: f64 = 160.0;
+
+/// Milliseconds at the top of the plot; what took longer is there too.
+const TOP: f64 = 1000.0;
+
+/// Colours of answers: served, denied, refused for a fault, none at all.
+const COLOURS: [(&str, &str); 4] = [
+    ("served", "#2a7"),
+    ("denied", "#88a"),
+    ("unavailable", "#e80"),
+    ("no answer", "#c22"),
+];
+
+/// The page of outcomes and their histories.
+pub fn page(outcomes: &[(Outcome, Vec<Event>)]) -> String {
+    let mut page = String::from(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Chaos</title><style>\
+         body{font:14px sans-serif;max-width:960px;margin:2em auto;color:#222}\
+         h2{margin-top:2em}.fail{color:#c22}.pass{color:#185}svg{background:#fafafa}\
+         td,th{padding:2px 10px;text-align:left}pre{white-space:pre-wrap}\
+         </style><h1>Chaos</h1><table><tr><th>scenario<th>verdict<th>served meanwhile<th>not\
+         <th>p95 ms<th>recovered after ms",
+    );
+    for (outcome, _) in outcomes {
+        let figures = &outcome.figures;
+        let _ = write!(
+            page,
+            "<tr><td><a href=\"#{name}\">{name}</a><td class=\"{class}\">{class}\
+             <td>{}<td>{}<td>{:.0}<td>{:.0}",
+            figures.served,
+            figures.unserved,
+            figures.p95,
+            figures.recovery,
+            name = escaped(outcome.scenario),
+            class = if outcome.holds { "pass" } else { "fail" },
+        );
+    }
+    page.push_str("</table>");
+    for (outcome, events) in outcomes {
+        section(&mut page, outcome, events);
+    }
+    page.push_str("</html>\n");
+    page
+}
+
+fn section(page: &mut String, outcome: &Outcome, events: &[Event]) {
+    let _ = write!(
+        page,
+        "<h2 id=\"{name}\">{name}</h2><p>{}. Seed {}.</p>",
+        escaped(outcome.about),
+        outcome.seed,
+        name = escaped(outcome.scenario),
+    );
+    plot(page, events, &outcome.faults);
+    page.push_str("<p>");
+    for (name, colour) in COLOURS {
+        let _ = write!(
+            page,
+            "<span style=\"color:{colour}\">&#9679;</span> {name} &nbsp; "
+        );
+    }
+    page.push_str("</p><table><tr><th>invariant<th>verdict<th>looked at");
+    for verdict in &outcome.verdicts {
+        let name = serde_json::to_value(verdict.invariant).unwrap_or_default();
+        let _ = write!(
+            page,
+            "<tr><td>{}<td class=\"{class}\">{class}<td>{}",
+            escaped(name.as_str().unwrap_or_default()),
+            verdict.looked_at,
+            class = if verdict.holds { "pass" } else { "fail" },
+        );
+    }
+    page.push_str("</table><p>Answers: ");
+    for (answer, count) in &outcome.figures.answers {
+        let _ = write!(page, "{} {count}; ", escaped(answer));
+    }
+    page.push_str("</p>");
+    for fault in &outcome.faults {
+        let _ = write!(
+            page,
+            "<div>{:.1}–{:.1} s: {}</div>",
+            seconds(fault.from),
+            seconds(fault.until),
+            escaped(&fault.name)
+        );
+    }
+    for violation in outcome.verdicts.iter().flat_map(|one| &one.violations) {
+        let _ = write!(page, "<pre class=\"fail\">{}</pre>", escaped(violation));
+    }
+}
+
+fn seconds(at: Micros) -> f64 {
+    at as f64 / 1e6
+}
+
+fn plot(page: &mut String, events: &[Event], faults: &[Fault]) {
+    let requests: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Request(request) => Some(request),
+            _ => None,
+        })
+        .collect();
+    let from = requests.iter().map(|one| one.at).min().unwrap_or_default();
+    let until = requests
+        .iter()
+        .map(|one| one.at + one.took)
+        .max()
+        .unwrap_or(from);
+    let span = until.saturating_sub(from).max(1) as f64;
+    let x = |at: Micros| at.saturating_sub(from) as f64 / span * WIDTH;
+    let _ = write!(
+        page,
+        "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" role=\"img\">\
+         <title>Time that requests took, and faults</title>"
+    );
+    for fault in faults {
+        let _ = write!(
+            page,
+            "<rect x=\"{:.1}\" y=\"0\" width=\"{:.1}\" height=\"{HEIGHT}\" fill=\"#f2d0d0\" \
+             stroke=\"#e0a0a0\"/>",
+            x(fault.from),
+            x(fault.until) - x(fault.from)
+        );
+    }
+    let y = |milliseconds: f64| {
+        // Logarithmic, from a millisecond.
+        let part = (milliseconds.clamp(1.0, TOP)).ln() / TOP.ln();
+        HEIGHT - 4.0 - part * (HEIGHT - 8.0)
+    };
+    for (milliseconds, label) in [(10.0, "10 ms"), (100.0, "100 ms"), (350.0, "350 ms")] {
+        let at = y(milliseconds);
+        let _ = write!(
+            page,
+            "<line x1=\"0\" x2=\"{WIDTH}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"#ccc\"/>\
+             <text x=\"2\" y=\"{at:.1}\" font-size=\"10\" fill=\"#666\">{label}</text>"
+        );
+    }
+    for request in requests {
+        let kind = match (request.status, request.code.as_deref()) {
+            (200, _) => 0,
+            (0, _) => 3,
+            (502..=504, _) => 2,
+            _ => 1,
+        };
+        let _ = write!(
+            page,
+            "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"1.6\" fill=\"{}\"/>",
+            x(request.at),
+            y(request.took as f64 / 1000.0),
+            COLOURS[kind].1
+        );
+    }
+    page.push_str("</svg>");
+}
+
+fn escaped(text: &str) -> String {
+    text.chars().fold(String::new(), |mut all, one| {
+        match one {
+            '&' => all.push_str("&amp;"),
+            '<' => all.push_str("&lt;"),
+            '>' => all.push_str("&gt;"),
+            '"' => all.push_str("&quot;"),
+            one => all.push(one),
+        }
+        all
+    })
+}

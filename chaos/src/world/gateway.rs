@@ -1,0 +1,102 @@
+//! A region's gateway: an Envoy that is killed, stopped and started where it was.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use ig_e2e::Envoy;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// A gateway.
+pub struct Gateway {
+    envoy: Option<Envoy>,
+    bootstrap: Value,
+    /// Where clients connect.
+    pub address: SocketAddr,
+    admin: SocketAddr,
+    /// How it names itself.
+    pub node: String,
+    /// Its access log.
+    pub access_log: PathBuf,
+}
+
+impl Gateway {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// If it does not get ready.
+    pub async fn start(
+        address: SocketAddr,
+        admin: SocketAddr,
+        node: String,
+        access_log: PathBuf,
+        bootstrap: Value,
+    ) -> Result<Self> {
+        let mut this = Self {
+            envoy: None,
+            bootstrap,
+            address,
+            admin,
+            node,
+            access_log,
+        };
+        this.start_again().await?;
+        Ok(this)
+    }
+
+    /// Starts it again where it was, if it is not running.
+    ///
+    /// # Errors
+    /// If it does not get ready.
+    pub async fn start_again(&mut self) -> Result<()> {
+        if self.envoy.is_none() {
+            // One worker: what it remembers is one story.
+            let started = Envoy::start_on(1, self.address, self.admin, &self.bootstrap).await?;
+            self.envoy = Some(started);
+        }
+        Ok(())
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let envoy = self.envoy.as_ref().context("it is not running")?;
+        let id = envoy.id().context("it has ended")?;
+        let pid = Pid::from_raw(i32::try_from(id)?).context("no process id")?;
+        Ok(kill_process(pid, signal)?)
+    }
+
+    /// Ends it by a signal.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub async fn end(&mut self, signal: Signal) -> Result<()> {
+        self.signal(signal)?;
+        if signal == Signal::TERM {
+            // What it has to do before it ends; the value's end kills it.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        self.envoy = None;
+        Ok(())
+    }
+
+    /// Envoy's own log.
+    pub fn log(&self) -> String {
+        self.envoy.as_ref().map(Envoy::log).unwrap_or_default()
+    }
+
+    /// Has it write what it still keeps of the access log.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub async fn flush(&self) -> Result<()> {
+        if let Some(envoy) = &self.envoy {
+            envoy.post_admin("/reopen_logs").await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! Upstreams that note what reaches them, sign for their region, and answer with the
+//! tenant's name.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use http::Response;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use ig_contract::headers;
+use ig_e2e::signature;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use tokio::net::TcpSocket;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::history::{Arrival, Event, History};
+
+/// One host of a region.
+pub struct Upstream {
+    of: Arc<Of>,
+    running: Option<JoinHandle<()>>,
+}
+
+struct Of {
+    region: &'static str,
+    is_primary: bool,
+    address: SocketAddr,
+    history: History,
+    /// Whether nothing is answered, as by a process that is stopped.
+    paused: watch::Sender<bool>,
+}
+
+impl Upstream {
+    /// One that does not run yet.
+    pub fn new(
+        region: &'static str,
+        is_primary: bool,
+        address: SocketAddr,
+        history: History,
+    ) -> Self {
+        let of = Of {
+            region,
+            is_primary,
+            address,
+            history,
+            paused: watch::Sender::new(false),
+        };
+        Self {
+            of: Arc::new(of),
+            running: None,
+        }
+    }
+
+    /// Begins to listen, if it does not.
+    ///
+    /// # Errors
+    /// If the address is taken.
+    pub fn start(&mut self) -> Result<()> {
+        if self.running.is_some() {
+            return Ok(());
+        }
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        let address = self.of.address;
+        socket
+            .bind(address)
+            .with_context(|| format!("cannot listen on {address}"))?;
+        let listener = socket.listen(1024)?;
+        let of = self.of.clone();
+        self.running = Some(tokio::spawn(async move {
+            // They end with the listener, as those of a process do.
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let of = of.clone();
+                let service = hyper::service::service_fn(move |request| {
+                    let of = of.clone();
+                    async move { Ok::<_, Infallible>(of.answer(request).await) }
+                });
+                let builder = hyper::server::conn::http1::Builder::new();
+                let connection = builder.serve_connection(TokioIo::new(stream), service);
+                connections.spawn(async move {
+                    let _ = connection.await;
+                });
+                while connections.try_join_next().is_some() {}
+            }
+        }));
+        Ok(())
+    }
+
+    /// Ends the listener and every connection at once.
+    pub async fn kill(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.abort();
+            let _ = running.await;
+        }
+    }
+
+    /// Answers nothing until told otherwise.
+    pub fn pause(&self, is_paused: bool) {
+        self.of.paused.send_replace(is_paused);
+    }
+}
+
+impl Of {
+    async fn answer(&self, request: http::Request<Incoming>) -> Response<Full<Bytes>> {
+        let (head, body) = request.into_parts();
+        let header = |name: &str| {
+            let value = head.headers.get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
+        let body = body.collect().await.ok().map(|body| body.to_bytes());
+        let body: Value = serde_json::from_slice(&body.unwrap_or_default()).unwrap_or(Value::Null);
+        let query = body["query"].as_str().unwrap_or_default();
+        let nonce = header("x-nonce");
+        let tenant = header(headers::TENANT);
+        self.history.push(Event::Arrival(Arrival {
+            id: nonce.parse().ok(),
+            region: self.region.to_owned(),
+            is_primary: self.is_primary,
+            tenant: tenant.clone(),
+            decision: header(headers::DECISION_ID),
+            query: hex(&Sha256::digest(query)),
+            is_write: query.trim_start().starts_with("mutation"),
+            at: self.history.now(),
+        }));
+        let mut paused = self.paused.subscribe();
+        let _ = tokio::time::timeout(
+            Duration::from_secs(60),
+            paused.wait_for(|is_paused| !is_paused),
+        )
+        .await;
+        let answer = Response::builder()
+            .header("content-type", "application/json")
+            .header("x-signature", signature(self.region, &nonce))
+            .body(Full::from(json!({"data": {"of": tenant}}).to_string()));
+        answer.unwrap_or_default()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
