@@ -5,6 +5,11 @@
 //! right), 2 for a command that could not do its work.
 
 #![forbid(unsafe_code)]
+#![warn(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what is quoted must not steer terminals and runners: `output`"
+)]
 
 mod access;
 mod catalogue;
@@ -123,7 +128,7 @@ fn main() -> ExitCode {
         // The reader of a pipe left; that is for it to decide.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            output::remark(format_args!("error: {error:#}"));
             ExitCode::from(if is_finding(&error) { 1 } else { 2 })
         }
     }

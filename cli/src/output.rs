@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::files;
+use crate::github::Annotation;
 
 /// What a gate prints, and where its report goes: alike for all of them.
 #[derive(clap::Args)]
@@ -68,15 +69,55 @@ impl ReportArgs {
     }
 }
 
-/// Prints a line.
+/// Prints a line, or some, without whatever steers a terminal or a runner.
 pub(crate) fn line(text: impl std::fmt::Display) -> Result<()> {
-    writeln!(std::io::stdout(), "{text}")?;
+    writeln!(std::io::stdout(), "{}", harmless(&text.to_string()))?;
+    Ok(())
+}
+
+/// Says something on standard error, alike.
+pub(crate) fn remark(text: impl std::fmt::Display) {
+    // Nobody who listens is no reason to end.
+    let _ = writeln!(std::io::stderr(), "{}", harmless(&text.to_string()));
+}
+
+/// Prints an annotation, which is a command to the runner.
+pub(crate) fn annotation(annotation: &Annotation<'_>) -> Result<()> {
+    writeln!(std::io::stdout(), "{annotation}")?;
     Ok(())
 }
 
 /// Prints a value as JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<()> {
-    line(serde_json::to_string_pretty(value)?)
+    // Only strings have it, and there it may be written so.
+    let json = serde_json::to_string_pretty(value)?.replace("##[", "#\\u0023[");
+    writeln!(std::io::stdout(), "{json}")?;
+    Ok(())
+}
+
+/// Text that schemas, policies and file names are quoted in. GitHub's runner takes a
+/// line for a command that begins with `::`, after white space, or has `##[` anywhere
+/// (`ActionCommand.cs` of actions/runner); it ends lines as terminals do, at a carriage
+/// return too.
+fn harmless(text: &str) -> String {
+    let text: String = text
+        .chars()
+        .map(|c| match c {
+            '\n' | '\t' => c,
+            c if c.is_control() => ' ',
+            // Some end lines at these.
+            '\u{2028}' | '\u{2029}' => ' ',
+            c => c,
+        })
+        .collect();
+    let lines = text.split('\n').map(|line| {
+        let line = line.replace("##[", "## [");
+        match line.trim_start().starts_with("::") {
+            true => line.replacen("::", ": :", 1),
+            false => line,
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -164,4 +205,29 @@ pub(crate) fn time(value: &Value) -> String {
     };
     let time = std::time::UNIX_EPOCH + std::time::Duration::from_millis(millis);
     humantime::format_rfc3339_seconds(time).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::harmless;
+
+    #[test]
+    fn what_is_quoted_gives_no_commands() {
+        for (text, shown) in [
+            ("a::b ## [c] # #[d]", "a::b ## [c] # #[d]"),
+            ("::stop-commands::x", ": :stop-commands::x"),
+            (" \t::error::x", " \t: :error::x"),
+            ("\u{a0}\u{2003}::error::x", "\u{a0}\u{2003}: :error::x"),
+            ("a\n::error::x\n  ::y", "a\n: :error::x\n  : :y"),
+            ("a\r::error::x", "a ::error::x"),
+            ("\r::error::x", " : :error::x"),
+            ("\u{85}::x", " : :x"),
+            ("a\u{2028}::x", "a ::x"),
+            ("a##[error]b##[c", "a## [error]b## [c"),
+            ("#\u{0}#[error]", "# #[error]"),
+            ("\u{1b}[31mred\u{7}", " [31mred "),
+        ] {
+            assert_eq!(harmless(text), shown, "{text:?}");
+        }
+    }
 }

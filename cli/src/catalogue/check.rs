@@ -71,18 +71,18 @@ fn note_unlisted(imported: &[Imported], usage: Option<&Usage>) {
     let documents = imported.iter().flat_map(|one| &one.import.accepted);
     let (listed, new): (Vec<_>, Vec<_>) = documents.partition(|one| usage.lists(one));
     if !new.is_empty() {
-        eprintln!(
+        output::remark(format_args!(
             "note: --usage lists {} of the catalogue; {} not there yet, so new",
             count(listed.len(), "document"),
             new.len()
-        );
+        ));
     }
 }
 
 fn text(one: &Imported, findings: &[Finding]) -> Result<()> {
     let path = one.path.display();
     for finding in findings {
-        eprintln!("{path}: {finding}");
+        output::remark(format_args!("{path}: {finding}"));
     }
     let accepted = count(one.import.accepted.len(), "document");
     let rejected = one.import.rejected.len();
@@ -122,7 +122,7 @@ fn annotation(catalogue: &Path, title: &str, reason: &Reason) -> Result<()> {
         _ => Some(catalogue.to_owned()),
     };
     let Some(file) = file.map(|file| file.display().to_string()) else {
-        return output::line(annotation);
+        return output::annotation(&annotation);
     };
     let annotation = annotation.file(&file);
     // Places in a text of a manifest are none in the manifest.

@@ -118,17 +118,21 @@ pub(crate) fn report_rejects(imported: &[Imported]) -> usize {
                 .name
                 .as_deref()
                 .or(reject.ids.first().map(String::as_str));
-            eprintln!("{}: {}", path.display(), name.unwrap_or("(anonymous)"));
+            output::remark(format_args!(
+                "{}: {}",
+                path.display(),
+                name.unwrap_or("(anonymous)")
+            ));
             for reason in &reject.reasons {
-                eprintln!("  {reason}");
+                output::remark(format_args!("  {reason}"));
             }
         }
         if !import.duplicates.is_empty() {
             let many = output::count(import.duplicates.len(), "id");
-            eprintln!(
+            output::remark(format_args!(
                 "{}: note: {many} more than once, for the same text",
                 path.display()
-            );
+            ));
         }
     }
     rejects

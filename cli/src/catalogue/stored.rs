@@ -107,10 +107,10 @@ pub(super) fn push(args: &PushArgs) -> Result<Outcome> {
         long("replaced"),
     ))?;
     if long("retired") > 0 {
-        eprintln!(
+        output::remark(format_args!(
             "retired before, and not let through: {}",
             text(&answer["retired"])
-        );
+        ));
     }
     Ok(Outcome::Clean)
 }
@@ -135,7 +135,7 @@ pub(super) fn list(args: &ListArgs) -> Result<Outcome> {
     });
     let head = ["HASH", "TEXT", "CLIENTS", "USES", "LAST USED", "RETIRED"];
     output::table(head, rows)?;
-    eprintln!("{}", count(all.len(), "document"));
+    output::remark(format_args!("{}", count(all.len(), "document")));
     Ok(Outcome::Clean)
 }
 

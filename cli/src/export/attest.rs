@@ -49,7 +49,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let predicate = match Statement::read_predicate(&bytes) {
         Ok(predicate) => predicate,
         Err(error) => {
-            eprintln!("{} is no predicate: {error}", args.predicate.display());
+            output::remark(format_args!(
+                "{} is no predicate: {error}",
+                args.predicate.display()
+            ));
             return Ok(Outcome::Findings);
         }
     };
@@ -60,7 +63,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let statement = match statement {
         Ok(statement) => statement,
         Err(error) => {
-            eprintln!("this is no statement: {error}");
+            output::remark(format_args!("this is no statement: {error}"));
             return Ok(Outcome::Findings);
         }
     };

@@ -42,7 +42,10 @@ pub(crate) struct Args {
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let bytes = file::read(&args.manifest, manifest::MAX_BYTES)?;
     if let Err(error) = Manifest::parse(&bytes) {
-        eprintln!("{} is no manifest: {error}", args.manifest.display());
+        output::remark(format_args!(
+            "{} is no manifest: {error}",
+            args.manifest.display()
+        ));
         return Ok(Outcome::Findings);
     }
     let paths = Paths::new(args)?;

@@ -143,7 +143,9 @@ pub(super) fn get(args: &GetArgs) -> Result<Outcome> {
     let parsed = match verify(&manifest, &bundle, &pem) {
         Ok(parsed) => parsed,
         Err(why) => {
-            eprintln!("what the control plane gave does not verify, and is not written: {why}");
+            output::remark(format_args!(
+                "what the control plane gave does not verify, and is not written: {why}"
+            ));
             return Ok(Outcome::Findings);
         }
     };

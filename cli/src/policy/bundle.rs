@@ -35,7 +35,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         anyhow::anyhow!("{} is not valid:\n{problems}", args.bundle.display())
     })?;
     if let Err(error) = super::compiled(&args.bundle, &bundle)? {
-        eprintln!("{:#}", anyhow::Error::new(error));
+        output::remark(format_args!("{:#}", anyhow::Error::new(error)));
         return Ok(Outcome::Findings);
     }
     let bytes = pack(&files)?;

@@ -65,12 +65,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 fn invalid(args: &Args, error: &str, says: bool) -> Result<()> {
     let text = || {
         if says {
-            eprintln!("{error}");
+            output::remark(format_args!("{error}"));
         }
         Ok(())
     };
     let annotated = || {
-        output::line(Annotation::new(Level::Error, "Policies: not valid", error))?;
+        output::annotation(&Annotation::new(Level::Error, "Policies: not valid", error))?;
         text()
     };
     let report = json!({"valid": false, "error": error});

@@ -175,7 +175,7 @@ fn annotate(report: &Report, args: &Args) -> Result<()> {
             false => format!("the engines do not agree on {before}"),
         };
         let title = format!("Policies: {}", one.place);
-        output::line(Annotation::new(Level::Error, &title, &message))?;
+        output::annotation(&Annotation::new(Level::Error, &title, &message))?;
     }
     Ok(())
 }

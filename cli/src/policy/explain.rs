@@ -80,7 +80,9 @@ fn recorded(args: &Args, id: &str, snapshot: Option<&Snapshot>) -> Result<Value>
     let first = found.into_iter().next();
     let value = first.with_context(|| format!("the control plane has no decision {id}"))?;
     if count > 1 {
-        eprintln!("the request had {count} operations; this is the last of them");
+        output::remark(format_args!(
+            "the request had {count} operations; this is the last of them"
+        ));
     }
     let place = format!("decision {id}");
     let actors = inputs::actors(args.actors.as_deref())?;

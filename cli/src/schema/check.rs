@@ -114,7 +114,11 @@ fn text(report: &Report<'_>) -> Result<()> {
         schema, findings, ..
     } = report;
     for finding in findings {
-        eprintln!("{schema}:{} [{}]", finding.reason, finding.rule.as_str());
+        output::remark(format_args!(
+            "{schema}:{} [{}]",
+            finding.reason,
+            finding.rule.as_str()
+        ));
     }
     match findings.len() {
         0 => output::line(format!("{schema}: valid")),
@@ -142,7 +146,7 @@ fn annotate_invalid(schema: &str, invalid: &InvalidSchema) -> Result<()> {
         }
         other => {
             let message = other.to_string();
-            output::line(Annotation::new(Level::Error, title, &message).file(schema))
+            output::annotation(&Annotation::new(Level::Error, title, &message).file(schema))
         }
     }
 }

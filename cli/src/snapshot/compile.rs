@@ -72,11 +72,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let imported = args.sources.import()?;
     let rejects = report_rejects(&imported);
     if rejects > 0 && !args.skip_rejected {
-        eprintln!(
+        output::remark(format_args!(
             "{} not accepted, nothing written; correct the catalogue, or leave them out with \
              --skip-rejected",
             count(rejects, "entry").replace("entrys", "entries")
-        );
+        ));
         return Ok(Outcome::Findings);
     }
     let duplicates = imported
@@ -97,7 +97,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             return Err(invalid(&args.policies, &problems));
         }
         Err(error) => {
-            eprintln!("{:#}", anyhow::Error::new(error));
+            output::remark(format_args!("{:#}", anyhow::Error::new(error)));
             return Ok(Outcome::Findings);
         }
     };
@@ -152,7 +152,7 @@ fn report(args: &Args, compiled: &Compiled, rejects: usize, duplicates: usize) -
     let (documents, operations) = (snapshot.document_count(), snapshot.operation_count());
     let remarks = remarks(snapshot.head());
     for remark in &remarks {
-        eprintln!("{}: {remark}", args.config.display());
+        output::remark(format_args!("{}: {remark}", args.config.display()));
     }
     if args.json {
         return output::json(&json!({

@@ -100,7 +100,9 @@ fn one(args: &Args, snapshot: &Snapshot, wanted: &str) -> Result<Outcome> {
         .filter(|(document, operation)| Some(*document) == by_id || operation.name == wanted)
         .collect();
     if found.is_empty() {
-        eprintln!("no operation has the name or id `{wanted}`; list them with --operations");
+        output::remark(format_args!(
+            "no operation has the name or id `{wanted}`; list them with --operations"
+        ));
         return Ok(Outcome::Findings);
     }
     for (document, operation) in found {

@@ -113,7 +113,7 @@ fn told(answer: &Value, as_json: bool) -> Result<Outcome> {
         ))?,
     }
     for remark in answer["remarks"].as_array().into_iter().flatten() {
-        eprintln!("warning: {}", text(remark));
+        output::remark(format_args!("warning: {}", text(remark)));
     }
     Ok(Outcome::Clean)
 }

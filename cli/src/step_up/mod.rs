@@ -79,10 +79,10 @@ fn rotate(args: &RotateArgs) -> Result<Outcome> {
     let pending = made["pending"].as_array().into_iter().flatten();
     let pending: Vec<_> = pending.map(text).collect();
     if !pending.is_empty() {
-        eprintln!(
+        output::remark(format_args!(
             "warning: these graphs have the old keys still, and are tried again: {}",
             pending.join(", ")
-        );
+        ));
     }
     Ok(Outcome::Clean)
 }

@@ -210,11 +210,11 @@ fn report(args: &Args, findings: &[Finding]) -> Result<Outcome> {
         output::table(["REQUEST", "OUTCOME", "DETAIL"], rows)?;
     }
     if let Some(passed) = passed {
-        eprintln!(
+        crate::output::remark(format_args!(
             "NOT enforced ({}): {}",
             passed.request,
             passed.verdict.told().1
-        );
+        ));
         return Ok(Outcome::Findings);
     }
     let open = findings

@@ -97,7 +97,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     place(&mut report, &loaded);
     write(args, &report)?;
     if report.results.is_empty() {
-        eprintln!("no test matches `{}`", args.run);
+        output::remark(format_args!("no test matches `{}`", args.run));
     }
     if let Some(endless) = report.endless() {
         let location = &endless.location;
@@ -166,8 +166,10 @@ fn covers(args: &Args, report: &TestReport) -> bool {
         let Some(least) = least else { continue };
         match found {
             Some(found) if found >= least => continue,
-            Some(found) => eprintln!("{what} is {found:.1}%, below {least}%; see --coverage"),
-            None => eprintln!("{what} cannot be told for this bundle"),
+            Some(found) => output::remark(format_args!(
+                "{what} is {found:.1}%, below {least}%; see --coverage"
+            )),
+            None => output::remark(format_args!("{what} cannot be told for this bundle")),
         }
         is_enough = false;
     }

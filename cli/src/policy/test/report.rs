@@ -198,13 +198,13 @@ pub(super) fn github(report: &TestReport, is_short: bool) -> Result<()> {
         };
         let Location { file, row, col } = &result.location;
         let annotation = Annotation::new(Level::Error, &title, &message).file(file);
-        output::line(annotation.at(*row as usize, *col as usize))?;
+        output::annotation(&annotation.at(*row as usize, *col as usize))?;
     }
     for (path, file) in report.coverage.files.iter().filter(|_| is_short) {
         for (first, last) in uncovered(file) {
             let annotation =
                 Annotation::new(Level::Error, "not covered", "no test reaches this").file(path);
-            output::line(annotation.lines(first as usize, last as usize))?;
+            output::annotation(&annotation.lines(first as usize, last as usize))?;
         }
     }
     Ok(())

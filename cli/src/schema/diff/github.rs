@@ -12,22 +12,22 @@ pub(super) fn print(report: &Report, file: Option<&str>) -> Result<()> {
     for failure in report.verdict.failures.iter().take(MOST) {
         let title = format!("Schema: {}", failure.path);
         let annotation = Annotation::new(github::Level::Error, &title, &failure.message);
-        output::line(placed(annotation, file, report.place_of(failure)))?;
+        output::annotation(&placed(annotation, file, report.place_of(failure)))?;
     }
     let is_dangerous = |one: &&JudgedChange| one.change.criticality.level == Level::Dangerous;
     for one in report.changes.iter().filter(is_dangerous).take(MOST) {
         let path = one.change.path.as_deref().unwrap_or_default();
         let title = format!("Schema: {path}");
         let annotation = Annotation::new(github::Level::Warning, &title, &one.change.message);
-        output::line(placed(annotation, file, one.location))?;
+        output::annotation(&placed(annotation, file, one.location))?;
     }
     for one in report.verdict.expired.iter().take(MOST) {
         let message = format!("the exception for {} has expired", one.path);
         let title = "Schema: exceptions";
-        output::line(Annotation::new(github::Level::Warning, title, &message))?;
+        output::annotation(&Annotation::new(github::Level::Warning, title, &message))?;
     }
     let verdict = text::verdict(report);
-    output::line(Annotation::new(github::Level::Notice, "Schema", &verdict))?;
+    output::annotation(&Annotation::new(github::Level::Notice, "Schema", &verdict))?;
     output::line(verdict)
 }
 

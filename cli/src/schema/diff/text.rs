@@ -82,19 +82,28 @@ pub(super) fn print(report: &Report, names: Names<'_>, verbose: bool) -> Result<
     }
     for one in &report.verdict.failures {
         let place = names.place(report.place_of(one));
-        eprintln!("FAIL  {}: {}{place}", one.path, clean(&one.message));
+        output::remark(format_args!(
+            "FAIL  {}: {}{place}",
+            one.path,
+            clean(&one.message)
+        ));
     }
     for (exceptions, word) in [
         (&report.verdict.expired, "has expired"),
         (&report.verdict.unused, "is for nothing: take it away"),
     ] {
         for one in exceptions {
-            eprintln!("note: the exception for {} {word}", clean(&one.path));
+            output::remark(format_args!(
+                "note: the exception for {} {word}",
+                clean(&one.path)
+            ));
         }
     }
     if report.summary.invalid_before > 0 {
         let many = count(report.summary.invalid_before, "operation");
-        eprintln!("note: {many} of the catalogue were not valid before either");
+        output::remark(format_args!(
+            "note: {many} of the catalogue were not valid before either"
+        ));
     }
     output::line(verdict(report))
 }

@@ -34,6 +34,7 @@ impl Sandbox {
             inputs.insert(name.as_str().unwrap().to_owned(), default.to_owned());
         }
         inputs.insert("tools".to_owned(), self.tools().display().to_string());
+        inputs.insert("base".to_owned(), "none".to_owned());
         for (name, value) in given {
             let known = inputs.insert((*name).to_owned(), (*value).to_owned());
             assert!(known.is_some(), "the action has no input {name}");
@@ -60,6 +61,34 @@ impl Sandbox {
         run.job.summary = summary.unwrap_or_default();
         run.job
     }
+}
+
+impl Sandbox {
+    /// Runs the step that builds tools, for an action in a checkout of the gates.
+    fn tools_step(&self, gates: &Path, path: &[PathBuf]) -> Ran {
+        let action = yaml(".github/actions/gates/action.yml");
+        let steps = action["runs"]["steps"].as_sequence().unwrap();
+        let step = steps.iter().find(|step| step["id"] == "tools").unwrap();
+        let action = gates.join(".github/actions/gates");
+        // The script looks from there for the root.
+        fs::create_dir_all(&action).unwrap();
+        let env = [
+            ("ACTION", action.display().to_string()),
+            ("TOOLS", String::new()),
+            ("VERSION", String::new()),
+            ("ARTIFACT", String::new()),
+            // The sandbox has a home of its own, and Rust is in that of whoever tests.
+            ("RUSTUP_HOME", of_rust("RUSTUP_HOME", ".rustup")),
+            ("CARGO_HOME", of_rust("CARGO_HOME", ".cargo")),
+        ];
+        let env = env.map(|(name, value)| (name.to_owned(), value));
+        self.bash(step["run"].as_str().unwrap(), path, &env.into())
+    }
+}
+
+fn of_rust(name: &str, folder: &str) -> String {
+    let home = || format!("{}/{folder}", std::env::var("HOME").unwrap());
+    std::env::var(name).unwrap_or_else(|_| home())
 }
 
 impl Run<'_> {
@@ -165,6 +194,7 @@ fn a_change_that_breaks_fails_and_leaves_its_report() {
         let job = sandbox.action(&ALL);
         assert_eq!(job.failed, case.steps, "{name}\n{}", job.log);
         let steps = [
+            "Inputs",
             "Tools",
             "Schema",
             "Change of the schema",
@@ -230,14 +260,14 @@ fn what_there_is_no_base_for_passes() {
         assert!(job.log.contains("::notice"), "{}", job.log);
     }
     let job = sandbox.action(&[("schema", "schema.graphql"), ("base", "nowhere")]);
-    assert_eq!(job.failed, ["Change of the schema"]);
+    assert_eq!(job.failed, ["Inputs"]);
 }
 
 /// A job that is given nothing looks at nothing, and does not pass for it.
 #[test]
 fn nothing_to_look_at_is_no_success() {
     let job = Sandbox::new().action(&[]);
-    assert_eq!(job.ran, ["Tools", "Reports"]);
+    assert_eq!(job.ran, ["Inputs", "Tools", "Reports"]);
     assert_eq!(job.failed, ["Reports"]);
 }
 
@@ -284,30 +314,198 @@ fn tools_are_built_from_the_pinned_revision() {
         ),
     );
     write("ig", "#!/bin/sh\necho of another day\n");
-    let action = yaml(".github/actions/gates/action.yml");
-    let env = [
-        ("ACTION", format!("{ROOT}/.github/actions/gates")),
-        ("REPORTS", "reports".to_owned()),
-        ("TOOLS", String::new()),
-        ("VERSION", String::new()),
-        ("ARTIFACT", String::new()),
-    ];
-    let env = env.map(|(name, value)| (name.to_owned(), value));
-    let script = action["runs"]["steps"][0]["run"].as_str().unwrap();
-    sandbox.bash(script, &[bare], &env.into()).ok();
+    let gates = sandbox.runner.path().join("gates");
+    fs::create_dir(&gates).unwrap();
+    fs::copy(Path::new(ROOT).join("Cargo.toml"), gates.join("Cargo.toml")).unwrap();
+    sandbox.tools_step(&gates, &[bare]).ok();
     let log = fs::read_to_string(sandbox.runner.path().join("cargo.log")).unwrap();
-    let root = fs::canonicalize(ROOT).unwrap();
+    let source = sandbox.runner.path().join("ig/source");
     let lines: Vec<_> = log.lines().collect();
     assert_eq!(lines.len(), 2, "{log}");
     for (line, path) in lines.iter().zip(["cli", "cli/verify"]) {
         assert!(
-            line.starts_with(&format!("{} install --locked", root.display())),
+            line.starts_with(&format!("{} install --locked", source.display())),
             "{log}"
         );
         assert!(line.ends_with(&format!(" --path {path}")), "{log}");
     }
     let path = fs::read_to_string(sandbox.runner.path().join("path")).unwrap();
     assert!(path.trim_end().ends_with("/ig/bin"), "{path}");
+}
+
+/// What lies above the action's checkout is the change itself: none of it is read.
+#[test]
+fn what_is_above_the_gates_does_not_build_them() {
+    let sandbox = Sandbox::new();
+    let work = &sandbox.work;
+    let version = env!("CARGO_PKG_VERSION");
+    for folder in [".cargo", ".gates/cli/src", ".gates/cli/verify/src"] {
+        fs::create_dir_all(work.file(folder)).unwrap();
+    }
+    let evil = work.file("evil");
+    fs::write(
+        &evil,
+        format!("#!/bin/sh\ntouch {0}.ran\nexec \"$@\"\n", evil.display()),
+    )
+    .unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&evil, executable).unwrap();
+    let config = format!("[build]\nrustc-wrapper = \"{}\"\n", evil.display());
+    work.write(".cargo/config.toml", &config);
+    work.write("rust-toolchain.toml", "[toolchain]\nchannel = \"1.0.0\"\n");
+    work.write(
+        ".gates/Cargo.toml",
+        &format!(
+            "[workspace]\nresolver = \"3\"\nmembers = [\"cli\", \"cli/verify\"]\n\
+             [workspace.package]\nversion = \"{version}\"\n"
+        ),
+    );
+    let mut lock = "version = 4\n".to_owned();
+    for (folder, name) in [("cli", "ig"), ("cli/verify", "ig-verify")] {
+        work.write(
+            &format!(".gates/{folder}/Cargo.toml"),
+            &format!(
+                "[package]\nname = \"{name}\"\nversion.workspace = true\nedition = \"2024\"\n"
+            ),
+        );
+        work.write(
+            &format!(".gates/{folder}/src/main.rs"),
+            &format!("fn main() {{ println!(\"{name} {version}\"); }}\n"),
+        );
+        lock += &format!("\n[[package]]\nname = \"{name}\"\nversion = \"{version}\"\n");
+    }
+    work.write(".gates/Cargo.lock", &lock);
+    work.write(".gates/rust-toolchain.toml", &read("rust-toolchain.toml"));
+    sandbox.tools_step(&work.file(".gates"), &[]).ok();
+    for tool in ["ig", "ig-verify"] {
+        assert!(
+            sandbox.runner.path().join("ig/bin").join(tool).exists(),
+            "{tool}"
+        );
+    }
+    assert!(
+        !work.file("evil.ran").exists(),
+        "the change built what judges it"
+    );
+}
+
+/// Inputs that would leave a gate out, or let the change judge itself.
+#[test]
+fn inputs_that_make_no_sense_are_refused() {
+    let cases: [(&[(&str, &str)], &str); 18] = [
+        (
+            &[("schema", "api//schema.graphql")],
+            "schema must be a path",
+        ),
+        (&[("schema", "./schema.graphql")], "schema must be a path"),
+        (
+            &[("schema", "api/../schema.graphql")],
+            "schema must be a path",
+        ),
+        (&[("schema", "/schema.graphql")], "schema must be a path"),
+        (&[("schema", "-o")], "schema must be a path"),
+        (
+            &[("schema", "schema.graphql\n::error::")],
+            "schema must be a path",
+        ),
+        (&[("policies", "policies/.")], "policies must be a path"),
+        (
+            &[("schema", "schema.graphql"), ("base", "")],
+            "base is not known",
+        ),
+        (
+            &[("schema", "schema.graphql"), ("base", "nowhere")],
+            "no revision nowhere",
+        ),
+        (
+            &[("schema", "schema.graphql"), ("base", "--all")],
+            "no revision --all",
+        ),
+        (&[("catalogue", "operations")], "give schema"),
+        (&[("exceptions", "exceptions.toml")], "give schema"),
+        (
+            &[("schema", "schema.graphql"), ("usage", "usage.json")],
+            "give catalogue",
+        ),
+        (
+            &[("artifact", "build/manifest.json"), ("key", "release.pub")],
+            "bundle is not given",
+        ),
+        (
+            &[("bundle", "build/manifest.sigstore.json")],
+            "artifact is not given",
+        ),
+        (&[("tools", "tools")], "tools must not be in the repository"),
+        (&[("reports", "link/reports")], "reports leads elsewhere"),
+        (
+            &[("reports", "policies")],
+            "policies is part of the repository",
+        ),
+    ];
+    for (given, says) in cases {
+        let sandbox = Sandbox::new();
+        symlink(sandbox.runner.path(), sandbox.work.file("link")).unwrap();
+        let job = sandbox.action(given);
+        assert_eq!(job.ran, ["Inputs"], "{given:?}\n{}", job.log);
+        assert_eq!(job.failed, ["Inputs"], "{given:?}\n{}", job.log);
+        assert!(job.log.contains(says), "{given:?}\n{}", job.log);
+        assert!(job.log.starts_with("== Inputs: 2\n"), "{}", job.log);
+        assert!(sandbox.work.file("policies").exists());
+    }
+}
+
+/// What lies where reports go is none of this run.
+#[test]
+fn reports_are_of_this_run() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.work.file("reports")).unwrap();
+    sandbox
+        .work
+        .write("reports/schema-diff.json", "{\"conclusion\": \"success\"}");
+    let job = sandbox.action(&ALL[..1]);
+    assert_eq!(job.failed, [""; 0], "{}", job.log);
+    assert_eq!(sandbox.reports(), ["schema-check.json"]);
+    fs::remove_dir_all(sandbox.work.file("reports")).unwrap();
+    symlink(sandbox.runner.path(), sandbox.work.file("reports")).unwrap();
+    let job = sandbox.action(&ALL[..1]);
+    assert_eq!(job.failed, ["Inputs"], "{}", job.log);
+    assert!(sandbox.tools().exists());
+}
+
+/// Exceptions and keys count once they are in the base.
+#[test]
+fn a_change_excuses_nothing_of_its_own() {
+    let sandbox = Sandbox::new();
+    edit(
+        &sandbox.work,
+        "schema.graphql",
+        ", \"audit\"",
+        ", \"audit\", \"x\"",
+    );
+    sandbox
+        .work
+        .write("exceptions.toml", &super::inputs::exception());
+    let given = [&ALL[..2], &[("exceptions", "exceptions.toml")]].concat();
+    let job = sandbox.action(&given);
+    assert_eq!(job.failed, ["Change of the schema"], "{}", job.log);
+    assert!(job.log.contains("so nothing is excused"), "{}", job.log);
+    if !has_verify() {
+        return;
+    }
+    let key = PrivateKey::generate().unwrap();
+    let digest = Sha256::of(sandbox.work.read("build/manifest.json").as_bytes());
+    let bundle = Bundle::sign(&key, digest).unwrap().to_bytes();
+    fs::write(sandbox.work.file("build/manifest.sigstore.json"), bundle).unwrap();
+    sandbox.work.write("release.pub", &key.public().to_pem());
+    sandbox.work.write("new.pub", &key.public().to_pem());
+    for name in ["release.pub", "new.pub"] {
+        let given = [&ALL[1..2], &ALL[5..7], &[("key", name)]].concat();
+        let job = sandbox.action(&given);
+        assert_eq!(job.failed[0], "Signature", "{name}\n{}", job.log);
+    }
+    // Without a base, there is only what is here.
+    let job = sandbox.action(&ALL[5..]);
+    assert_eq!(job.failed, [""; 0], "{}", job.log);
 }
 
 /// Tools of a runner are taken only if they are those that are wanted, and no
@@ -333,7 +531,7 @@ fn tools_of_a_runner_are_the_ones_that_are_wanted() {
             "" => assert_eq!(job.failed, [""; 0], "{}", job.log),
             says => {
                 assert_eq!(job.failed, ["Tools", "Reports"], "{}", job.log);
-                assert_eq!(job.ran, ["Tools", "Reports"]);
+                assert_eq!(job.ran, ["Inputs", "Tools", "Reports"]);
                 assert!(job.log.contains(says), "{}", job.log);
             }
         }

@@ -16,8 +16,14 @@ fn lines(job: &Value, name: &str) -> Vec<String> {
 }
 
 impl Sandbox {
+    /// Where the reports of all jobs are.
+    fn collected(&self) -> PathBuf {
+        self.runner.path().join("collected")
+    }
+
     /// Runs every job, or the one that is named.
     fn gitlab(&self, only: &str) -> Job {
+        fs::create_dir_all(self.collected()).unwrap();
         let jobs = jobs();
         let base = &jobs[".gate"];
         let env = BTreeMap::from([(
@@ -41,6 +47,11 @@ impl Sandbox {
             let script = [lines(base, "before_script"), lines(job, "script")].concat();
             let ran = self.bash(&script.join("\n"), &[self.tools()], &env);
             all.ran.push(name.to_owned());
+            // Each has a checkout of its own; and what it has in `reports` is its own.
+            for report in self.reports() {
+                let from = self.work.file("reports").join(&report);
+                fs::copy(from, self.collected().join(report)).unwrap();
+            }
             if ran.code != 0 {
                 all.failed.push(name.to_owned());
             }
@@ -65,7 +76,8 @@ fn the_gitlab_jobs_do_the_same() {
         if reports.contains(&"schema-diff.json") {
             reports.push("summary.md");
         }
-        assert_eq!(sandbox.reports(), reports, "{name}\n{}", job.log);
+        let collected = names(&sandbox.collected());
+        assert_eq!(collected, reports, "{name}\n{}", job.log);
     }
     let base = &jobs()[".gate"];
     assert_eq!(base["artifacts"]["when"], "always");

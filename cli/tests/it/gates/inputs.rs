@@ -191,15 +191,7 @@ fn sandbox() -> Sandbox {
         "  title: String\n",
         "  title: String\n  old: Int @deprecated(reason: \"goes on 2026-01-01\")\n",
     );
-    work.write(
-        "exceptions.toml",
-        &format!(
-            "[[exception]]\ntype = \"AUTHZ_WEAKENED\"\npath = \"Query.case\"\n\
-             allows = [\"weakened\"]\nreason = \"r\"\nauthor = \"a\"\nreviewer = \"b\"\n\
-             expires = {}\n",
-            in_a_month()
-        ),
-    );
+    work.write("exceptions.toml", &exception());
     let build = "catalogue build --schema schema.graphql operations";
     let manifest = work.ig(build).ok().json();
     let hash = &manifest["operations"][0]["id"];
@@ -207,6 +199,16 @@ fn sandbox() -> Sandbox {
     work.write("usage.json", &usage.to_string());
     commit(work);
     sandbox
+}
+
+/// For a purpose more at `Query.case`.
+pub(super) fn exception() -> String {
+    format!(
+        "[[exception]]\ntype = \"AUTHZ_WEAKENED\"\npath = \"Query.case\"\n\
+         allows = [\"weakened\"]\nreason = \"r\"\nauthor = \"a\"\nreviewer = \"b\"\n\
+         expires = {}\n",
+        in_a_month()
+    )
 }
 
 /// An exception may not count for more than a year, so no day is good for ever.

@@ -113,12 +113,17 @@ impl Sandbox {
 
     /// Names of reports, in order.
     fn reports(&self) -> Vec<String> {
-        let files = fs::read_dir(self.work.file("reports")).unwrap();
-        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-        let mut names: Vec<_> = names.collect();
-        names.sort_unstable();
-        names
+        names(&self.work.file("reports"))
     }
+}
+
+/// Names of files in a folder, in order.
+fn names(folder: &Path) -> Vec<String> {
+    let files = fs::read_dir(folder).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.collect();
+    names.sort_unstable();
+    names
 }
 
 const SBOM: &str = r#"{"bomFormat": "CycloneDX", "specVersion": "1.5", "components": [{"name": "a", "version": "1"}]}"#;

@@ -119,6 +119,11 @@ fn the_workflow_gives_the_action_what_it_takes() {
         let defaults = [&action["inputs"], on].map(|it| it[name.as_str()]["default"].clone());
         assert_eq!(defaults[0], defaults[1], "{name}");
     }
+    // Each event that has a base says it.
+    for event in ["pull_request.base.sha", "merge_group.base_sha", "before"] {
+        let base = with["base"].as_str().unwrap();
+        assert!(base.contains(&format!("github.event.{event}")), "{event}");
+    }
     // A tag may move.
     let check = steps.iter().find(|step| step["run"].is_string()).unwrap();
     let sandbox = Sandbox::new();
@@ -128,6 +133,11 @@ fn the_workflow_gives_the_action_what_it_takes() {
             .bash(check["run"].as_str().unwrap(), &[], &env)
             .exits(code);
     }
+    let env = BTreeMap::from([("GUARD".to_owned(), "a".repeat(40))]);
+    symlink(sandbox.runner.path(), sandbox.work.file(".gates")).unwrap();
+    sandbox
+        .bash(check["run"].as_str().unwrap(), &[], &env)
+        .exits(2);
 }
 
 /// What CI asks of this repository's own schema, operations and policies holds,
@@ -150,7 +160,7 @@ fn our_own_gates_pass() {
     commit(&sandbox.work);
     let job = sandbox.action(&given);
     assert_eq!(job.failed, [""; 0], "{}", job.log);
-    assert_eq!(job.ran.len(), 6, "{:?}", job.ran);
+    assert_eq!(job.ran.len(), 7, "{:?}", job.ran);
     edit(
         &sandbox.work,
         "persisted-queries/schema.graphql",

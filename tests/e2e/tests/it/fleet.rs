@@ -108,6 +108,11 @@ impl Fleet {
         query(&self.gateways[0].fixture, tenant, body)
     }
 
+    /// Questions that replicas have answered by themselves.
+    fn degraded(&self) -> u64 {
+        self.controls.iter().map(degraded).sum()
+    }
+
     fn addresses(&self) -> Vec<std::net::SocketAddr> {
         self.gateways.iter().map(|one| one.envoy.gateway).collect()
     }
@@ -145,16 +150,18 @@ async fn a_fleet_gets_its_rate_and_no_more() {
         time: Duration::from_secs(seconds()),
         per_second: None,
     };
-    let started = Instant::now();
+    let (started, before) = (Instant::now(), fleet.degraded());
     let answers = load(&fleet.addresses(), pace, fleet.query("alpha"))
         .await
         .unwrap();
     let elapsed = started.elapsed().as_secs_f64();
     let (offered, admitted) = (answers.all(), answers.of(200));
+    // On a machine under load Redis may answer too late; then each counts by itself.
+    let alone = (fleet.degraded() - before) as f64;
     let configured = (f64::from(COST) * elapsed + f64::from(BURST)) / cost;
     let measured = json!({
         "what": "two Envoys and Redis", "seconds": elapsed,
-        "offered": offered, "admitted": admitted, "configured": configured,
+        "offered": offered, "admitted": admitted, "configured": configured, "alone": alone,
     });
     println!("measured {measured}");
     assert_eq!(
@@ -163,7 +170,7 @@ async fn a_fleet_gets_its_rate_and_no_more() {
         "{:?}",
         answers.by_status
     );
-    assert!(admitted as f64 <= configured + 1.0, "{measured}");
+    assert!(admitted as f64 <= configured + alone + 1.0, "{measured}");
     // The bucket was not full when it began: `ready` had asked.
     if offered as f64 > 2.0 * configured {
         assert!(admitted as f64 >= 0.95 * configured - 4.0, "{measured}");
@@ -195,16 +202,16 @@ async fn callers_do_not_notice_that_redis_is_away() {
     let all = answers.of(200) + answers.of(429);
     assert_eq!(answers.all(), all, "{:?}", answers.by_status);
     assert!(answers.of(429) > 0);
-    let degraded = fleet.controls.iter().map(degraded).sum::<u64>();
-    assert!(degraded > 0, "nobody noticed at all");
+    assert!(fleet.degraded() > 0, "nobody noticed at all");
     // Two seconds after it is back, the limit is that of the fleet again.
-    let started = Instant::now();
+    let (started, before) = (Instant::now(), fleet.degraded());
     let answers = load(&addresses, of(2), query).await.unwrap();
+    let alone = (fleet.degraded() - before) as f64;
     let most = (f64::from(COST) * started.elapsed().as_secs_f64() + f64::from(BURST)) / cost;
     let measured = json!({
         "what": "two seconds after Redis was back", "offered": answers.all(),
-        "admitted": answers.of(200), "configured": most,
+        "admitted": answers.of(200), "configured": most, "alone": alone,
     });
     println!("measured {measured}");
-    assert!(answers.of(200) as f64 <= most + 1.0, "{measured}");
+    assert!(answers.of(200) as f64 <= most + alone + 1.0, "{measured}");
 }
