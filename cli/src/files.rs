@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use ig_contract::Snapshot;
 use ig_schema::{InvalidSchema, Limits, Schema};
 use ig_snapshot::Bundle;
@@ -74,8 +74,11 @@ pub(crate) fn invalid_schema(name: impl Display, invalid: &InvalidSchema) -> any
     anyhow!("{name} is not a valid schema:\n{}", lines.join("\n"))
 }
 
-/// Every file below a folder, by its path there, with `/`. Links are not
-/// followed, and neither are hidden folders.
+/// Every file below a folder, by its path there, with `/`; hidden folders aside.
+///
+/// # Errors
+/// For what would be left out unseen: links, which are not followed, and names that
+/// are not UTF-8.
 pub(crate) fn tree(root: &Path) -> Result<BTreeMap<String, PathBuf>> {
     let mut files = BTreeMap::new();
     let mut work = vec![(String::new(), root.to_owned())];
@@ -83,11 +86,20 @@ pub(crate) fn tree(root: &Path) -> Result<BTreeMap<String, PathBuf>> {
         let context = || format!("cannot read the folder {}", folder.display());
         for entry in fs::read_dir(&folder).with_context(context)? {
             let entry = entry.with_context(context)?;
-            let Ok(name) = entry.file_name().into_string() else {
-                continue;
-            };
+            let name = entry.file_name().into_string().map_err(|name| {
+                anyhow!(
+                    "{prefix}{} has a name that is not UTF-8: rename it",
+                    name.display()
+                )
+            })?;
             let kind = entry.file_type().with_context(context)?;
             let path = format!("{prefix}{name}");
+            if kind.is_symlink() {
+                bail!(
+                    "{} is a link, and none is followed: put the file there",
+                    entry.path().display()
+                );
+            }
             if kind.is_file() {
                 files.insert(path, entry.path());
             } else if kind.is_dir() && !name.starts_with('.') {

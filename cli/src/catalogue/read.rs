@@ -72,7 +72,11 @@ fn folder(path: &Path) -> Result<Catalogue> {
 
 /// GraphQL sources of a folder, by their names there.
 pub(super) fn sources(path: &Path) -> Result<Vec<(String, String)>> {
-    let is_source = |name: &String| name.ends_with(".graphql") || name.ends_with(".gql");
+    // Whatever case: what another system takes for a source is not left out unseen.
+    let is_source = |name: &String| {
+        let name = name.to_ascii_lowercase();
+        name.ends_with(".graphql") || name.ends_with(".gql")
+    };
     let found = files::tree(path)?
         .into_iter()
         .filter(|(name, _)| is_source(name));

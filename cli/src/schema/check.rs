@@ -153,7 +153,7 @@ fn annotate_invalid(schema: &str, invalid: &InvalidSchema) -> Result<()> {
 
 fn annotation(schema: &str, title: &str, reason: &Reason) -> Result<()> {
     let annotation = Annotation::new(Level::Error, title, &reason.message).file(schema);
-    output::line(match reason.position {
+    output::annotation(&match reason.position {
         Some(place) => annotation.at(place.line, place.column),
         None => annotation,
     })

@@ -73,7 +73,7 @@ impl Source {
         }
     }
 
-    fn text(&self, connection: &Connection) -> Result<String> {
+    pub(super) fn text(&self, connection: &Connection) -> Result<String> {
         let bytes = match self {
             Self::File(path) => return files::read_text(path),
             Self::Git { revision, path } => git(revision, path)?,

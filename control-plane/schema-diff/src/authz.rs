@@ -11,17 +11,17 @@
 //! The records of operations are a fourth (`operations`). What is not known
 //! to be stricter counts as weaker.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
-use apollo_compiler::Name;
-use apollo_compiler::ast::{FieldDefinition, OperationType};
+use apollo_compiler::ast::FieldDefinition;
 use apollo_compiler::schema::ExtendedType;
 use ig_contract::snapshot::Resource;
 use ig_schema::{Authz, Protection, Schema};
 use serde::Serialize;
 
 use crate::place::{self, Place, SchemaSide};
+use crate::renames;
 
 /// What a change does to authorisation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize)]
@@ -168,7 +168,7 @@ impl fmt::Display for Item {
 pub(crate) fn diff(old: &Schema, new: &Schema) -> AuthzDiff {
     let (before, after) = (old.protections(), new.protections());
     let mut diff = AuthzDiff {
-        renames: renames(old, new),
+        renames: renames::find(old, new),
         ..AuthzDiff::default()
     };
     if before.is_empty() && after.is_empty() {
@@ -206,7 +206,9 @@ fn renamed(
     (before, after): (&BTreeMap<String, Protection>, &BTreeMap<String, Protection>),
     diff: &mut AuthzDiff,
 ) {
-    for rename in diff.renames.clone() {
+    let mut all: BTreeSet<_> = diff.renames.iter().cloned().collect();
+    all.extend(renames::swaps(old, new));
+    for rename in all {
         let was = protection_of(old, before, &rename.from);
         let is = protection_of(new, after, &rename.to);
         if compare(&was, &is) == Effect::Weakened {
@@ -331,7 +333,7 @@ fn fields(old: &Schema, new: &Schema, lost: &BTreeSet<Item>, diff: &mut AuthzDif
     }
 }
 
-fn fields_of(ty: &ExtendedType) -> impl Iterator<Item = &FieldDefinition> {
+pub(crate) fn fields_of(ty: &ExtendedType) -> impl Iterator<Item = &FieldDefinition> {
     let fields = match ty {
         ExtendedType::Object(ty) => Some(&ty.fields),
         ExtendedType::Interface(ty) => Some(&ty.fields),
@@ -351,130 +353,4 @@ fn protection_of(schema: &Schema, own: &BTreeMap<String, Protection>, place: &st
     of_field
         .or_else(|| own.get(place).cloned())
         .unwrap_or_default()
-}
-
-/// What was removed where something of the same shape was added: types with
-/// the same fields, and fields of one type with the same type and arguments.
-/// Of what is alike by chance, only what was protected is told.
-fn renames(old: &Schema, new: &Schema) -> Vec<Rename> {
-    let (before, after) = (&old.definitions().types, &new.definitions().types);
-    let mut renames = renamed_roots(old, new);
-    let mut shapes: BTreeMap<BTreeSet<Name>, Vec<&Name>> = BTreeMap::new();
-    for (name, ty) in after {
-        if let (false, Some(shape)) = (before.contains_key(name), shape(ty)) {
-            shapes.entry(shape).or_default().push(name);
-        }
-    }
-    for (name, was) in before {
-        match after.get(name) {
-            Some(is) => renamed_fields(old, name, was, is, &mut renames),
-            None => {
-                let alike = shape(was).and_then(|shape| shapes.get(&shape));
-                for to in alike.into_iter().flatten() {
-                    renames.push(Rename::new(name, to));
-                    renames.extend(fields_of(was).map(|field| {
-                        let field = &field.name;
-                        Rename::new(format_args!("{name}.{field}"), format_args!("{to}.{field}"))
-                    }));
-                }
-            }
-        }
-    }
-    renames.sort_unstable();
-    renames.dedup();
-    renames
-}
-
-/// Root types that are other ones now: whatever they are called, the fields
-/// that both have are the same to callers.
-fn renamed_roots(old: &Schema, new: &Schema) -> Vec<Rename> {
-    let mut renames = Vec::new();
-    let (old, new) = (old.definitions(), new.definitions());
-    for kind in [
-        OperationType::Query,
-        OperationType::Mutation,
-        OperationType::Subscription,
-    ] {
-        let roots = (old.root_operation(kind), new.root_operation(kind));
-        let (Some(from), Some(to)) = roots else {
-            continue;
-        };
-        let types = (old.types.get(from), new.types.get(to));
-        let (true, (Some(was), Some(is))) = (from != to, types) else {
-            continue;
-        };
-        renames.push(Rename::new(from, to));
-        let names: HashSet<_> = fields_of(is).map(|field| &field.name).collect();
-        renames.extend(
-            fields_of(was)
-                .map(|field| &field.name)
-                .filter(|field| names.contains(field))
-                .map(|field| {
-                    Rename::new(format_args!("{from}.{field}"), format_args!("{to}.{field}"))
-                }),
-        );
-    }
-    renames
-}
-
-impl Rename {
-    fn new(from: impl ToString, to: impl ToString) -> Self {
-        Self {
-            from: from.to_string(),
-            to: to.to_string(),
-        }
-    }
-}
-
-/// Names of a type's fields. One, such as `id`, makes no likeness.
-fn shape(ty: &ExtendedType) -> Option<BTreeSet<Name>> {
-    let names: BTreeSet<_> = fields_of(ty).map(|field| field.name.clone()).collect();
-    (names.len() > 1).then_some(names)
-}
-
-fn renamed_fields(
-    old: &Schema,
-    ty: &Name,
-    was: &ExtendedType,
-    is: &ExtendedType,
-    renames: &mut Vec<Rename>,
-) {
-    let names = |ty| -> HashSet<_> { fields_of(ty).map(|field| &field.name).collect() };
-    let (before, after) = (names(was), names(is));
-    let mut came: HashMap<String, Vec<&Name>> = HashMap::new();
-    for field in fields_of(is).filter(|field| !before.contains(&field.name)) {
-        came.entry(signature(field)).or_default().push(&field.name);
-    }
-    if came.is_empty() {
-        return;
-    }
-    let gone: Vec<_> = fields_of(was)
-        .filter(|field| !after.contains(&field.name))
-        .map(|field| (signature(field), &field.name))
-        .collect();
-    for (signature, from) in &gone {
-        let alike = came.get(signature).map_or(&[][..], Vec::as_slice);
-        let is_one_of_one = || {
-            let same = gone.iter().filter(|(other, _)| other == signature);
-            alike.len() == 1 && same.count() == 1
-        };
-        let protection = old.protection_of(ty, from);
-        if protection.is_some_and(|all| !all.is_empty()) || is_one_of_one() {
-            renames.extend(
-                alike
-                    .iter()
-                    .map(|to| Rename::new(format_args!("{ty}.{from}"), format_args!("{ty}.{to}"))),
-            );
-        }
-    }
-}
-
-/// A field's type and arguments, in an order that says nothing.
-fn signature(field: &FieldDefinition) -> String {
-    let arguments = field.arguments.iter();
-    let mut arguments: Vec<_> = arguments
-        .map(|argument| format!("{}: {}", argument.name, argument.ty))
-        .collect();
-    arguments.sort_unstable();
-    format!("({}): {}", arguments.join(", "), field.ty)
 }

@@ -14,6 +14,7 @@ mod gate;
 mod lists;
 mod operations;
 mod place;
+mod renames;
 mod report;
 mod value;
 

@@ -207,14 +207,11 @@ impl<'a> Causes<'a> {
         self.at(places.chain(&usage.inputs), usage, wanted)
     }
 
-    /// Changes that make a document invalid: what breaks at what it names, or
-    /// else whatever is near.
+    /// Changes that may make a document invalid: all that break at or near what
+    /// it uses, or else whatever is near. One that is excepted must not hide
+    /// another, so nearer ones do not displace the others.
     fn of_invalid(&self, usage: &Usage) -> Vec<usize> {
         let is_breaking = |change: &Change| change.criticality.level == Level::Breaking;
-        let found = self.at(&usage.named, usage, is_breaking);
-        if !found.is_empty() {
-            return found;
-        }
         let found = self.of(usage, is_breaking);
         match found.is_empty() {
             true => self.of(usage, |change| !change.kind.is_for_people()),

@@ -27,17 +27,20 @@ impl Date {
         }
     }
 
-    /// The first day that a text for people names, as `2026-12-31`.
+    /// The last of the days that a text for people names, as `2026-12-31`: of
+    /// two, the later one is safe.
     pub fn find(text: &str) -> Option<Self> {
         let is_digit = |at: usize| {
             let byte = at.checked_sub(1).and_then(|at| text.as_bytes().get(at));
             byte.is_some_and(u8::is_ascii_digit)
         };
-        text.char_indices().find_map(|(start, _)| {
-            let date = text.get(start..start + 10)?.parse().ok()?;
-            // `12026-12-31` and `2026-12-311` name no day.
-            (!is_digit(start) && !is_digit(start + 11)).then_some(date)
-        })
+        text.char_indices()
+            .filter_map(|(start, _)| {
+                let date = text.get(start..start + 10)?.parse().ok()?;
+                // `12026-12-31` and `2026-12-311` name no day.
+                (!is_digit(start) && !is_digit(start + 11)).then_some(date)
+            })
+            .max()
     }
 }
 

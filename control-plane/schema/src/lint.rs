@@ -134,9 +134,18 @@ impl<'a> Linter<'a> {
         };
         for field in ty.fields.values() {
             let all = self.schema.protection_of(root, &field.name);
-            if all.is_none_or(|all| all.authz.is_empty()) {
+            // A bare `@authz` asks for no more than where there is none.
+            let asks = |authz: &crate::Authz| {
+                authz.action.is_some() || !authz.purposes.is_empty() || authz.step_up
+            };
+            let uses = all.as_ref().map_or(&[][..], |all| &all.authz);
+            if !uses.iter().any(asks) {
+                let what = match uses {
+                    [] => "applies to",
+                    _ => "asks for anything at",
+                };
                 let message = format!(
-                    "no `@authz` applies to `{root}.{}`: say which purposes may use it",
+                    "no `@authz` {what} `{root}.{}`: say which purposes may use it",
                     field.name
                 );
                 let place = format!("{root}.{}", field.name);

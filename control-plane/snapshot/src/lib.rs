@@ -34,7 +34,7 @@ pub use policy::{InvalidPolicy, compile_policy};
 pub use problem::{Problem, Problems};
 pub use replay::{KnownActor, NotReplayable, Replayed, recorded_input, replay};
 pub use test_run::{
-    Coverage, Decisions, Disagreement, FileCoverage, Location, MissingDecision, Position, Range,
-    SubResult, TEST_TIME_LIMIT, TestEngines, TestOptions, TestReport, TestResult, TestStatus,
-    run_tests, run_tests_with,
+    Coverage, Decisions, Disagreement, FileCoverage, Location, MissingDecision, Position,
+    RUN_TIME_LIMIT, Range, SubResult, TEST_TIME_LIMIT, TestEngines, TestOptions, TestReport,
+    TestResult, TestStatus, run_tests, run_tests_with,
 };

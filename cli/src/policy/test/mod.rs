@@ -90,6 +90,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             Engine::Both => TestEngines::Both,
             Engine::Interpreter => TestEngines::Interpreter,
         },
+        ..TestOptions::default()
     };
     let start = Instant::now();
     let mut report = run_tests_with(&loaded.bundle, &options, &mut || start.elapsed())

@@ -7,8 +7,11 @@ use super::text;
 use crate::github::{self, Annotation, MOST};
 use crate::output;
 
-/// `file` is the new schema in the repository, where it is there.
-pub(super) fn print(report: &Report, file: Option<&str>) -> Result<()> {
+/// Annotations, at the new schema where it is in the repository, and then
+/// what is printed as text.
+pub(super) fn print(report: &Report, names: text::Names<'_>, verbose: bool) -> Result<()> {
+    let file = names.new.path();
+    let file = file.as_deref();
     for failure in report.verdict.failures.iter().take(MOST) {
         let title = format!("Schema: {}", failure.path);
         let annotation = Annotation::new(github::Level::Error, &title, &failure.message);
@@ -28,7 +31,7 @@ pub(super) fn print(report: &Report, file: Option<&str>) -> Result<()> {
     }
     let verdict = text::verdict(report);
     output::annotation(&Annotation::new(github::Level::Notice, "Schema", &verdict))?;
-    output::line(verdict)
+    text::print(report, names, verbose)
 }
 
 fn placed<'a>(

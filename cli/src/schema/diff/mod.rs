@@ -53,9 +53,11 @@ pub(crate) struct Args {
     /// or a folder with GraphQL sources.
     #[arg(long = "catalogue", value_name = "PATH")]
     catalogues: Vec<PathBuf>,
-    /// Changes that may be made nevertheless, as TOML.
+    /// Changes that may be made nevertheless, as TOML: a file, or
+    /// `git:REVISION:PATH`. Of a pull request read those of its base, else it
+    /// excuses itself.
     #[arg(long, value_name = "FILE")]
-    exceptions: Option<PathBuf>,
+    exceptions: Option<Source>,
     /// Rules that must hold.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "RULE")]
     fail_on: Vec<RuleName>,
@@ -115,8 +117,11 @@ impl Args {
         let today = self.today.map_or_else(super::today, Ok)?;
         let exceptions = match &self.exceptions {
             None => Exceptions::default(),
-            Some(path) => Exceptions::parse(&files::read_text(path)?, today)
-                .with_context(|| format!("{} is not valid", path.display()))?,
+            Some(Source::Registry { .. }) => {
+                bail!("--exceptions: write a file or git:REVISION:PATH")
+            }
+            Some(source) => Exceptions::parse(&source.text(&self.connection)?, today)
+                .with_context(|| format!("{source} is not valid"))?,
         };
         Ok(Policy {
             fail_on: self.fail_on(),
@@ -130,6 +135,11 @@ impl Args {
     /// All catalogues as one. What cannot be read is an error: nobody would
     /// know what becomes of it.
     fn catalogue(&self) -> Result<Catalogue> {
+        let rules = self.fail_on();
+        let asks = rules.contains(&FailOn::Operations) || rules.contains(&FailOn::Records);
+        if asks && self.catalogues.is_empty() {
+            bail!("--fail-on operations and records need --catalogue: name the operations");
+        }
         let mut all = Catalogue::default();
         for path in &self.catalogues {
             let one = catalogue::catalogue(path)?;
@@ -143,8 +153,18 @@ impl Args {
                     lines.join("\n")
                 );
             }
+            if one.entries.is_empty() {
+                bail!(
+                    "{} has no operations, so nothing can be judged by it: add them, or leave out \
+                     --catalogue",
+                    path.display()
+                );
+            }
             all.entries.extend(one.entries);
         }
+        // Of a change's catalogue and its base's, most is the same.
+        let mut seen = BTreeSet::new();
+        all.entries.retain(|entry| seen.insert(entry.text.clone()));
         Ok(all)
     }
 }
@@ -212,6 +232,6 @@ fn write(args: &Args, report: &Report) -> Result<()> {
     args.report.report(
         report,
         || text::print(report, names, args.verbose),
-        || github::print(report, args.new.path().as_deref()),
+        || github::print(report, names, args.verbose),
     )
 }

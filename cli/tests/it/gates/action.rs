@@ -472,6 +472,59 @@ fn reports_are_of_this_run() {
     assert!(sandbox.tools().exists());
 }
 
+/// What clients send is what the base has, wherever the change puts it.
+#[test]
+fn operations_of_the_base_are_judged_too() {
+    let removals: [(&str, fn(&Sandbox)); 4] = [
+        ("removed", |sandbox| {
+            fs::remove_file(sandbox.work.file("operations/CaseTitle.graphql")).unwrap();
+        }),
+        ("hidden", |sandbox| {
+            fs::create_dir(sandbox.work.file("operations/.old")).unwrap();
+            let to = sandbox.work.file("operations/.old/CaseTitle.graphql");
+            fs::rename(sandbox.work.file("operations/CaseTitle.graphql"), to).unwrap();
+        }),
+        ("renamed", |sandbox| {
+            let to = sandbox.work.file("operations/CaseTitle.txt");
+            fs::rename(sandbox.work.file("operations/CaseTitle.graphql"), to).unwrap();
+        }),
+        ("edited", |sandbox| {
+            edit(&sandbox.work, "operations/CaseTitle.graphql", "title", "id");
+        }),
+    ];
+    for (name, remove) in removals {
+        let sandbox = Sandbox::new();
+        sandbox.work.write(
+            "operations/CaseTitle.graphql",
+            "query CaseTitle($id: ID!) { case(id: $id) { title } }\n",
+        );
+        sandbox.work.write(
+            "operations/CaseById.graphql",
+            "query CaseById($id: ID!) { case(id: $id) { id } }\n",
+        );
+        commit(&sandbox.work);
+        edit(&sandbox.work, "schema.graphql", "  title: String\n", "");
+        remove(&sandbox);
+        let job = sandbox.action(&ALL[..3]);
+        assert_eq!(job.failed, ["Change of the schema"], "{name}\n{}", job.log);
+        assert!(job.log.contains("CaseTitle"), "{name}\n{}", job.log);
+    }
+    // One that is added is judged as well, and what is in both counts once.
+    let sandbox = Sandbox::new();
+    let job = sandbox.action(&ALL[..3]);
+    assert!(job.log.contains("of 2 operations"), "{}", job.log);
+    // A link is nothing that a gate looks past.
+    let file = sandbox.work.file("operations/Link.graphql");
+    symlink(sandbox.work.file("schema.graphql"), file).unwrap();
+    let job = sandbox.action(&ALL[..3]);
+    assert_eq!(
+        job.failed,
+        ["Change of the schema", "Operations"],
+        "{}",
+        job.log
+    );
+}
+
 /// Exceptions and keys count once they are in the base.
 #[test]
 fn a_change_excuses_nothing_of_its_own() {

@@ -285,12 +285,76 @@ fn other_names_are_told() {
     let new = "type Query { z(x: Int): Int d: String e: String }";
     assert_eq!(renames(old, new), ["Query.a Query.z"]);
     let protected = old.replace("b: String", "b: String @authz(stepUp: true, action: \"b\")");
+    // Of two that nothing protects one stands for both.
     assert_eq!(
         renames(&protected, new),
-        ["Query.a Query.z", "Query.b Query.d", "Query.b Query.e"]
+        ["Query.a Query.z", "Query.b Query.d"]
     );
     assert!(!weakened(&protected, new).verdict.passed);
     let old = "type Query { a: A } type A { x: Int y: Int }";
     let new = "type Query { a: B } type B { x: Int y: Int }";
     assert_eq!(renames(old, new), ["A B", "A.x B.x", "A.y B.y"]);
+}
+
+/// Whatever becomes of a protected field's shape, or of the type that is around it.
+#[test]
+fn what_comes_back_as_something_else_is_weakened() {
+    const RULE: &str = "@authz(purpose: [\"a\"], action: \"x\")";
+    let fails = |before: &str, after: &str| {
+        let report = weakened(&before.replace("RULE", RULE), &after.replace("RULE", RULE));
+        assert!(!report.verdict.passed, "{before}\n{after}");
+    };
+    let old = "type Query { a: A } type A { x: Int RULE y: Int }";
+    for new in [
+        // Another name, with a further argument, another wrapper, or both.
+        "type Query { a: A } type A { z: Int y: Int }",
+        "type Query { a: A } type A { z(n: Int): Int y: Int }",
+        "type Query { a: A } type A { z: [Int!]! y: Int }",
+        "type Query { a: A } type A { z(n: Int): [Int] y: Int }",
+        // A decoy that asks for less words and is as strict.
+        "type Query { a: A } type A { d: Int @authz(purpose: [\"a\"], action: \"x\") \
+         z: Int @authz(purpose: [\"a\", \"b\", \"c\"], action: \"x\") y: Int }",
+        // A kept field gives another type, which there was before or was not.
+        "type Query { a: B } type A { x: Int RULE y: Int } type B { x: Int y: Int }",
+        "type Query { a: B } type B { x: Int y: Int more: Int }",
+        "type Query { a: [B!]! } type B { x: Int }",
+    ] {
+        fails(old, new);
+    }
+    // Deeper, and by way of another type.
+    fails(
+        "type Query { a: A } type A { b: B } type B { x: Int RULE }",
+        "type Query { a: C } type C { b: D } type D { x: Int }",
+    );
+    let kept = "type Query { a: B } type B { x: Int RULE y: Int }".replace("RULE", RULE);
+    assert!(weakened(&old.replace("RULE", RULE), &kept).verdict.passed);
+}
+
+/// What is told grows with the schema, not with its square.
+#[test]
+fn many_that_are_alike_are_told_shortly() {
+    let fields = |prefix: &str, with: &str| -> String {
+        (0..2_000)
+            .map(|number| format!("{prefix}{number}: Int {with}\n"))
+            .collect()
+    };
+    let old = format!(
+        "type Query {{ {} }}",
+        fields("a", "@authz(stepUp: true, action: \"b\")")
+    );
+    let new = format!("type Query {{ {} }}", fields("b", ""));
+    let report = weakened(&old, &new);
+    assert!(!report.verdict.passed);
+    assert_eq!(report.renames.len(), 2_000);
+    let types = |prefix: &str| -> String {
+        (0..300)
+            .map(|number| format!("type {prefix}{number} {{ x: Int y: Int }}\n"))
+            .collect()
+    };
+    let query = "type Query { q: Int }\n";
+    let report = weakened(
+        &format!("{query}{}", types("A")),
+        &format!("{query}{}", types("B")),
+    );
+    assert_eq!(report.renames.len(), 3 * 300);
 }

@@ -1,5 +1,7 @@
 //! The interpreter beside the guard's virtual machine.
 
+use std::time::Duration;
+
 use ig_contract::policy::{DEFAULT_INSTRUCTION_LIMIT, ENTRY_POINT};
 use regorus::rvm::vm::RegoVM;
 use regorus::{Engine, Value};
@@ -28,14 +30,17 @@ impl Engines {
         })
     }
 
-    /// Has both decide on each input, whole and with members missing.
+    /// Has both decide on each input, whole and with members missing. None if
+    /// there is no time `left` for it.
     pub(super) fn compare_inputs(
         &mut self,
         inputs: &[Value],
         compared: &mut usize,
-    ) -> Vec<Disagreement> {
+        left: &mut dyn FnMut() -> Option<Duration>,
+    ) -> Option<Vec<Disagreement>> {
         let mut disagreements = Vec::new();
         for input in inputs.iter().flat_map(variants) {
+            super::limit(&mut self.interpreter, left()?);
             self.interpreter.set_input(input.clone());
             let interpreter = outcome(self.interpreter.eval_rule(ENTRY_POINT.to_owned()));
             self.machine.set_input(input.clone());
@@ -47,7 +52,7 @@ impl Engines {
                 .and_then(|json| serde_json::from_str(&json).ok());
             disagreements.extend(disagreement(ENTRY_POINT, input, &interpreter, &guard));
         }
-        disagreements
+        left().map(|_| disagreements)
     }
 }
 

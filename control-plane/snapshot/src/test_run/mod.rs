@@ -30,6 +30,10 @@ pub use result::{Disagreement, Location, SubResult, TestReport, TestResult, Test
 /// The longest that a test runs unless something else is said; OPA's.
 pub const TEST_TIME_LIMIT: Duration = Duration::from_secs(5);
 
+/// The longest that all tests of a bundle run together unless something else is
+/// said: what a push of a bundle may take of a control plane.
+pub const RUN_TIME_LIMIT: Duration = Duration::from_secs(120);
+
 /// Which engines run tests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum TestEngines {
@@ -45,8 +49,11 @@ pub enum TestEngines {
 pub struct TestOptions<'a> {
     /// Whether the test with this `package.name` is run.
     pub picks: &'a dyn Fn(&str) -> bool,
-    /// The longest that a test runs.
+    /// The longest that a test runs, on all engines together.
     pub time_limit: Duration,
+    /// The longest that all of them run, together; those that are left then have
+    /// not ended in time.
+    pub run_time_limit: Duration,
     /// Which engines run it.
     pub engines: TestEngines,
 }
@@ -56,6 +63,7 @@ impl Default for TestOptions<'_> {
         Self {
             picks: &|_| true,
             time_limit: TEST_TIME_LIMIT,
+            run_time_limit: RUN_TIME_LIMIT,
             engines: TestEngines::Both,
         }
     }
@@ -112,11 +120,12 @@ pub fn run_tests_with(
         engines,
         inputs: Vec::new(),
         time_limit: options.time_limit,
+        ends: clock().saturating_add(options.run_time_limit),
     };
     let picked = tests
         .into_iter()
         .filter(|test| (options.picks)(&test.title()));
-    let results = picked.map(|test| run.test(test, clock)).collect();
+    let results = picked.map(|test| run.test(&test, clock)).collect();
     let coverage = coverage::report(&mut run.covering, &run.recorder, bundle, &run.inputs);
     Ok(TestReport { results, coverage })
 }
@@ -132,14 +141,16 @@ struct Run {
     /// Distinct inputs that tests used so far.
     inputs: Vec<Value>,
     time_limit: Duration,
+    /// When the run ends, by the clock.
+    ends: Duration,
 }
 
 impl Run {
-    fn test(&mut self, test: Test, clock: &mut dyn FnMut() -> Duration) -> TestResult {
+    fn test(&mut self, test: &Test, clock: &mut dyn FnMut() -> Duration) -> TestResult {
         let mut result = TestResult {
-            location: test.location,
-            package: test.package,
-            name: test.name,
+            location: test.location.clone(),
+            package: test.package.clone(),
+            name: test.name.clone(),
             status: TestStatus::Skip,
             duration: Duration::ZERO,
             sub_results: BTreeMap::new(),
@@ -149,16 +160,37 @@ impl Run {
             return result;
         }
         let start = clock();
-        let value = evaluate(&mut self.covering, &test.path);
-        result.duration = clock().saturating_sub(start);
-        if let Err(Failure::TimedOut) = value {
+        let ends = start.saturating_add(self.time_limit).min(self.ends);
+        let mut left = || Some(ends.saturating_sub(clock())).filter(|left| !left.is_zero());
+        let done = self.within(test, &mut result, &mut left);
+        if done.is_none() {
             // It would take as long on every other engine.
-            result.status = TestStatus::TimedOut(self.time_limit);
-            return result;
+            result.status = TestStatus::TimedOut(ends.saturating_sub(start));
         }
-        let used = self.recorder.run(&test.path, value.as_ref().ok());
+        if result.duration.is_zero() {
+            result.duration = clock().saturating_sub(start);
+        }
+        result
+    }
+
+    /// Runs a test as long as there is time `left`; none if that was not enough.
+    fn within(
+        &mut self,
+        test: &Test,
+        result: &mut TestResult,
+        left: &mut dyn FnMut() -> Option<Duration>,
+    ) -> Option<()> {
+        let before = left()?;
+        limit(&mut self.covering, before);
+        let value = evaluate(&mut self.covering, &test.path);
+        if let Err(Failure::TimedOut) = value {
+            return None;
+        }
+        let after = left()?;
+        result.duration = before.saturating_sub(after);
+        let used = self.recorder.run(&test.path, value.as_ref().ok(), after);
         (result.status, result.sub_results) = status(value, test.has_cases, &used);
-        let disagreements = self.compare(&test.path, &used, &mut result.compared);
+        let disagreements = self.compare(&test.path, &used, &mut result.compared, left)?;
         if !disagreements.is_empty() {
             result.status = TestStatus::Disagree(disagreements);
         }
@@ -167,16 +199,26 @@ impl Run {
                 self.inputs.push(input);
             }
         }
-        result
+        Some(())
     }
 
-    fn compare(&mut self, test: &str, used: &Used, compared: &mut usize) -> Vec<Disagreement> {
+    fn compare(
+        &mut self,
+        test: &str,
+        used: &Used,
+        compared: &mut usize,
+        left: &mut dyn FnMut() -> Option<Duration>,
+    ) -> Option<Vec<Disagreement>> {
         let Some(engines) = &mut self.engines else {
-            return Vec::new();
+            return Some(Vec::new());
         };
         match used.inputs.is_empty() {
-            true => Vec::from_iter(engines::compare_rule(&self.tested, test, compared)),
-            false => engines.compare_inputs(&used.inputs, compared),
+            true => {
+                limit(&mut self.tested, left()?);
+                let found = engines::compare_rule(&self.tested, test, compared);
+                left().map(|_| Vec::from_iter(found))
+            }
+            false => engines.compare_inputs(&used.inputs, compared, left),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use regorus::unstable::{Module, Ref};
 use regorus::{Engine, Value};
@@ -85,11 +86,13 @@ impl Recorder {
         })
     }
 
-    /// Runs a test, which has ended with `value`.
-    pub(super) fn run(&mut self, test: &str, value: Option<&Value>) -> Used {
+    /// Runs a test, which has ended with `value`, for as long as is `left`.
+    pub(super) fn run(&mut self, test: &str, value: Option<&Value>, left: Duration) -> Used {
         // A test that fails has still used its inputs; its error is reported
         // where it runs as it is.
-        let marked = super::evaluate(&mut self.engine.clone(), test).ok();
+        let mut engine = self.engine.clone();
+        super::limit(&mut engine, left);
+        let marked = super::evaluate(&mut engine, test).ok();
         self.is_wrong |= marked.as_ref() != value;
         let mut seen = lock(&self.seen);
         Used {
