@@ -29,7 +29,9 @@ pub use backpressure::{
     AdmissionControl, Backpressure, GlobalLimits, HealthCheck, OutlierDetection, Retries,
 };
 pub use bootstrap::render;
-pub use mesh::{Backend, Chosen, EnvoyGateway, Istio, MeshError, Workload, envoy_gateway, istio};
+pub use mesh::{
+    Backend, Chosen, EnvoyGateway, Istio, MeshError, Naming, Workload, envoy_gateway, istio,
+};
 pub use options::{
     AccessLog, BufferLimits, CONTROL_PLANE, ControlPlane, Endpoints, GATEWAY_PREFIX, Guard,
     HttpVersion, Jwks, JwtProvider, MAX_CLOCK_SKEW_SECONDS, SnapshotFrom, StaticOptions, TextStore,

@@ -9,8 +9,8 @@ use std::path::Path;
 use ig_contract::snapshot::Residency;
 use ig_envoy::{
     Address, Backend, Chosen, ControlPlane, Endpoints, EnvoyGateway, GlobalLimits, Guard, Istio,
-    Jwks, JwtProvider, LocalRegion, MAX_CLOCK_SKEW_SECONDS, MeshError, StaticOptions, Upstream,
-    UpstreamTls, Workload, envoy_gateway, istio, yaml,
+    Jwks, JwtProvider, LocalRegion, MAX_CLOCK_SKEW_SECONDS, MeshError, Naming, StaticOptions,
+    Upstream, UpstreamTls, Workload, envoy_gateway, istio, yaml,
 };
 use serde_json::{Value, json};
 
@@ -68,6 +68,7 @@ fn policy() -> EnvoyGateway {
         namespace: "edge".into(),
         gateway: "graph".into(),
         listeners: vec!["http".into()],
+        naming: Naming::ByName,
         backend: Some(Backend {
             class: "eg".into(),
             port: 80,

@@ -95,6 +95,15 @@ key = {{ toJson .key }}
 {{- end }}
 {{ end -}}
 
+{{/* `guard.settings` as JSON, however its TOML is spelt. What is wrong with it fails the render. */}}
+{{- define "ig-guard.settings" -}}
+{{- $said := fromToml .Values.guard.settings -}}
+{{- with $said.Error -}}
+{{- fail (printf "guard.settings: is no TOML (%s); write it as docs/operating.md says" (toString .)) -}}
+{{- end -}}
+{{- toJson $said -}}
+{{- end -}}
+
 {{/* guard.toml of the graph, as `ig graph put`, `ig tenant import` and `ig envoy render` take it. */}}
 {{- define "ig-guard.guardConfig" -}}
 version = 1

@@ -11,14 +11,16 @@ that file anew, and compares what is rendered here with what `ig` renders.
 
 {{/* Bytes that proxies have to hold: what the guard may read, at least what they hold anyway. */}}
 {{- define "ig-guard.meshBuffer" -}}
-{{- $limit := regexReplaceAll `(?s).*\n\s*max-body-bytes\s*=\s*([0-9_]+).*` (printf "\n%s" .Values.guard.settings) "${1}" -}}
-{{- max 1048576 (ternary ($limit | replace "_" "" | int) 0 (regexMatch `^[0-9_]+$` $limit)) -}}
+{{- $limits := get (include "ig-guard.settings" . | fromJson) "limits" -}}
+{{- $limit := ternary (get (default (dict) $limits) "max-body-bytes") 0 (kindIs "map" $limits) -}}
+{{- max 1048576 (int64 $limit) -}}
 {{- end -}}
 
 {{/* Key of the verified payload, as the guard looks for it. */}}
 {{- define "ig-guard.metadataKey" -}}
-{{- $key := regexReplaceAll `(?s).*\n\s*metadata-key\s*=\s*"([^"]*)".*` (printf "\n%s" .Values.guard.settings) "${1}" -}}
-{{- ternary "ig" $key (contains "\n" $key) -}}
+{{- $identity := get (include "ig-guard.settings" . | fromJson) "identity" -}}
+{{- $key := ternary (get (default (dict) $identity) "metadata-key") "" (kindIs "map" $identity) -}}
+{{- default "ig" $key -}}
 {{- end -}}
 
 {{/* A cluster of one host: cluster, name, host, port, and buffer. */}}
@@ -47,6 +49,10 @@ that file anew, and compares what is rendered here with what `ig` renders.
 {{- $texts := regexSplit "=" .Values.guard.textStore 2 -}}
 {{- range $token, $value := dict "GRAPH-NAME" .Values.graph "MODULE-PATH" .Values.guard.modulePath "PROXY-CA" (printf "%s/ca.crt" $folder) "PROXY-CERTIFICATE" (printf "%s/tls.crt" $folder) "PROXY-KEY" (printf "%s/tls.key" $folder) "JWKS-CA" .Values.tokens.ca -}}
 {{- $text = $text | replace (printf "/%s" $token) $token | replace $token (include "ig-guard.inJson" $value) -}}
+{{- end -}}
+{{- /* What the module reads, where it is of another release than the chart. */ -}}
+{{- with .Values.mesh.snapshotFormats -}}
+{{- $text = regexReplaceAll `("x-ig-snapshot-formats",\s*"value": )"[0-9-]+"` $text (printf `${1}"%s"` .) -}}
 {{- end -}}
 {{- $pieces := fromJson $text -}}
 {{- $buffer := int (include "ig-guard.meshBuffer" .) -}}

@@ -32,7 +32,7 @@ affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .of.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 topologySpreadConstraints:
 {{- if .of.topologySpreadConstraints }}

@@ -40,19 +40,23 @@ spec:
           imagePullPolicy: {{ .root.Values.images.pullPolicy }}
           command: [/usr/local/bin/ig]
           args:
-            {{- $token := list "--header" "authorization: Bearer $(IG_PROBE_TOKEN)" }}
+            {{- /* A file: arguments and variables are read by whoever sees the pod. */}}
+            {{- $token := list "--token-file" "/etc/ig/probe/token" }}
             {{- $as := ternary $token (list "--expect-code" "UNAUTHENTICATED") (not (empty $of.tokenSecretName)) }}
             {{- toYaml (concat (list "envoy" "probe" (include "ig-guard.probeUrl" .root) "--wait" (printf "%ds" (int $of.waitSeconds))) $as $of.extraArgs) | nindent 12 }}
-          {{- if $of.tokenSecretName }}
-          env:
-            - name: IG_PROBE_TOKEN
-              valueFrom:
-                secretKeyRef:
-                  name: {{ $of.tokenSecretName }}
-                  key: {{ $of.tokenSecretKey }}
-          {{- end }}
           securityContext:
             {{- include "ig-guard.containerSecurity" . | nindent 12 }}
           resources:
             {{- toYaml $of.resources | nindent 12 }}
+          {{- if $of.tokenSecretName }}
+          volumeMounts:
+            - {name: token, mountPath: /etc/ig/probe, readOnly: true}
+      volumes:
+        - name: token
+          secret:
+            secretName: {{ $of.tokenSecretName | quote }}
+            defaultMode: 0440
+            items:
+              - {key: {{ $of.tokenSecretKey | quote }}, path: token}
+          {{- end }}
 {{- end -}}

@@ -1,5 +1,6 @@
 {{/* Checks across values. Each message names the value, and says what to do. */}}
 {{- define "ig-guard.validate" -}}
+{{- include "ig-guard.validateTexts" . -}}
 {{- include "ig-guard.validateControlPlane" . -}}
 {{- include "ig-guard.validateCertificates" . -}}
 {{- include "ig-guard.validateResidency" . -}}
@@ -8,6 +9,76 @@
 {{- include "ig-guard.validateTokens" . -}}
 {{- include "ig-guard.validateMeshes" . -}}
 {{- include "ig-guard.validateMonitoring" . -}}
+{{- include "ig-guard.validateProbe" . -}}
+{{- include "ig-guard.validateFiles" . -}}
+{{- end -}}
+
+{{/*
+TOML that values bring along, by what a parser makes of it: a table has many spellings.
+*/}}
+{{- define "ig-guard.validateTexts" -}}
+{{- $settings := include "ig-guard.settings" . | fromJson -}}
+{{- range $key := list "residency" "tenants" -}}
+{{- if hasKey $settings $key -}}
+{{- fail "guard.settings: residency and tenants are made of the values residency, regions and tenants; say it there" -}}
+{{- end -}}
+{{- end -}}
+{{- range $key, $value := dict "version" "the chart's own" "graph" "the value graph" "schema-tag" "guard.schemaTag" "endpoint" "guard.endpoint" -}}
+{{- if hasKey $settings $key -}}
+{{- fail (printf "guard.settings: %s is made of another value (%s); leave it out" $key $value) -}}
+{{- end -}}
+{{- end -}}
+{{- $extra := fromToml .Values.controlPlane.extraConfig -}}
+{{- with $extra.Error -}}
+{{- fail (printf "controlPlane.extraConfig: is no TOML (%s); write it as docs/control-plane.md says" (toString .)) -}}
+{{- end -}}
+{{- range $key, $value := $extra -}}
+{{- if has $key (list "tls" "grpc-tls" "decisions" "rate-limit") -}}
+{{- fail (printf "controlPlane.extraConfig: [%s] is made of other values; leave it out" $key) -}}
+{{- end -}}
+{{- if not (or (kindIs "map" $value) (kindIs "slice" $value)) -}}
+{{- fail (printf "controlPlane.extraConfig: %s stands in no table, and would become part of the one before it; give tables only" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The files as a whole. A character that ends a line for YAML and not for TOML would end the file
+in its ConfigMap, so there is none.
+*/}}
+{{- define "ig-guard.validateFiles" -}}
+{{- $files := dict "the values of guard.toml (guard, tenants, regions)" (include "ig-guard.guardConfig" .) "the values of controlPlane" (include "ig-guard.controlPlaneConfig" .) -}}
+{{- range $index, $issuer := .Values.tokens.issuers -}}
+{{- with $issuer.jwks -}}{{- $_ := set $files (printf "tokens.issuers[%d].jwks" $index) . -}}{{- end -}}
+{{- end -}}
+{{- range $name, $text := $files -}}
+{{- if regexMatch `[\x00-\x08\x0b-\x1f\x7f\x{85}\x{2028}\x{2029}]` $text -}}
+{{- fail (printf "%s: have a control character, or an end of a line other than \\n; take it out" $name) -}}
+{{- end -}}
+{{- if not (hasPrefix "tokens" $name) -}}
+{{- with (fromToml $text).Error -}}
+{{- fail (printf "%s: do not go together (%s); say each setting once" $name (toString .)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A probe that is on proves what it says. */}}
+{{- define "ig-guard.validateProbe" -}}
+{{- $of := .Values.probe -}}
+{{- if $of.enabled -}}
+{{- if and (or .Values.istio.enabled .Values.envoyGateway.enabled) (not $of.url) -}}
+{{- fail "probe.url: where the mesh's proxies take GraphQL is not known here, and a mesh that takes no patch serves without a guard; say what to ask, or set probe.enabled to false" -}}
+{{- end -}}
+{{- if include "ig-guard.probeUrl" . -}}
+{{- if and (not $of.tokenSecretName) (not $of.onlyPresence) -}}
+{{- fail "probe.tokenSecretName: without an access token the probe cannot see whether the allow-list denies, nor whether bodies are read; name the Secret with one, or set probe.onlyPresence to true, which proves that a guard stands there and no more" -}}
+{{- end -}}
+{{- if and $of.tokenSecretName $of.onlyPresence -}}
+{{- fail "probe.onlyPresence: with probe.tokenSecretName more is proven; leave out one of the two" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "ig-guard.validateControlPlane" -}}
@@ -30,11 +101,6 @@
 {{- end -}}
 {{- if and $of.webauthn.origins (not $of.webauthn.rpId) -}}
 {{- fail "controlPlane.webauthn.rpId: name the domain that passkeys are of" -}}
-{{- end -}}
-{{- range $line := splitList "\n" $of.extraConfig -}}
-{{- if regexMatch `^\s*\[(tls|grpc-tls|decisions)\]` $line -}}
-{{- fail (printf "controlPlane.extraConfig: %s is made of other values; leave it out" (trim $line)) -}}
-{{- end -}}
 {{- end -}}
 {{- else if not $of.external.address -}}
 {{- if or .Values.gateway.enabled .Values.istio.enabled .Values.envoyGateway.enabled -}}
@@ -65,6 +131,13 @@
 {{- if $secret -}}
 {{- fail (printf "certificates.secrets.%s: certificates.mode is %s, so nothing is read there; set it to secrets, or leave this out" $name $of.mode) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.controlPlane.enabled (ne .Values.controlPlane.service.type "ClusterIP") -}}
+{{- if eq $of.mode "none" -}}
+{{- fail (printf "controlPlane.service.type: %s would show the API and gRPC outside the cluster without TLS (certificates.mode is none); set it to ClusterIP" .Values.controlPlane.service.type) -}}
+{{- else if not $of.api -}}
+{{- fail (printf "controlPlane.service.type: %s would show the API outside the cluster without TLS (certificates.api is false); set it to ClusterIP, and let a route do TLS" .Values.controlPlane.service.type) -}}
 {{- end -}}
 {{- end -}}
 {{- if and (eq $of.mode "none") $proxies -}}
@@ -106,9 +179,6 @@
 {{- end -}}
 {{- if and .Values.regions .Values.gateway.enabled (not .Values.region) -}}
 {{- fail (printf "region: tenants' data lives in regions (%s), so say in which of them this gateway is" $known) -}}
-{{- end -}}
-{{- if regexMatch `(?m)^\s*\[(residency|tenants)[.\]]` .Values.guard.settings -}}
-{{- fail "guard.settings: residency and tenants are made of the values residency, regions and tenants; say it there" -}}
 {{- end -}}
 {{- $hosts := dict -}}
 {{- range $name := $names -}}
@@ -304,6 +374,14 @@
 {{- if .Values.envoyGateway.enabled -}}
 {{- if not .Values.envoyGateway.gateway -}}
 {{- fail "envoyGateway.gateway: name the Gateway whose proxies are guarded" -}}
+{{- end -}}
+{{- range $index, $port := .Values.envoyGateway.ports -}}
+{{- if and $.Values.envoyGateway.create.enabled (ne (int $port) (add (int $.Values.envoyGateway.create.port) $index)) -}}
+{{- fail (printf "envoyGateway.ports[%d]: the listeners that envoyGateway.create makes have the ports from %d on; say these" $index (int $.Values.envoyGateway.create.port)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.envoyGateway.create.enabled .Values.envoyGateway.ports (ne (len .Values.envoyGateway.ports) (len .Values.envoyGateway.listeners)) -}}
+{{- fail "envoyGateway.ports: give one for each of envoyGateway.listeners, or a listener is not guarded" -}}
 {{- end -}}
 {{- if and .Values.envoyGateway.create.enabled (not .Values.envoyGateway.create.service) -}}
 {{- fail "envoyGateway.create.service: name the GraphQL service that the route leads to" -}}

@@ -126,7 +126,7 @@ fn annotation(catalogue: &Path, title: &str, reason: &Reason) -> Result<()> {
     };
     let annotation = annotation.file(&file);
     // Places in a text of a manifest are none in the manifest.
-    output::line(match reason.position {
+    output::annotation(&match reason.position {
         Some(place) if is_source || reason.file.is_some() => {
             annotation.at(place.line, place.column)
         }

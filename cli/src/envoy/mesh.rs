@@ -6,7 +6,8 @@ use std::str::FromStr;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum;
 use ig_envoy::{
-    Address, Backend, Chosen, EnvoyGateway, Istio, StaticOptions, Workload, envoy_gateway, istio,
+    Address, Backend, Chosen, EnvoyGateway, Istio, Naming, StaticOptions, Workload, envoy_gateway,
+    istio,
 };
 use serde_json::Value;
 
@@ -40,6 +41,10 @@ pub(super) struct MeshArgs {
     /// those that share a port, give the first.
     #[arg(long, value_name = "NAME", value_parser = kubernetes_name)]
     listener: Vec<String>,
+    /// Envoy Gateway 1.10, or since 1.5 with its flag XDSNameSchemeV2: the port of a listener,
+    /// in place of its name; may be given several times.
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    listener_port: Vec<u16>,
     /// Envoy Gateway: render the Gateway and its route as well, with this class,
     /// to the Service that --upstream names.
     #[arg(long, value_name = "NAME", requires = "upstream", value_parser = kubernetes_name)]
@@ -96,6 +101,7 @@ impl MeshArgs {
             ("--service", self.service.is_some()),
             ("--port", self.port.is_some()),
             ("--listener", !self.listener.is_empty()),
+            ("--listener-port", !self.listener_port.is_empty()),
             ("--gateway-class", self.gateway_class.is_some()),
         ];
         all.into_iter()
@@ -123,8 +129,10 @@ impl MeshArgs {
     /// Objects of Istio.
     pub(super) fn istio(self, options: &StaticOptions, graph: Option<&str>) -> Result<Vec<Value>> {
         ensure!(
-            self.listener.is_empty() && self.gateway_class.is_none(),
-            "--listener and --gateway-class are for --flavour envoy-gateway"
+            self.listener.is_empty()
+                && self.listener_port.is_empty()
+                && self.gateway_class.is_none(),
+            "--listener, --listener-port and --gateway-class are for --flavour envoy-gateway"
         );
         let object = Istio {
             name: self.name(graph)?,
@@ -176,9 +184,21 @@ impl MeshArgs {
              are chosen by --gateway and --listener"
         );
         ensure!(
-            !self.listener.is_empty(),
-            "say which listeners of the Gateway to guard, with --listener"
+            !self.listener.is_empty()
+                || (!self.listener_port.is_empty() && self.gateway_class.is_none()),
+            "say which listeners of the Gateway to guard, with --listener; with --listener-port as \
+             well where Envoy Gateway calls them by their ports"
         );
+        if let (Some(_), false) = (&self.gateway_class, self.listener_port.is_empty()) {
+            let made: Vec<_> = (self.port.unwrap_or(80)..)
+                .take(self.listener.len())
+                .collect();
+            ensure!(
+                self.listener_port == made,
+                "--listener-port: the listeners of --gateway-class have the ports from --port on, \
+                 one for each --listener"
+            );
+        }
         let backend = match (&self.gateway_class, upstream) {
             (None, _) => {
                 ensure!(self.port.is_none(), "--port needs --gateway-class");
@@ -204,6 +224,10 @@ impl MeshArgs {
                 .context("say where the Gateway is, with --namespace")?,
             gateway: self.gateway.context("say which Gateway, with --gateway")?,
             listeners: self.listener,
+            naming: match self.listener_port {
+                ports if ports.is_empty() => Naming::ByName,
+                ports => Naming::ByPort(ports),
+            },
             backend,
         };
         Ok(envoy_gateway(options, &object)?)

@@ -21,7 +21,7 @@ pub(crate) enum Command {
     /// Check that a schema is valid, and what one wants besides.
     Check(check::Args),
     /// Compare two schemas: what breaks, whom, and whether it may.
-    Diff(diff::Args),
+    Diff(Box<diff::Args>),
     /// Push a schema to the control plane, under a tag of its own.
     Push(PushArgs),
     /// List the tags of a graph.

@@ -18,8 +18,22 @@ pub struct EnvoyGateway {
     pub gateway: String,
     /// Names of its listeners to guard; of those that share a port, the first.
     pub listeners: Vec<String>,
+    /// What Envoy Gateway calls them.
+    pub naming: Naming,
     /// The Gateway and its route as well, where there is none yet.
     pub backend: Option<Backend>,
+}
+
+/// Names of listeners in what Envoy Gateway serves; a policy that has another finds none
+/// (<https://gateway.envoyproxy.io/news/releases/notes/v1.5.0>).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Naming {
+    /// `NAMESPACE/GATEWAY/LISTENER`: before 1.10.
+    #[default]
+    ByName,
+    /// `tcp-PORT`, with these ports of the Gateway's listeners: since 1.10, and since 1.5 with
+    /// its runtime flag `XDSNameSchemeV2`.
+    ByPort(Vec<u16>),
 }
 
 /// What is needed for a Gateway of one's own.
@@ -58,11 +72,11 @@ pub fn envoy_gateway(
     options: &StaticOptions,
     object: &EnvoyGateway,
 ) -> Result<Vec<Value>, MeshError> {
-    check(options, object.listeners.len())?;
+    let names = object.names();
+    check(options, names.len())?;
     let mut patches: Vec<_> = cluster::asked(options).into_iter().map(added).collect();
-    for listener in &object.listeners {
-        let name = format!("{}/{}/{listener}", object.namespace, object.gateway);
-        patches.extend(guarded(options, &name));
+    for name in &names {
+        patches.extend(guarded(options, name));
     }
     let policy = json!({
         "apiVersion": "gateway.envoyproxy.io/v1alpha1",
@@ -121,6 +135,17 @@ fn guarded(options: &StaticOptions, name: &str) -> Vec<Value> {
 }
 
 impl EnvoyGateway {
+    /// The listeners, as Envoy Gateway calls them.
+    fn names(&self) -> Vec<String> {
+        match &self.naming {
+            Naming::ByName => {
+                let of = |listener| format!("{}/{}/{listener}", self.namespace, self.gateway);
+                self.listeners.iter().map(of).collect()
+            }
+            Naming::ByPort(ports) => ports.iter().map(|port| format!("tcp-{port}")).collect(),
+        }
+    }
+
     fn gateway(&self, backend: &Backend) -> Value {
         let listeners = self.listeners.iter().zip(backend.port..);
         let listeners: Vec<_> = listeners

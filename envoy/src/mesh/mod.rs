@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::options::{SnapshotFrom, StaticOptions};
 use crate::{access_log, filter, http, jwt, local_reply, route};
 
-pub use gateway::{Backend, EnvoyGateway, envoy_gateway};
+pub use gateway::{Backend, EnvoyGateway, Naming, envoy_gateway};
 pub use istio::{Chosen, Istio, Workload, istio};
 
 /// Options that a mesh's proxies cannot have.

@@ -37,9 +37,10 @@ let serial = 0;
 
 /**
  * @param {{ host: string, port: number }} upstream
- * @param {{ catalogues: string[], config?: string }} options Paths of manifests and of guard.toml.
+ * @param {{ catalogues: string[], config?: string, edit?: (bootstrap: any) => void }} options
+ *   Paths of manifests and of guard.toml; what to change in the bootstrap.
  */
-export async function startGateway(upstream, { catalogues, config = DEMO_CONFIG }) {
+export async function startGateway(upstream, { catalogues, config = DEMO_CONFIG, edit }) {
   const base = join(folder, `gateway-${++serial}`);
   const snapshot = `${base}.igsnap`;
   await run(tools.ig, [
@@ -59,6 +60,11 @@ export async function startGateway(upstream, { catalogues, config = DEMO_CONFIG 
       ...['--listen', `127.0.0.1:${port}`, '--admin', `127.0.0.1:${adminPort}`],
       ...['--output', bootstrap],
     ]);
+    if (edit) {
+      const rendered = JSON.parse(readFileSync(bootstrap, 'utf8'));
+      edit(rendered);
+      writeFileSync(bootstrap, JSON.stringify(rendered));
+    }
     const envoy = start(tools.envoy, [
       ...['--config-path', bootstrap, '--concurrency', '1', '--disable-hot-restart'],
       ...['--log-level', 'warning', '--file-flush-interval-msec', '20'],

@@ -5,7 +5,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-import { parseAllDocuments, stringify } from 'yaml';
+import { parseAllDocuments } from 'yaml';
 
 import { ROOT, find, isExecutable } from './find.js';
 import { folder } from './process.js';
@@ -79,7 +79,9 @@ let serial = 0;
  */
 export function valuesFile(values) {
   const file = join(folder, `values-${++serial}.yaml`);
-  writeFileSync(file, stringify(values));
+  // JSON is YAML, and with escapes each character arrives: some end a line of YAML.
+  const text = JSON.stringify(values);
+  writeFileSync(file, text.replace(/[\u007f-\uffff]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`));
   return file;
 }
 

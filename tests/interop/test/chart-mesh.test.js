@@ -99,9 +99,53 @@ describe('meshes', { skip: skipHelm() || skipIg() }, () => {
   }
 
   test('without issuers nothing verifies tokens, as `ig envoy render` has it', async () => {
-    const values = { istio: { enabled: true, selector: { gateway: 'edge' } }, graph: 'demo' };
+    const values = { istio: { enabled: true, selector: { gateway: 'edge' } }, graph: 'demo', probe: { enabled: false } };
     const ours = (await release([valuesFile(values)])).filter((object) => KINDS.has(object.kind)).map(bare);
     const args = ['--attach', 'gateway', '--gateway', 'edge', '--name', `${RELEASE}-ig-guard-istio`];
     assert.deepEqual(ours, await rendered('istio', [...args, ...common(HOST, '/etc/ig/proxy')]));
+  });
+
+  test('settings count however their TOML is spelt', async () => {
+    const spellings = [
+      '[limits]\nmax-body-bytes = 4_194_304\n[identity]\nmetadata-key = "verified"\n',
+      'limits = { "max-body-bytes" = 0x40_0000 }\nidentity = { metadata-key = \'verified\' }\n',
+      'limits.max-body-bytes = 4194304\n"identity"."metadata-key" = "verified"\n',
+      '# max-body-bytes = 1\n[ "limits" ]\n\'max-body-bytes\' = 0o20000000\n[identity]\n"metadata\\u002dkey" = "verified"\n',
+    ];
+    const sets = await Promise.all(spellings.map((settings) =>
+      release([fileOf('istio-sidecar'), valuesFile({ guard: { settings } })])));
+    for (const [index, objects] of sets.entries()) {
+      const filter = one(objects, 'EnvoyFilter');
+      assert.deepEqual(filter, one(sets[0], 'EnvoyFilter'), spellings[index]);
+      const text = JSON.stringify(filter);
+      assert.match(text, /"per_connection_buffer_limit_bytes":4194304/, spellings[index]);
+      assert.match(text, /"payload_in_metadata":"verified"/, spellings[index]);
+    }
+  });
+
+  test('Envoy Gateway finds listeners by their ports where it calls them so', async () => {
+    const ports = { envoyGateway: { ports: [8080, 8081] } };
+    const [byName, byPort] = await Promise.all([[], [valuesFile(ports)]].map((more) => release([fileOf('envoy-gateway'), ...more])));
+    const patches = (/** @type {any[]} */ objects) => one(objects, 'EnvoyPatchPolicy').spec.jsonPatches;
+    const renamed = patches(byName).map((/** @type {any} */ patch) => ({
+      ...patch,
+      name: patch.name.replace('ig/edge/http', 'tcp-8080').replace('ig/edge/internal', 'tcp-8081'),
+    }));
+    assert.deepEqual(patches(byPort), renamed);
+    assert.deepEqual(one(byPort, 'Gateway'), one(byName, 'Gateway'));
+    const { flavour, args } = CASES[CASES.length - 1];
+    const typed = await rendered(flavour, [...args([]), '--listener-port', '8080', '--listener-port', '8081']);
+    const ours = byPort.filter((object) => KINDS.has(object.kind)).map(bare);
+    assert.deepEqual(ours.toSorted(byKind), typed.toSorted(byKind));
+  });
+
+  test('proxies say what their module reads, where it is of another release', async () => {
+    const said = (/** @type {any[]} */ objects) =>
+      [...JSON.stringify(one(objects, 'EnvoyFilter')).matchAll(/"key":"x-ig-snapshot-formats","value":"([^"]*)"/g)].map(([, value]) => value);
+    const mesh = { snapshotFormats: '7-9' };
+    const [usual, older] = await Promise.all([[], [valuesFile({ mesh })]].map((more) => release([fileOf('istio'), ...more])));
+    assert.equal(said(usual).length, 1);
+    assert.notDeepEqual(said(usual), ['7-9']);
+    assert.deepEqual(said(older), ['7-9']);
   });
 });

@@ -14,6 +14,7 @@ import { parse } from 'yaml';
 
 import { authority } from '../lib/certificates.js';
 import { CHART, CI, REGIONS, attempt, nameOf, one, release, skipHelm, valuesFile } from '../lib/helm.js';
+import { DEMO_CONFIG, shadowConfig, startGateway } from '../lib/gateway.js';
 import { folder, freePort, run, start, until } from '../lib/process.js';
 import { ROOT, skip, tools } from '../lib/tools.js';
 import { startDemo } from '../lib/upstreams.js';
@@ -173,7 +174,7 @@ describe('the chart, run', { skip: skipHelm() || skip }, () => {
 
   test('Envoy takes the configuration of the gateway alone', async () => {
     // As few values as there can be, and `guard.settings`: of bodies Envoy holds what they say.
-    const fewest = { gateway: { enabled: true, upstreams: ['graphql:4000'] } };
+    const fewest = { gateway: { enabled: true, upstreams: ['graphql:4000'] }, probe: { onlyPresence: true } };
     const settings = { guard: { settings: '[limits]\nmax-body-bytes = 2_000_000\n' } };
     const sets = [
       { files: CI.filter(isOf('gateway')), bytes: 1_048_576 },
@@ -213,6 +214,7 @@ describe('the chart, run', { skip: skipHelm() || skip }, () => {
           },
           tenants: { alpha: { region: 'eu-west-1', purposes: ['investigation', 'audit', 'export'] } },
           gateway: { enabled: true, upstreams: [`${upstream.host}:${upstream.port}`] },
+          probe: { tokenSecretName: 'ig-probe', waitSeconds: 1 },
         }),
       ]);
       const [http, grpc, port, admin] = [await freePort(), await freePort(), await freePort(), await freePort()];
@@ -268,6 +270,27 @@ describe('the chart, run', { skip: skipHelm() || skip }, () => {
       const names = ['--issuer', ISSUER, '--audience', 'ig', '--dir', join(folder, 'keys')];
       return (await run(tools.ig, ['token', '--user', 'a@alpha.io', ...names])).trim();
     };
+    function allowListInShadow() {
+      const path = join(folder, 'allow-list-in-shadow.toml');
+      writeFileSync(path, `${readFileSync(DEMO_CONFIG, 'utf8')}\n[modes]\npersisted-query = "shadow"\n`);
+      return path;
+    }
+
+    const PROBED = 'http://guard-ig-guard-gateway.ig.svc.cluster.local:10000/graphql';
+
+    /**
+     * A Job's arguments, its Secret's file and what it asks as they are here.
+     *
+     * @param {any} job
+     * @param {string} url
+     */
+    async function probeArgs(job, url) {
+      const { args } = job.spec.template.spec.containers[0];
+      assert.ok(args.includes(PROBED), args.join(' '));
+      mkdirSync(here('/etc/ig/probe/'), { recursive: true });
+      writeFileSync(here('/etc/ig/probe/token'), await accessToken());
+      return args.map((/** @type {string} */ word) => (word === PROBED ? url : here(word)));
+    }
     const ADHOC = { query: '{ tenant { id } }' };
 
     test('before anything is published everything is denied', async () => {
@@ -326,19 +349,60 @@ describe('the chart, run', { skip: skipHelm() || skip }, () => {
         if (process.env.CI) assert.fail('this `ig` has no probe');
         return t.skip('this `ig` has no probe');
       }
-      const url = 'http://guard-ig-guard-gateway.ig.svc.cluster.local:10000/graphql';
-      const probe = { tokenSecretName: 'ig-probe' };
-      const withToken = await release([valuesFile({ gateway: { enabled: true, upstreams: ['graphql:4000'] }, probe })]);
-      const token = await accessToken();
-      for (const job of [one(objects, 'Job', '-probe'), one(objects, 'Job', '-test'), one(withToken, 'Job', '-probe')]) {
-        const [container] = job.spec.template.spec.containers;
-        assert.ok(container.args.includes(url), container.args.join(' '));
-        const args = container.args.map((/** @type {string} */ word) => word.replace('$(IG_PROBE_TOKEN)', token));
-        await run(tools.ig, args.map((/** @type {string} */ word) => (word === url ? `${at.gateway}/graphql` : word)));
+      for (const job of [one(objects, 'Job', '-probe'), one(objects, 'Job', '-test')]) {
+        await run(tools.ig, await probeArgs(job, `${at.gateway}/graphql`));
         // The service behind it answers everybody.
-        const past = args.map((/** @type {string} */ word) => (word === url ? upstream.url : word === '90s' ? '0s' : word));
-        const said = await attempt(tools.ig, past);
+        const said = await attempt(tools.ig, await probeArgs(job, upstream.url));
         assert.ok(!said.ok, 'the probe passes where there is no guard');
+      }
+    });
+
+    test('the probe fails where less is enforced; without a token it sees less', async () => {
+      const gateway = { enabled: true, upstreams: ['graphql:4000'] };
+      const presence = await release([valuesFile({ gateway, probe: { onlyPresence: true, waitSeconds: 1 } })]);
+      const filters = (/** @type {any} */ bootstrap) =>
+        bootstrap.static_resources.listeners[0].default_filter_chain?.filters[0].typed_config ??
+        bootstrap.static_resources.listeners[0].filter_chains[0].filters[0].typed_config;
+      /** @type {{ what: string, config?: string, edit?: (bootstrap: any) => void, passes: boolean, without: boolean }[]} */
+      const cases = [
+        { what: 'all of it', passes: true, without: true },
+        {
+          what: 'no filter',
+          edit: (bootstrap) => {
+            const manager = filters(bootstrap);
+            const count = manager.http_filters.length;
+            manager.http_filters = manager.http_filters.filter((/** @type {any} */ one) => one.name !== 'ig.guard');
+            assert.equal(manager.http_filters.length, count - 1);
+          },
+          passes: false,
+          without: false,
+        },
+        {
+          what: 'no flag',
+          edit: (bootstrap) => {
+            const guard = filters(bootstrap).http_filters.find((/** @type {any} */ one) => one.name === 'ig.guard');
+            assert.ok(guard.typed_config.config.allow_on_headers_stop_iteration);
+            delete guard.typed_config.config.allow_on_headers_stop_iteration;
+          },
+          passes: false,
+          without: true,
+        },
+        // Who asks is still asked for, and denied without a token; what for is only watched.
+        { what: 'an allow-list in shadow', config: allowListInShadow(), passes: false, without: true },
+        { what: 'all in shadow', config: shadowConfig(), passes: false, without: false },
+      ];
+      for (const { what, config, edit, passes, without } of cases) {
+        const catalogues = [join(ROOT, 'persisted-queries/manifest.json')];
+        const started = await startGateway(upstream, { catalogues, config, edit });
+        try {
+          const said = await attempt(tools.ig, await probeArgs(one(objects, 'Job', '-probe'), started.url));
+          assert.equal(said.ok, passes, `${what}: ${said.stdout}${said.stderr}`);
+          const less = await attempt(tools.ig, await probeArgs(one(presence, 'Job', '-probe'), started.url));
+          // What `onlyPresence` is said not to see, so that nobody believes more of it.
+          assert.equal(less.ok, without, `${what}, without a token: ${less.stdout}${less.stderr}`);
+        } finally {
+          await started.close();
+        }
       }
     });
 

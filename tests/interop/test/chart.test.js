@@ -82,6 +82,7 @@ describe('the chart', { skip: skipHelm() }, () => {
       const told = [...notes.matchAll(/\b(?:statefulset|deployment|service)\/[\w-]+/g)].map(([one]) => one);
       for (const one of told) assert.ok(names.has(one), `${name}: ${one}`);
       assert.match(notes, /get configmap guard-ig-guard-graph |get configmap guard-graph /, name);
+      assert.equal(notes.includes('helm upgrade --wait'), objects.some(({ kind }) => kind === 'Job'), name);
     }
   });
 
@@ -129,12 +130,65 @@ describe('the chart', { skip: skipHelm() }, () => {
 
   test('a package has what renders, and nothing of the tests', async () => {
     await run(/** @type {string} */ (programs.helm), ['package', CHART, '--destination', folder]);
-    const { version } = parse(text('Chart.yaml'));
+    const { version, appVersion } = parse(text('Chart.yaml'));
+    // The images' tag, and so what the chart installs.
+    const workspace = readFileSync(join(ROOT, 'Cargo.toml'), 'utf8').split('[workspace.package]')[1];
+    assert.equal(appVersion, /^version = "(.*)"$/m.exec(workspace)?.[1]);
     const files = (await run('tar', ['-tzf', join(folder, `ig-guard-${version}.tgz`)])).split('\n');
     for (const wanted of ['values.schema.json', 'files/mesh.json', 'files/rules/control-plane.yaml', 'values/regions/eu-west-1.yaml']) {
       assert.ok(files.includes(`ig-guard/${wanted}`), wanted);
     }
     assert.deepEqual(files.filter((file) => /\/(ci|testdata)\//.test(file)), []);
+  });
+
+  test('a probe passes its token in a file, and says where it has none', async () => {
+    const gateway = { enabled: true, upstreams: ['a:1'] };
+    for (const [probe, has, lacks] of [
+      [{ tokenSecretName: 'ig-probe', tokenSecretKey: 'access' }, '--token-file', '--expect-code'],
+      [{ onlyPresence: true }, '--expect-code', '--token-file'],
+    ]) {
+      const objects = await release([valuesFile({ gateway, probe })]);
+      const jobs = objects.filter(({ kind }) => kind === 'Job');
+      assert.equal(jobs.length, 2);
+      for (const job of jobs) {
+        const pod = job.spec.template.spec;
+        const [container] = pod.containers;
+        assert.ok(container.args.includes(has) && !container.args.includes(lacks), container.args.join(' '));
+        assert.equal(container.env, undefined);
+        assert.doesNotMatch(container.args.join(' '), /bearer|\$\(/i);
+        const items = pod.volumes?.[0].secret.items;
+        assert.deepEqual(items, has === '--token-file' ? [{ key: 'access', path: 'token' }] : undefined);
+      }
+    }
+  });
+
+  test('no text of the values becomes more than a text', async () => {
+    const bases = ['ha-postgres', 'gateway', 'istio', 'envoy-gateway'].map((name) =>
+      ({ name, values: parse(text(`ci/${name}-values.yaml`)) }));
+    const leaves = stringsOf(JSON.parse(text('values.schema.json')));
+    assert.ok(leaves.length > 80, `${leaves.length}`);
+    // Ends a quoted text, adds a key within braces, and starts a line.
+    const EVIL = 'x", privileged: true\n  privileged: true\n  #';
+    let rendered = 0;
+    /** @param {{ name: string, values: any }} base @param {string[]} path */
+    const check = async (base, path) => {
+      const said = await template([valuesFile(withText(base.values, path, EVIL))]);
+      const at = `${base.name} ${path.join('.')}`;
+      // Refused by the schema or a check is well; broken by the text is one space from changed by it.
+      assert.doesNotMatch(said.stderr, /YAML parse|converting YAML/, at);
+      if (!said.ok) return;
+      rendered += 1;
+      const usual = await template([valuesFile(withText(base.values, path, 'x'))]);
+      const objects = objectsOf(said.stdout);
+      assert.deepEqual(keysOf(objects).filter((key) => key === 'privileged'), [], at);
+      // Where the plain text is no value, there is nothing to compare with.
+      if (usual.ok) assert.deepEqual(shapeOf(objects), shapeOf(objectsOf(usual.stdout)), at);
+    };
+    const cases = bases.flatMap((base) => leaves.map((path) => () => check(base, path)));
+    await Promise.all([0, 1, 2, 3].map(async (lane) => {
+      for (let index = lane; index < cases.length; index += 4) await cases[index]();
+    }));
+    assert.ok(rendered > 40, `${rendered}`);
   });
 
   test('names stay within what Kubernetes takes', async () => {
@@ -149,11 +203,14 @@ describe('the chart', { skip: skipHelm() }, () => {
     const blocks = (/** @type {string} */ kind) => page.split(`\`\`\`${kind}\n`).slice(1).map((rest) => rest.split('```')[0]);
     const commands = blocks('sh');
     assert.ok(commands.length > 4, `${commands.length}`);
+    // Without it the probe asks pods that are on their way out.
+    const upgrades = commands.join('').split('helm upgrade ').slice(1);
+    for (const command of upgrades) assert.match(command, /^--install --wait /);
     const script = `
       helm() {
         local args=()
         for word in "$@"; do
-          case "$word" in upgrade) args+=(template) ;; --install | --create-namespace) ;; *) args+=("$word") ;; esac
+          case "$word" in upgrade) args+=(template) ;; --install | --create-namespace | --wait) ;; *) args+=("$word") ;; esac
         done
         command helm "\${args[@]}" > /dev/null
       }
@@ -189,6 +246,50 @@ describe('the chart', { skip: skipHelm() }, () => {
     assert.deepEqual(wrong({ type: 'integer' }, 'x', '/a'), ['/a: string, not integer']);
   });
 });
+
+/**
+ * Paths of the texts that values may have by the schema: `[]` is an item, `*` a key of one's own.
+ *
+ * @param {any} schema
+ * @param {string[]} [path]
+ * @returns {string[][]}
+ */
+function stringsOf(schema, path = []) {
+  if (schema === null || typeof schema !== 'object') return [];
+  const inner = [
+    ...Object.entries(schema.properties ?? {}).flatMap(([key, of]) => stringsOf(of, [...path, key])),
+    ...stringsOf(schema.additionalProperties ?? null, [...path, '*']),
+    ...stringsOf(schema.items ?? null, [...path, '[]']),
+  ];
+  return schema.type === 'string' && !schema.enum ? [path, ...inner] : inner;
+}
+
+/**
+ * Values with a text at a path.
+ *
+ * @param {any} values
+ * @param {string[]} path
+ * @param {string} text
+ * @returns {any}
+ */
+function withText(values, [step, ...rest], text) {
+  if (step === undefined) return text;
+  if (step === '[]') return [withText(values?.[0], rest, text)];
+  const key = step === '*' ? (Object.keys(values ?? {})[0] ?? 'eu-west-1') : step;
+  return { ...values, [key]: withText(values?.[key], rest, text) };
+}
+
+/** @param {any} value @returns {string[]} */
+const keysOf = (value) =>
+  value === null || typeof value !== 'object' ? [] : Object.entries(value).flatMap(([key, inner]) => [key, ...keysOf(inner)]);
+
+/** Where something stands, and what kind of thing. @param {any} value @returns {any} */
+const shapeOf = (value) =>
+  value === null || typeof value !== 'object'
+    ? typeof value
+    : Array.isArray(value)
+      ? value.map(shapeOf)
+      : Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, shapeOf(inner)]));
 
 /**
  * What holds for every object: where it is, whose it is, and that no pod may do

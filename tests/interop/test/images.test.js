@@ -8,7 +8,10 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
-import { asRoot, images, makeBase, makeDist, makeImages, readLayout, skipImages, startRegistry } from '../lib/images.js';
+import { parse } from 'yaml';
+
+import { CHART, programs, skipHelm } from '../lib/helm.js';
+import { PINNED, asRoot, images, makeBase, makeDist, makeImages, readLayout, skipImages, startRegistry } from '../lib/images.js';
 import { folder, freePort, run, start, until } from '../lib/process.js';
 import { ROOT, tools } from '../lib/tools.js';
 
@@ -53,16 +56,19 @@ describe('images', { skip: skipImages() }, () => {
       assert.ok(linked.length > 30, name);
     }
     const { buildDefinition } = JSON.parse(readFileSync(join(dist, 'provenance.json'), 'utf8'));
-    const [source] = buildDefinition.resolvedDependencies;
+    const [source, , base] = buildDefinition.resolvedDependencies;
+    assert.deepEqual(base, { uri: `docker://${PINNED.name}`, digest: { sha256: PINNED.sha256 } });
     assert.equal(`${source.digest.gitCommit}\n`, await run('git', ['rev-parse', 'HEAD'], { cwd: ROOT }));
   });
 
   test('a file that is missing is named', async () => {
     const empty = join(folder, 'empty');
     mkdirSync(empty);
-    const made = makeImages('--dist', empty, '--to', `oci:${layouts}`);
+    const made = makeImages('--dist', empty, '--base', 'scratch', '--to', `oci:${layouts}`);
     await assert.rejects(made, /no ig-control-plane in .*cargo xtask dist/);
     await assert.rejects(makeImages(...from, '--to', 'somewhere'), /docker:\/\/REGISTRY\/NAMESPACE or oci:FOLDER/);
+    const moving = ['--dist', dist, '--base', 'gcr.io/distroless/cc-debian13', '--to', `oci:${layouts}`];
+    await assert.rejects(makeImages(...moving), /expected a digest/);
   });
 
   describe("the control plane's", () => {
@@ -150,6 +156,35 @@ describe('images', { skip: skipImages() }, () => {
       await makeImages(...from, '--to', `docker://${registry.host}/ig`, '--plain-http');
     });
     after(() => registry?.close());
+
+    // As the release does it: who looks for the tag finds nothing that is not signed.
+    test('they are copied by digest, and get their tag after', async () => {
+      for (const [name, digest] of digests) {
+        const [image, tag] = name.split(':');
+        const to = `docker://${registry.host}/late/${image}`;
+        const copy = ['copy', '--preserve-digests', '--dest-tls-verify=false'];
+        await run(/** @type {string} */ (images.skopeo), [...copy, `oci:${join(layouts, image)}:${tag}`, `${to}@${digest}`]);
+        const at = (/** @type {string} */ reference) =>
+          fetch(`${registry.url}late/${image}/manifests/${reference}`, { headers: { accept: 'application/vnd.oci.image.manifest.v1+json' } });
+        assert.equal((await at(digest)).status, 200, name);
+        assert.equal((await at(tag)).status, 404, name);
+        await run(/** @type {string} */ (images.skopeo), [...copy, '--src-tls-verify=false', `${to}@${digest}`, `${to}:${tag}`]);
+        assert.equal((await at(tag)).headers.get('docker-content-digest'), digest, name);
+      }
+    });
+
+    test('the chart is pushed beside them, and comes back as it was', { skip: skipHelm() }, async () => {
+      const helm = (/** @type {string[]} */ ...args) => run(/** @type {string} */ (programs.helm), args);
+      await helm('package', CHART, '--destination', folder);
+      const { version } = parse(readFileSync(join(CHART, 'Chart.yaml'), 'utf8'));
+      const file = `ig-guard-${version}.tgz`;
+      await helm('push', join(folder, file), `oci://${registry.host}/ig/charts`, '--plain-http');
+      const pulled = join(folder, 'pulled');
+      mkdirSync(pulled);
+      await helm('pull', `oci://${registry.host}/ig/charts/ig-guard`, '--version', version, '--plain-http', '--destination', pulled);
+      assert.equal(sha256(join(pulled, file)), sha256(join(folder, file)));
+      await helm('template', 'guard', join(pulled, file));
+    });
 
     test('they have the digests that were printed', async () => {
       for (const [name, digest] of digests) assert.equal((await manifestOf(name)).digest, digest, name);

@@ -75,7 +75,7 @@ impl Artifact<'_> {
                 "org.opencontainers.image.created": self.created,
                 "org.opencontainers.image.licenses": env!("CARGO_PKG_LICENSE"),
                 "org.opencontainers.image.revision": self.revision,
-                "org.opencontainers.image.source": env!("CARGO_PKG_REPOSITORY"),
+                "org.opencontainers.image.source": super::dist::source(),
                 "org.opencontainers.image.title": "IntelGraph Guard, the filter",
                 "org.opencontainers.image.version": self.version,
             },

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::base::{self, Base};
 use super::sbom::sbom;
 use super::{MODULE, PROGRAMS, PROVENANCE, SBOM, SUMS};
 use crate::process::Process;
@@ -33,6 +34,9 @@ pub struct Args {
     /// Take the programs from this folder instead of compiling them
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
+    /// Base that the control plane's image will have, with its digest, for the provenance
+    #[arg(long)]
+    base: Option<Base>,
 }
 
 /// Runs `cargo xtask dist`.
@@ -54,6 +58,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let mut sums = BTreeMap::new();
     for (name, from) in files {
         let bytes = fs::read(&from).with_context(|| format!("cannot read {}", from.display()))?;
+        if name != MODULE {
+            base::check(name, &bytes)?;
+        }
         // Permissions come with it.
         fs::copy(&from, out.join(name)).with_context(|| format!("cannot write {name}"))?;
         sums.insert(name, hex(&Sha256::digest(&bytes)));
@@ -66,7 +73,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     write(&out.join(SBOM), &pretty(&sbom)?)?;
     write(
         &out.join(PROVENANCE),
-        &pretty(&provenance(&root, &commit)?)?,
+        &pretty(&provenance(&root, &commit, args.base.as_ref())?)?,
     )?;
     print!("{text}");
     Ok(ExitCode::SUCCESS)
@@ -120,9 +127,18 @@ pub(super) fn commit(root: &Path) -> Result<(String, u64)> {
     Ok((hash.to_owned(), time.parse()?))
 }
 
+/// URL of the repository: the one that is built in, which may be a fork, or else the one that
+/// the workspace names.
+pub(super) fn source() -> String {
+    match std::env::var("GITHUB_REPOSITORY") {
+        Ok(repository) => format!("https://github.com/{repository}"),
+        Err(_) => env!("CARGO_PKG_REPOSITORY").to_owned(),
+    }
+}
+
 /// The predicate of SLSA's provenance, version 1 (<https://slsa.dev/spec/v1.0/provenance>).
 /// Whether a platform or somebody's machine says so is for the signature to show.
-fn provenance(root: &Path, commit: &str) -> Result<Value> {
+fn provenance(root: &Path, commit: &str, base: Option<&Base>) -> Result<Value> {
     let changed = Process::new("git")
         .args(["status", "--porcelain"])
         .current_dir(root)
@@ -144,8 +160,16 @@ fn provenance(root: &Path, commit: &str) -> Result<Value> {
             "by hand".to_owned(),
         ),
     };
-    let repository = env!("CARGO_PKG_REPOSITORY");
+    let repository = source();
     ensure!(!repository.is_empty(), "the workspace names no repository");
+    let mut resolved = vec![
+        json!({"uri": format!("git+{repository}"), "digest": {"gitCommit": commit}}),
+        json!({"uri": "Cargo.lock", "digest": {"sha256": hex(&Sha256::digest(&lock))}}),
+    ];
+    if let Some((reference, digest)) = base.and_then(Base::pinned) {
+        let uri = format!("docker://{reference}");
+        resolved.push(json!({"uri": uri, "digest": {"sha256": digest}}));
+    }
     Ok(json!({
         "buildDefinition": {
             "buildType": "https://github.com/intelgraph/guard/builds/dist/v1",
@@ -154,10 +178,7 @@ fn provenance(root: &Path, commit: &str) -> Result<Value> {
                 "command": "cargo xtask dist",
                 "changedFiles": changed.stdout.lines().count(),
             },
-            "resolvedDependencies": [
-                {"uri": format!("git+{repository}"), "digest": {"gitCommit": commit}},
-                {"uri": "Cargo.lock", "digest": {"sha256": hex(&Sha256::digest(&lock))}},
-            ],
+            "resolvedDependencies": resolved,
         },
         "runDetails": {
             "builder": {"id": builder},

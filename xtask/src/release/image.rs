@@ -8,14 +8,11 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, ensure};
 
 use super::artifact::Artifact;
-use super::dist::{commit, rfc3339};
+use super::base::Base;
+use super::dist::{commit, rfc3339, source};
 use super::{MODULE, PROGRAMS};
 use crate::process::Process;
 use crate::tools;
-
-/// What the control plane's image is made from: C library, certificates, a user,
-/// and nothing to run.
-const BASE: &str = "gcr.io/distroless/cc-debian12:nonroot";
 
 /// Builds the images of `cargo xtask dist`'s folder, and puts them somewhere.
 ///
@@ -25,8 +22,7 @@ const BASE: &str = "gcr.io/distroless/cc-debian12:nonroot";
 /// The same folder and commit give the same digests, which are printed.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  \
-    cargo xtask image --to oci:target/images\n  \
-    cargo xtask image --to docker://ghcr.io/intelgraph --tag 0.2.0\n  \
+    cargo xtask image --to oci:target/images --base gcr.io/distroless/cc-debian13@sha256:…\n  \
     cargo xtask image --to docker://127.0.0.1:5000/try --plain-http --base scratch")]
 pub struct Args {
     /// Folder that `cargo xtask dist` wrote
@@ -38,9 +34,9 @@ pub struct Args {
     /// Tag; by default the workspace's version
     #[arg(long, default_value = env!("CARGO_PKG_VERSION"))]
     tag: String,
-    /// Base of the control plane's image: a reference, best with its digest, or `oci:FOLDER`
-    #[arg(long, default_value = BASE)]
-    base: String,
+    /// Base of the control plane's image: a reference with its digest, `oci:FOLDER` or `scratch`
+    #[arg(long)]
+    base: Base,
     /// The registry speaks HTTP without TLS
     #[arg(long)]
     plain_http: bool,
@@ -113,7 +109,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         "ig-control-plane",
         &args.tag,
         "control-plane/Dockerfile",
-        Some(&args.base),
+        Some(args.base.as_str()),
     )?;
     let artifact = builder.artifact()?;
     let plain = format!("{}-image", args.tag);
@@ -147,10 +143,11 @@ impl Builder<'_> {
         build = build.args(["--isolation", "chroot", "--format", "oci"]);
         // Times of files and of the image: those of the commit.
         build = build.arg(format!("--timestamp={}", self.time));
+        let source = source();
         let labels = [
             ("licenses", env!("CARGO_PKG_LICENSE")),
             ("revision", self.revision),
-            ("source", env!("CARGO_PKG_REPOSITORY")),
+            ("source", &source),
             ("version", &self.args.tag),
         ];
         for (label, value) in labels {

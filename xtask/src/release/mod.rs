@@ -1,6 +1,7 @@
 //! `cargo xtask dist` and `image`: what a release hands out.
 
 mod artifact;
+mod base;
 mod dist;
 mod image;
 mod sbom;

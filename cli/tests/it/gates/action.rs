@@ -472,10 +472,13 @@ fn reports_are_of_this_run() {
     assert!(sandbox.tools().exists());
 }
 
+/// How an operation goes out of sight.
+type Removal = (&'static str, fn(&Sandbox));
+
 /// What clients send is what the base has, wherever the change puts it.
 #[test]
 fn operations_of_the_base_are_judged_too() {
-    let removals: [(&str, fn(&Sandbox)); 4] = [
+    let removals: [Removal; 4] = [
         ("removed", |sandbox| {
             fs::remove_file(sandbox.work.file("operations/CaseTitle.graphql")).unwrap();
         }),

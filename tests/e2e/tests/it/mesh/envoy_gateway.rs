@@ -54,9 +54,8 @@ fn change(resource: &mut Value, operation: &Value) {
     }
 }
 
-/// A listener of a Gateway, whose name is its namespace, its own and that of
-/// the listener.
-pub(super) fn served(listen: SocketAddr, upstream: SocketAddr) -> Served {
+/// A listener of a Gateway, called as this version of Envoy Gateway does.
+pub(super) fn served(name: &str, listen: SocketAddr, upstream: SocketAddr) -> Served {
     let socket = |address: SocketAddr| {
         json!({"socket_address": {
             "address": address.ip().to_string(), "port_value": address.port(),
@@ -64,12 +63,12 @@ pub(super) fn served(listen: SocketAddr, upstream: SocketAddr) -> Served {
     };
     let cluster = "httproute/edge/graph/rule/0";
     let listener = json!({
-        "name": "edge/graph/http",
+        "name": name,
         "address": socket(listen),
         "per_connection_buffer_limit_bytes": 32_768,
         "max_connections_to_accept_per_socket_event": 1,
         "default_filter_chain": {
-            "name": "edge/graph/http",
+            "name": name,
             "filters": [{
                 "name": "envoy.filters.network.http_connection_manager",
                 "typed_config": {
@@ -106,7 +105,7 @@ pub(super) fn served(listen: SocketAddr, upstream: SocketAddr) -> Served {
                     "path_with_escaped_slashes_action": "UNESCAPE_AND_REDIRECT",
                     // Over ADS there.
                     "route_config": {
-                        "name": "edge/graph/http",
+                        "name": name,
                         "ignore_port_in_host_matching": true,
                         "virtual_hosts": [{
                             "name": "edge/graph/http/*",

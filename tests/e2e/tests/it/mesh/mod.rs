@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use ig_e2e::{ControlPlane, Envoy, Fixture, demo, http2, module};
 use ig_envoy::{
     Backend, Chosen, ControlPlane as Fed, Endpoints, EnvoyGateway, GlobalLimits, Guard, Istio,
-    StaticOptions, Workload,
+    Naming, StaticOptions, Workload,
 };
 use serde_json::{Value, json};
 
@@ -27,11 +27,12 @@ pub(crate) struct Served {
 /// A mesh whose proxies listen at an address, in front of an upstream.
 type Mesh = fn(&StaticOptions, listen: SocketAddr, upstream: SocketAddr) -> Served;
 
-const MESHES: [(&str, Mesh); 4] = [
+const MESHES: [(&str, Mesh); 5] = [
     ("a gateway of Istio", istio_gateway),
     ("a sidecar of Istio", istio_sidecar),
     ("a waypoint of Istio", istio_waypoint),
     ("Envoy Gateway", gateway_of_envoy),
+    ("Envoy Gateway 1.10", gateway_of_envoy_by_port),
 ];
 
 fn object(workload: Workload, port: Option<u16>) -> Istio {
@@ -67,11 +68,26 @@ fn istio_waypoint(options: &StaticOptions, listen: SocketAddr, upstream: SocketA
 }
 
 fn gateway_of_envoy(options: &StaticOptions, listen: SocketAddr, upstream: SocketAddr) -> Served {
+    let served = envoy_gateway::served("edge/graph/http", listen, upstream);
+    patched(options, Naming::ByName, served)
+}
+
+fn gateway_of_envoy_by_port(
+    options: &StaticOptions,
+    listen: SocketAddr,
+    upstream: SocketAddr,
+) -> Served {
+    let served = envoy_gateway::served("tcp-80", listen, upstream);
+    patched(options, Naming::ByPort(vec![80]), served)
+}
+
+fn patched(options: &StaticOptions, naming: Naming, served: Served) -> Served {
     let object = EnvoyGateway {
         name: "ig-guard-demo".into(),
         namespace: "edge".into(),
         gateway: "graph".into(),
         listeners: vec!["http".into()],
+        naming,
         backend: Some(Backend {
             class: "eg".into(),
             port: 80,
@@ -80,7 +96,7 @@ fn gateway_of_envoy(options: &StaticOptions, listen: SocketAddr, upstream: Socke
         }),
     };
     let rendered = ig_envoy::envoy_gateway(options, &object).unwrap();
-    envoy_gateway::apply(&rendered, envoy_gateway::served(listen, upstream))
+    envoy_gateway::apply(&rendered, served)
 }
 
 /// What a file says that Envoy watches.

@@ -1,0 +1,93 @@
+// @ts-check
+// The workflow that publishes: who may do what, and in which order.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+
+import { parse } from 'yaml';
+
+import { ROOT } from '../lib/find.js';
+
+const text = readFileSync(join(ROOT, '.github/workflows/release.yml'), 'utf8');
+const { permissions, jobs } = parse(text);
+/** @param {string} job @returns {any[]} */
+const stepsOf = (job) => jobs[job].steps;
+/** @param {string} job */
+const scriptOf = (job) => stepsOf(job).map(({ run }) => run ?? '').join('\n');
+
+describe('the release', () => {
+  test('what compiles or runs code of others may do nothing', () => {
+    assert.deepEqual(permissions, { contents: 'read' });
+    for (const [name, job] of Object.entries(jobs)) {
+      const isPublishing = job.permissions !== undefined;
+      assert.equal(isPublishing, name === 'publish', name);
+      const script = scriptOf(name);
+      if (isPublishing) {
+        assert.doesNotMatch(script, /\b(cargo|npm|npx|pip|go|make|bash|apt-get|buildah|docker) /, name);
+        assert.deepEqual(stepsOf(name).filter((step) => step.uses), []);
+      } else {
+        assert.doesNotMatch(JSON.stringify(job), /github\.token|secrets\./, name);
+        assert.match(script, /cargo xtask/, name);
+      }
+    }
+  });
+
+  test('a token is a step\'s, and of those that need it', () => {
+    const { publish } = jobs;
+    assert.doesNotMatch(JSON.stringify(publish.env), /token|secrets/i);
+    const holders = stepsOf('publish').filter((step) => JSON.stringify(step.env ?? {}).includes('github.token'));
+    assert.deepEqual(holders.map(({ name }) => name), ['What was built', 'Login', 'Release']);
+    for (const { run } of holders) assert.match(run, /\bgh (run|release) |GH_TOKEN/);
+  });
+
+  test('a tag is a release when it is on main and somebody lets it out', () => {
+    const [checkout, onMain, version] = stepsOf('build');
+    // Without the history nothing is anybody's ancestor.
+    assert.equal(checkout.with['fetch-depth'], 0);
+    assert.match(onMain.run, /^git merge-base --is-ancestor "\$GITHUB_SHA" refs\/remotes\/origin\/main$/);
+    for (const what of ['cargo pkgid', '^version: ', '^appVersion: ']) assert.ok(version.run.includes(what), what);
+    assert.equal(jobs.publish.environment, 'release');
+    assert.deepEqual(jobs.publish.needs, ['tools', 'build']);
+  });
+
+  test('what is published is what was built, and ran in its image before', () => {
+    const names = stepsOf('build').map(({ name, id }) => name ?? id);
+    const order = ['All tests', 'Images', 'Programs run in their image', 'pack'].map((name) => names.indexOf(name));
+    assert.deepEqual(order, order.toSorted((left, right) => left - right));
+    assert.ok(order[0] > 0);
+    for (const program of ['ig-control-plane', 'ig', 'ig-verify']) {
+      assert.match(scriptOf('build'), new RegExp(`for program in .*\\b${program}\\b`));
+    }
+    const [{ env, run }] = stepsOf('publish');
+    assert.deepEqual([env.RELEASE, env.TOOLS], ['${{ needs.build.outputs.sum }}', '${{ needs.tools.outputs.sum }}']);
+    assert.match(run, /sha256sum --check --strict\n/);
+  });
+
+  test('the base is one that was reviewed, and the provenance has it', () => {
+    assert.equal(jobs.build.env.BASE, '${{ vars.RELEASE_BASE }}');
+    for (const command of ['xtask dist', 'xtask image']) {
+      assert.match(scriptOf('build').replaceAll('\\\n', ' '), new RegExp(`${command} [^\\n]*--base "\\$BASE"`));
+    }
+    const { run } = stepsOf('build').find(({ name }) => /^The base/.test(name));
+    const pattern = /=~ (\S+) \]\]/.exec(run)?.[1] ?? '';
+    const known = new RegExp(pattern);
+    assert.match(`gcr.io/distroless/cc-debian13@sha256:${'0a'.repeat(32)}`, known);
+    for (const other of ['', 'gcr.io/distroless/cc-debian13:nonroot', 'gcr.io/distroless/cc-debian13@sha256:0a']) {
+      assert.doesNotMatch(other, known);
+    }
+    // The same as the programs are held to.
+    const source = readFileSync(join(ROOT, 'xtask/src/release/base.rs'), 'utf8');
+    assert.match(source, /const BASE: &str = "gcr\.io\/distroless\/cc-debian13";/);
+  });
+
+  test('what has a tag is signed', () => {
+    const script = scriptOf('publish');
+    const signed = script.indexOf('tools/cosign sign --yes "$image"');
+    const tagged = script.indexOf('"docker://$NAMESPACE/$name"');
+    const copied = script.indexOf('"docker://$image"');
+    assert.ok(copied > 0 && copied < signed && signed < tagged, `${copied} ${signed} ${tagged}`);
+    assert.match(script, /cosign sign --yes "\$NAMESPACE\/charts\/ig-guard@\$digest"/);
+  });
+});
