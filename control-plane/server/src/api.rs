@@ -24,7 +24,7 @@ use crate::extract::Json;
 use crate::linger::linger;
 use crate::{
     audit, break_glass, catalogue, console, decisions, exports, graphs, ledger, metrics, policies,
-    proxies, schemas, scim, snapshots, step_up, tenants, webauthn,
+    proxies, schemas, scim, snapshots, step_up, telemetry, tenants, webauthn,
 };
 
 /// Largest body: a catalogue or SDL of a large graph.
@@ -222,6 +222,7 @@ pub(crate) fn routes(app: App) -> Router {
         .layer(from_fn(linger))
         .layer(from_fn(in_time))
         .layer(from_fn_with_state(app.clone(), metrics::count))
+        .layer(from_fn_with_state(app.clone(), telemetry::of_api))
         .with_state(app)
 }
 

@@ -60,6 +60,8 @@ pub(crate) struct App {
     pub(crate) issuer: Arc<str>,
     /// How clients reach the API, if that is not as they say in `Host`.
     pub(crate) public_url: Option<Arc<str>>,
+    /// Whether callers of the API may say which trace a request is part of.
+    pub(crate) follows_callers: bool,
     /// Whether the API's listener is TLS.
     pub(crate) is_https: bool,
 }

@@ -10,6 +10,7 @@ use crate::auth::{OidcConfig, system_authorities};
 use crate::exports::{ExportsConfig, KeyPassword};
 use crate::ledger::LedgerConfig;
 use crate::rate_limit::{RateLimitConfig, RedisUrl};
+use crate::telemetry::TelemetryConfig;
 
 /// Version of the file's format.
 const VERSION: u32 = 1;
@@ -58,6 +59,7 @@ struct Raw {
     rate_limit: RateLimitConfig,
     ledger: LedgerConfig,
     exports: ExportsConfig,
+    telemetry: TelemetryConfig,
 }
 
 /// The site that passkeys are of. Changing its id makes all of them useless.
@@ -168,6 +170,8 @@ pub struct Config {
     pub ledger: LedgerConfig,
     /// What exports are signed with.
     pub exports: ExportsConfig,
+    /// Where spans go.
+    pub telemetry: TelemetryConfig,
 }
 
 /// Everything that is wrong with a configuration.
@@ -196,6 +200,7 @@ impl Config {
             rate_limit: RateLimitConfig::default(),
             ledger: LedgerConfig::default(),
             exports: ExportsConfig::default(),
+            telemetry: TelemetryConfig::default(),
         }
     }
 
@@ -267,6 +272,7 @@ impl Config {
                 password: over.exports_password.or(raw.exports.password),
                 ..raw.exports
             },
+            telemetry: raw.telemetry,
         }
     }
 
@@ -288,6 +294,7 @@ impl Config {
         problems.extend(self.rate_limit.problems());
         problems.extend(self.ledger.problems());
         problems.extend(self.exports.problems());
+        problems.extend(self.telemetry.problems(allow_plain_text));
         problems.extend(self.oidc.iter().flat_map(OidcConfig::problems));
         let listeners = [
             ("listen", self.listen, &self.tls),

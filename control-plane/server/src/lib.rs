@@ -31,6 +31,7 @@ mod server;
 mod snapshots;
 mod step_up;
 mod store;
+mod telemetry;
 mod tenants;
 mod tls;
 mod webauthn;
@@ -46,3 +47,4 @@ pub use ledger::{
 };
 pub use rate_limit::{RateLimitConfig, RedisUrl};
 pub use server::{CannotServe, Server};
+pub use telemetry::{CannotExport, InvalidHeaders, Protocol, Telemetry, TelemetryConfig};

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::middleware::from_fn_with_state;
 use envoy_types::pb::envoy::service::accesslog::v3::access_log_service_server::AccessLogServiceServer;
 use envoy_types::pb::envoy::service::extension::v3::extension_config_discovery_service_server::ExtensionConfigDiscoveryServiceServer;
 use sqlx::postgres::PgListener;
@@ -25,7 +26,7 @@ use crate::snapshots::{Publications, Rekeying};
 use crate::store::Store;
 use crate::tls::{Peer, TlsListener};
 use crate::xds::Ecds;
-use crate::{Config, api, auth, break_glass, console, step_up, webauthn};
+use crate::{Config, api, auth, break_glass, console, step_up, telemetry, webauthn};
 
 /// Why the server does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -170,6 +171,7 @@ impl Server {
                 exports: Arc::new(exports),
                 issuer: issuer.unwrap_or_default().into(),
                 public_url: config.public_url.as_deref().map(Into::into),
+                follows_callers: config.telemetry.follow_callers,
                 is_https: config.tls.is_some(),
             },
             writer,
@@ -276,7 +278,9 @@ async fn serve_grpc(
     ))
     .add_service(AccessLogServiceServer::new(AccessLog::new(app.clone())))
     .add_service(RateLimits::service(app.clone()));
-    let routes = services.into_axum_router().merge(directory::routes(app));
+    let routes = services.into_axum_router();
+    let routes = routes.merge(directory::routes(app.clone()));
+    let routes = routes.layer(from_fn_with_state(app, telemetry::of_proxies));
     let router = tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER))

@@ -30,4 +30,5 @@ mod residency;
 mod skew;
 mod skip;
 mod step_up;
+mod telemetry;
 mod texts;
