@@ -40,6 +40,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
         &["ig-contract", "ig-schema", "ig-policy", "ig-step-up"],
     ),
     ("ig-scim", &[]),
+    ("ig-cost", &[]),
     (
         "ig-control-plane",
         &[
@@ -52,6 +53,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "ig-policy",
             "ig-signing",
             "ig-ledger",
+            "ig-cost",
         ],
     ),
     ("ig-signing", &[]),

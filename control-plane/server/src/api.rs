@@ -23,8 +23,8 @@ use crate::error::{ApiError, Problem};
 use crate::extract::Json;
 use crate::linger::linger;
 use crate::{
-    audit, break_glass, catalogue, console, decisions, exports, graphs, ledger, metrics, policies,
-    proxies, schemas, scim, snapshots, step_up, telemetry, tenants, webauthn,
+    audit, break_glass, catalogue, console, cost, decisions, exports, graphs, ledger, metrics,
+    policies, proxies, schemas, scim, snapshots, step_up, telemetry, tenants, webauthn,
 };
 
 /// Largest body: a catalogue or SDL of a large graph.
@@ -168,6 +168,7 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(step_up::rotation::rotate, step_up::rotation::list))
         .merge(of_anybody())
         .merge(exports::routes())
+        .merge(cost::routes())
         .merge(of_users())
 }
 

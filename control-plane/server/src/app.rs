@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use crate::auth::{Failures, Logins, Oidc};
 use crate::break_glass;
+use crate::cost::{CostConfig, Meter};
 use crate::decisions::Queue;
 use crate::directory::Directory;
 use crate::exports::Exports;
@@ -36,6 +37,10 @@ pub(crate) struct App {
     /// Issuers of tenants, whose tokens are those of users.
     pub(crate) logins: Arc<Logins>,
     pub(crate) metrics: Arc<Metrics>,
+    /// What requests cost: counts on their way to the database.
+    pub(crate) cost: Arc<Meter>,
+    /// What is kept and taken of costs.
+    pub(crate) cost_config: Arc<CostConfig>,
     /// Where decisions of proxies go.
     pub(crate) decisions: Arc<Queue>,
     /// Changes of users and groups.

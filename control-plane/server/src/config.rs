@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::auth::{OidcConfig, system_authorities};
+use crate::cost::CostConfig;
 use crate::exports::{ExportsConfig, KeyPassword};
 use crate::ledger::LedgerConfig;
 use crate::rate_limit::{RateLimitConfig, RedisUrl};
@@ -60,6 +61,7 @@ struct Raw {
     ledger: LedgerConfig,
     exports: ExportsConfig,
     telemetry: TelemetryConfig,
+    cost: CostConfig,
 }
 
 /// The site that passkeys are of. Changing its id makes all of them useless.
@@ -172,6 +174,8 @@ pub struct Config {
     pub exports: ExportsConfig,
     /// Where spans go.
     pub telemetry: TelemetryConfig,
+    /// What is kept and taken of costs.
+    pub cost: CostConfig,
 }
 
 /// Everything that is wrong with a configuration.
@@ -201,6 +205,7 @@ impl Config {
             ledger: LedgerConfig::default(),
             exports: ExportsConfig::default(),
             telemetry: TelemetryConfig::default(),
+            cost: CostConfig::default(),
         }
     }
 
@@ -273,6 +278,7 @@ impl Config {
                 ..raw.exports
             },
             telemetry: raw.telemetry,
+            cost: raw.cost,
         }
     }
 
@@ -295,6 +301,7 @@ impl Config {
         problems.extend(self.ledger.problems());
         problems.extend(self.exports.problems());
         problems.extend(self.telemetry.problems(allow_plain_text));
+        problems.extend(self.cost.problems());
         problems.extend(self.oidc.iter().flat_map(OidcConfig::problems));
         let listeners = [
             ("listen", self.listen, &self.tls),

@@ -12,6 +12,7 @@ mod break_glass;
 mod catalogue;
 mod config;
 mod console;
+mod cost;
 mod decisions;
 mod directory;
 mod error;
@@ -40,6 +41,7 @@ mod xds;
 pub use api::document;
 pub use auth::OidcConfig;
 pub use config::{Config, DatabaseUrl, Decisions, InvalidConfig, Overrides, TlsFiles};
+pub use cost::CostConfig;
 pub use exports::{CannotSign, ExportsConfig, KeyPassword};
 pub use ledger::{
     CannotCheck, Checked, LedgerConfig, LedgerKeys, LoggedKeys, Tampered, WitnessConfig,

@@ -20,6 +20,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::app::App;
 use crate::auth::{Principal, Role};
+use crate::cost::CostMetrics;
 use crate::error::ApiError;
 use crate::exports::ExportMetrics;
 use crate::ledger::LedgerMetrics;
@@ -91,6 +92,7 @@ pub(crate) struct Metrics {
     pub(crate) rate_limit: RateLimitMetrics,
     pub(crate) ledger: Arc<LedgerMetrics>,
     pub(crate) exports: ExportMetrics,
+    pub(crate) cost: CostMetrics,
 }
 
 impl Metrics {
@@ -116,6 +118,7 @@ impl Metrics {
             rate_limit: RateLimitMetrics::register(&mut registry),
             ledger: Arc::new(LedgerMetrics::register(&mut registry)),
             exports: ExportMetrics::register(&mut registry),
+            cost: CostMetrics::register(&mut registry),
             registry: Registry::default(),
         };
         registry.register("api_requests", "Requests to the API", this.requests.clone());

@@ -15,6 +15,7 @@ use tonic::transport::server::TcpIncoming;
 
 use crate::app::App;
 use crate::auth::{Failures, Logins, Oidc};
+use crate::cost::{self, Meter, Spans};
 use crate::decisions::{AccessLog, Writer};
 use crate::directory::{self, Directory};
 use crate::exports::Exports;
@@ -159,6 +160,8 @@ impl Server {
                 failures: Arc::new(Failures::new(config.failed_logins_per_minute)),
                 logins: Arc::new(Logins::new(config.login_ca.clone())),
                 metrics,
+                cost: Arc::new(Meter::new()),
+                cost_config: Arc::new(config.cost.clone()),
                 decisions: Arc::new(decisions),
                 directory: Arc::new(directory),
                 searches: Arc::default(),
@@ -211,6 +214,11 @@ impl Server {
         let teller = tokio::spawn(tell(self.app.clone()));
         let rekeyer = tokio::spawn(rekey(self.app.clone()));
         let limiter = tokio::spawn(rate_limit::run(self.app.clone()));
+        let meter = tokio::spawn(cost::run(self.app.clone()));
+        let (cost, costs) = (
+            self.app.cost.clone(),
+            tokio::spawn(cost::watch(self.app.clone())),
+        );
         let sequencer = tokio::spawn(self.app.ledger.clone().run());
         let writer = tokio::spawn(self.writer.run());
         let http = serve_http(self.http, self.config.tls, self.app.clone());
@@ -229,9 +237,18 @@ impl Server {
         teller.abort();
         rekeyer.abort();
         limiter.abort();
+        meter.abort();
+        costs.abort();
+        let _ = meter.await;
         sequencer.abort();
         // Its queue ends with the last handle of the application.
         let _ = tokio::time::timeout(GRACE, writer).await;
+        if !matches!(
+            tokio::time::timeout(GRACE, cost.flush(&store)).await,
+            Ok(Ok(()))
+        ) {
+            tracing::error!("the last counts of costs are not written");
+        }
         store.close().await;
         ended
     }
@@ -277,7 +294,8 @@ async fn serve_grpc(
         Ecds::new(app.clone()),
     ))
     .add_service(AccessLogServiceServer::new(AccessLog::new(app.clone())))
-    .add_service(RateLimits::service(app.clone()));
+    .add_service(RateLimits::service(app.clone()))
+    .add_service(Spans::service(app.clone()));
     let routes = services.into_axum_router();
     let routes = routes.merge(directory::routes(app.clone()));
     let routes = routes.layer(from_fn_with_state(app, telemetry::of_proxies));
@@ -324,6 +342,9 @@ async fn follow(app: App) {
             }
             if let Err(error) = break_glass::prune(&app.store).await {
                 tracing::warn!(%error, "what is over of break-glass is not forgotten");
+            }
+            if let Err(error) = cost::prune(&app).await {
+                tracing::warn!(%error, "old counts of costs are not deleted");
             }
             if let Err(error) = console::prune(&app.store).await {
                 tracing::warn!(%error, "old sessions are not forgotten");

@@ -150,6 +150,17 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("get", "/exports/keys/{keyId}", Needs::Public),
     ("delete", "/exports/keys/{keyId}", Needs::Owner),
     ("get", "/exports/trusted-root.json", Needs::Nothing),
+    ("put", "/cost/prices", Needs::Owner),
+    ("get", "/cost/prices", Needs::Viewer),
+    ("post", "/cost/usage", Needs::Publisher),
+    ("get", "/cost/bills", Needs::Viewer),
+    ("put", "/cost/bills/{month}", Needs::Owner),
+    ("get", "/cost/budgets", Needs::Viewer),
+    ("put", "/cost/budgets/{name}", Needs::Owner),
+    ("delete", "/cost/budgets/{name}", Needs::Owner),
+    ("get", "/cost/report", Needs::Scoped),
+    ("get", "/cost/focus", Needs::Scoped),
+    ("post", "/v1/traces", Needs::Publisher),
 ];
 
 fn documented() -> Vec<(String, String)> {
@@ -172,6 +183,8 @@ fn path(route: &str, tenant: &str) -> String {
         .replace("{user}", "none")
         .replace("{index}", "1000000")
         .replace("{id}", "none")
+        .replace("{month}", "none")
+        .replace("{name}", "none")
         .replace("{keyId}", "none");
     match route {
         "/catalogue/{graph}" => format!("{path}?tag=none"),
@@ -184,6 +197,13 @@ fn body(method: &str, route: &str) -> Value {
         ("put", "/graphs/{graph}") => json!({"settings": "", "schemaTag": "x", "bundle": "x"}),
         // A name that is not valid, so that nothing is made.
         ("put", "/tenants/{tenant}/break-glass") => json!({"until": 1, "actions": []}),
+        // Bodies that can be read, so that what is refused is the caller.
+        ("put", "/cost/prices") => {
+            json!({"version": ".", "currency": "", "effectiveFrom": 1, "regions": {}})
+        }
+        ("post", "/cost/usage") => json!({"source": "none", "usage": []}),
+        ("put", "/cost/bills/{month}") => json!({"amount": "1"}),
+        ("put", "/cost/budgets/{name}") => json!({"period": "month", "amount": "0"}),
         ("post", "/tokens") => json!({"name": ".", "role": "viewer"}),
         _ => json!({}),
     }

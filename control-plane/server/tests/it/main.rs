@@ -12,6 +12,7 @@ mod break_glass;
 mod catalogue;
 mod console;
 mod contract;
+mod cost;
 mod databases;
 mod decision_logs;
 mod directory;

@@ -12,6 +12,7 @@ mod cases;
 mod chain;
 mod control_plane;
 mod corpora;
+mod cost;
 mod differential;
 mod directory;
 mod docs;
