@@ -200,12 +200,12 @@ fn show(report: &Value, by: &str) -> Result<()> {
         ))?;
     }
     for one in report["unpriced"].as_array().into_iter().flatten() {
-        eprintln!(
+        output::remark(format_args!(
             "warning: there is no price for {} {} in {}; no amount has it",
             text(&one["quantity"]),
             text(&one["resource"]),
             text(&one["region"])
-        );
+        ));
     }
     Ok(())
 }

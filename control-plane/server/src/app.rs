@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
+use crate::alerts::IssuesConfig;
 use crate::auth::{Failures, Logins, Oidc};
 use crate::break_glass;
 use crate::cost::{CostConfig, Meter};
@@ -61,6 +62,10 @@ pub(crate) struct App {
     pub(crate) login_secret: Arc<Secret>,
     /// Signed exports.
     pub(crate) exports: Arc<Exports>,
+    /// Where issues are opened for alerts, if anywhere.
+    pub(crate) issues: Option<Arc<IssuesConfig>>,
+    /// That there is something new of alerts.
+    pub(crate) alerts_told: Arc<Notify>,
     /// `iss` of step-up tokens.
     pub(crate) issuer: Arc<str>,
     /// How clients reach the API, if that is not as they say in `Host`.

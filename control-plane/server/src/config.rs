@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::alerts::IssuesConfig;
 use crate::auth::{OidcConfig, system_authorities};
 use crate::cost::CostConfig;
 use crate::exports::{ExportsConfig, KeyPassword};
@@ -62,6 +63,7 @@ struct Raw {
     exports: ExportsConfig,
     telemetry: TelemetryConfig,
     cost: CostConfig,
+    issues: Option<IssuesConfig>,
 }
 
 /// The site that passkeys are of. Changing its id makes all of them useless.
@@ -176,6 +178,8 @@ pub struct Config {
     pub telemetry: TelemetryConfig,
     /// What is kept and taken of costs.
     pub cost: CostConfig,
+    /// Where issues are opened for alerts.
+    pub issues: Option<IssuesConfig>,
 }
 
 /// Everything that is wrong with a configuration.
@@ -206,6 +210,7 @@ impl Config {
             exports: ExportsConfig::default(),
             telemetry: TelemetryConfig::default(),
             cost: CostConfig::default(),
+            issues: None,
         }
     }
 
@@ -279,6 +284,7 @@ impl Config {
             },
             telemetry: raw.telemetry,
             cost: raw.cost,
+            issues: raw.issues,
         }
     }
 
@@ -302,6 +308,7 @@ impl Config {
         problems.extend(self.exports.problems());
         problems.extend(self.telemetry.problems(allow_plain_text));
         problems.extend(self.cost.problems());
+        problems.extend(self.issues.iter().flat_map(IssuesConfig::problems));
         problems.extend(self.oidc.iter().flat_map(OidcConfig::problems));
         let listeners = [
             ("listen", self.listen, &self.tls),

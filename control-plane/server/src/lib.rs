@@ -4,6 +4,7 @@
 //! One folder a capability, each with its routes and its SQL. `serve` needs a
 //! valid [`Config`] and ends when the shutdown future does.
 
+mod alerts;
 mod api;
 mod app;
 mod audit;
@@ -38,6 +39,7 @@ mod tls;
 mod webauthn;
 mod xds;
 
+pub use alerts::{IssuesConfig, TrackerKind};
 pub use api::document;
 pub use auth::OidcConfig;
 pub use config::{Config, DatabaseUrl, Decisions, InvalidConfig, Overrides, TlsFiles};

@@ -18,6 +18,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::alerts::{self, AlertMetrics};
 use crate::app::App;
 use crate::auth::{Principal, Role};
 use crate::cost::CostMetrics;
@@ -93,6 +94,7 @@ pub(crate) struct Metrics {
     pub(crate) ledger: Arc<LedgerMetrics>,
     pub(crate) exports: ExportMetrics,
     pub(crate) cost: CostMetrics,
+    pub(crate) alerts: AlertMetrics,
 }
 
 impl Metrics {
@@ -119,6 +121,7 @@ impl Metrics {
             ledger: Arc::new(LedgerMetrics::register(&mut registry)),
             exports: ExportMetrics::register(&mut registry),
             cost: CostMetrics::register(&mut registry),
+            alerts: AlertMetrics::register(&mut registry),
             registry: Registry::default(),
         };
         registry.register("api_requests", "Requests to the API", this.requests.clone());
@@ -272,6 +275,8 @@ pub(crate) async fn get(State(app): State<App>, by: Principal) -> Result<Respons
     by.require(Role::Viewer)?;
     let held = i64::try_from(app.proxies.held_count()).unwrap_or(i64::MAX);
     app.metrics.skew.set(held);
+    let waiting = alerts::count_waiting(&app.store).await?;
+    app.metrics.alerts.waiting.set(waiting);
     let mut text = String::new();
     encode(&mut text, &app.metrics.registry).map_err(ApiError::invalid)?;
     let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -10,7 +10,7 @@ use envoy_types::pb::envoy::service::accesslog::v3::access_log_service_server::A
 use envoy_types::pb::envoy::service::extension::v3::extension_config_discovery_service_server::ExtensionConfigDiscoveryServiceServer;
 use sqlx::postgres::PgListener;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tonic::transport::server::TcpIncoming;
 
 use crate::app::App;
@@ -27,7 +27,7 @@ use crate::snapshots::{Publications, Rekeying};
 use crate::store::Store;
 use crate::tls::{Peer, TlsListener};
 use crate::xds::Ecds;
-use crate::{Config, api, auth, break_glass, console, step_up, telemetry, webauthn};
+use crate::{Config, alerts, api, auth, break_glass, console, step_up, telemetry, webauthn};
 
 /// Why the server does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -172,6 +172,8 @@ impl Server {
                 origins: origins.collect(),
                 login_secret: Arc::new(login_secret),
                 exports: Arc::new(exports),
+                issues: config.issues.clone().map(Arc::new),
+                alerts_told: Arc::new(Notify::new()),
                 issuer: issuer.unwrap_or_default().into(),
                 public_url: config.public_url.as_deref().map(Into::into),
                 follows_callers: config.telemetry.follow_callers,
@@ -220,6 +222,7 @@ impl Server {
             tokio::spawn(cost::watch(self.app.clone())),
         );
         let sequencer = tokio::spawn(self.app.ledger.clone().run());
+        let opener = tokio::spawn(alerts::run(self.app.clone()));
         let writer = tokio::spawn(self.writer.run());
         let http = serve_http(self.http, self.config.tls, self.app.clone());
         let grpc = serve_grpc(self.grpc, self.config.grpc_tls, self.app);
@@ -241,6 +244,7 @@ impl Server {
         costs.abort();
         let _ = meter.await;
         sequencer.abort();
+        opener.abort();
         // Its queue ends with the last handle of the application.
         let _ = tokio::time::timeout(GRACE, writer).await;
         if !matches!(
@@ -345,6 +349,9 @@ async fn follow(app: App) {
             }
             if let Err(error) = cost::prune(&app).await {
                 tracing::warn!(%error, "old counts of costs are not deleted");
+            }
+            if let Err(error) = alerts::prune(&app.store).await {
+                tracing::warn!(%error, "groups of alerts that are over are not forgotten");
             }
             if let Err(error) = console::prune(&app.store).await {
                 tracing::warn!(%error, "old sessions are not forgotten");

@@ -63,6 +63,14 @@ describe('the release', () => {
     const [{ env, run }] = stepsOf('publish');
     assert.deepEqual([env.RELEASE, env.TOOLS], ['${{ needs.build.outputs.sum }}', '${{ needs.tools.outputs.sum }}']);
     assert.match(run, /sha256sum --check --strict\n/);
+    // What was built cannot lie where programs lie that run with a token.
+    const unpacked = [...run.matchAll(/tar (.*)-xzf (\S+)/g)].map(([, options, file]) => [file, /-C (\S+)/.exec(options)?.[1]]);
+    assert.deepEqual(unpacked, [['release.tar.gz', 'built'], ['tools.tar.gz', 'tools']]);
+    assert.match(run, /mv built\/dist built\/images built\/chart \./);
+  });
+
+  test('a step that fails in a pipe fails', () => {
+    assert.equal(parse(text).defaults.run.shell, 'bash');
   });
 
   test('the base is one that was reviewed, and the provenance has it', () => {

@@ -106,7 +106,7 @@ impl CostMetrics {
         this
     }
 
-    fn show(&self, shown: Vec<(String, Amount, Amount)>) {
+    pub(crate) fn show(&self, shown: Vec<(String, Amount, Amount)>) {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::take(&mut *names);
         for (budget, amount, spent) in shown {

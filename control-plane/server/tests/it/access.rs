@@ -18,16 +18,19 @@ enum As {
     Provisioner,
     /// A service that exports for the tenant `alpha`.
     Exporter,
+    /// An Alertmanager.
+    Notifier,
 }
 
 impl As {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Viewer,
         Self::Publisher,
         Self::Owner,
         Self::Alpha,
         Self::Provisioner,
         Self::Exporter,
+        Self::Notifier,
     ];
 
     const fn name(self) -> &'static str {
@@ -38,6 +41,7 @@ impl As {
             Self::Alpha => "tenant-admin",
             Self::Provisioner => "provisioner",
             Self::Exporter => "exporter",
+            Self::Notifier => "notifier",
         }
     }
 }
@@ -61,6 +65,8 @@ enum Needs {
     User,
     /// A user of a tenant, or a service that exports for some.
     Export,
+    /// An Alertmanager, and nobody else.
+    Notifier,
     /// As scoped; a service that exports sees what it asked for.
     Exports,
 }
@@ -114,6 +120,8 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("get", "/snapshots/{graph}", Needs::Viewer),
     ("post", "/snapshots/{graph}/{revision}", Needs::Publisher),
     ("get", "/snapshots/{graph}/{revision}", Needs::Viewer),
+    ("get", "/alerts", Needs::Viewer),
+    ("post", "/alerts/webhook", Needs::Notifier),
     ("get", "/proxies", Needs::Viewer),
     ("get", "/decisions", Needs::Scoped),
     ("post", "/tokens", Needs::Owner),
@@ -305,7 +313,7 @@ fn every_route_asks_for_its_role() {
     for (who, token) in tokens(&control) {
         for (method, route, needs) in ROUTES {
             let may = |role: &str| match (who, role) {
-                (As::Alpha | As::Provisioner | As::Exporter, _) => false,
+                (As::Alpha | As::Provisioner | As::Exporter | As::Notifier, _) => false,
                 (As::Owner, _) | (As::Publisher, "viewer" | "publisher") => true,
                 (As::Viewer, "viewer") => true,
                 _ => false,
@@ -319,6 +327,7 @@ fn every_route_asks_for_its_role() {
                 Needs::User => false,
                 Needs::Export => matches!(who, As::Exporter),
                 Needs::Exports => may("viewer") || matches!(who, As::Alpha | As::Exporter),
+                Needs::Notifier => matches!(who, As::Notifier),
                 Needs::Scoped => may("viewer") || matches!(who, As::Alpha),
             };
             let deletes = (*method, *route) == ("delete", "/tenants/{tenant}");
