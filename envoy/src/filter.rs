@@ -5,14 +5,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::options::{Guard, SnapshotFrom, StaticOptions};
-use crate::{control_plane, jwt, tracing, upstream};
+use crate::{control_plane, jwt, upstream};
 
 /// Name of the filter that ends every chain.
 pub(crate) const ROUTER: &str = "envoy.filters.http.router";
 
 pub(crate) fn chain(options: &StaticOptions) -> Vec<Value> {
-    let mut filters: Vec<Value> = tracing::filter(options).into_iter().collect();
-    filters.extend(jwt::filter(options));
+    let mut filters: Vec<Value> = jwt::filter(options).into_iter().collect();
     filters.extend(guards(options));
     filters.extend(upstream::admission_control(options));
     filters.push(json!({

@@ -7,7 +7,6 @@ mod module;
 mod probe;
 mod region;
 mod render;
-mod tracing;
 
 use anyhow::Result;
 use clap::Subcommand;

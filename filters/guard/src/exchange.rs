@@ -28,7 +28,6 @@ use crate::placement::Placement;
 use crate::presence::Spending;
 use crate::record::{Ruling, records};
 use crate::rewrite::Rewrite;
-use crate::trace::TraceParent;
 use crate::{Guard, RequestHead, reply};
 
 /// One request.
@@ -117,11 +116,6 @@ impl Exchange {
             #[cfg(feature = "policy")]
             placement: OnceCell::new(),
         }
-    }
-
-    /// The trace that the request is part of, where the gateway traces.
-    pub fn trace(&self) -> Option<TraceParent> {
-        self.head.trace()
     }
 
     /// Id of the decision.

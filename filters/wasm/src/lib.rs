@@ -13,7 +13,6 @@ mod claims;
 #[cfg(feature = "policy")]
 mod directory;
 mod host;
-mod metrics;
 mod request;
 mod root;
 

@@ -15,7 +15,6 @@ mod images;
 mod item;
 mod node;
 mod opa;
-mod prometheus;
 mod rust;
 
 use std::cell::Cell;
@@ -139,12 +138,6 @@ const ITEMS: &[Item] = &[
         needed_for: "control plane's tests of limits in Redis",
         need: Need::With(Extra::Redis),
         run: database::redis,
-    },
-    Item {
-        name: "prometheus",
-        needed_for: "control plane's tests of alerts",
-        need: Need::With(Extra::Prometheus),
-        run: prometheus::prometheus,
     },
     Item {
         name: "softhsm",

@@ -18,5 +18,3 @@ mod records;
 mod residency;
 mod step_up;
 mod texts;
-mod trace;
-mod verdicts;
