@@ -6,6 +6,7 @@ mod action;
 mod docs;
 mod gitlab;
 mod inputs;
+mod trust;
 mod workflows;
 
 use std::collections::BTreeMap;
@@ -243,7 +244,7 @@ const REPORTS: [&str; 7] = [
 ];
 
 /// SBOMs, and whether they are complete.
-const SBOMS: [(&str, bool); 10] = [
+const SBOMS: [(&str, bool); 12] = [
     (SBOM, true),
     (
         r#"{"spdxVersion": "SPDX-2.3", "packages": [{"name": "a", "versionInfo": "1"}]}"#,
@@ -267,6 +268,14 @@ const SBOMS: [(&str, bool); 10] = [
     ),
     (
         r#"{"spdxVersion": "SPDX-2.3", "packages": [{"name": "a"}]}"#,
+        false,
+    ),
+    (
+        r#"{"bomFormat": "CycloneDX", "specVersion": "\n::error::forged", "components": [{"name": "a", "version": "1"}]}"#,
+        false,
+    ),
+    (
+        r#"{"bomFormat": "CycloneDX", "specVersion": "1.5", "components": "\n::error::forged"}"#,
         false,
     ),
     ("{}", false),
