@@ -133,9 +133,11 @@ impl Message {
 pub(crate) async fn receive(
     State(app): State<App>,
     by: Principal,
-    Json(message): Json<Message>,
+    // Who may not is told so, whatever was sent.
+    message: Result<Json<Message>, ApiError>,
 ) -> Result<StatusCode, ApiError> {
     by.require_notifier()?;
+    let Json(message) = message?;
     if app.issues.is_none() {
         return Err(ApiError::NotFound(
             "a tracker for issues (`[issues]` of the configuration)".into(),

@@ -36,6 +36,8 @@ struct Repository {
     issues: Vec<Value>,
     faults: VecDeque<Fault>,
     writes: usize,
+    /// The highest number that was given.
+    last: i64,
 }
 
 /// A running tracker with one repository; it ends with the process.
@@ -228,12 +230,11 @@ fn perform(
             axum::Json(labels).into_response()
         }
         ("POST", "issues") => {
-            let number = repository
-                .issues
-                .iter()
-                .filter_map(|one| one["number"].as_i64())
-                .max();
-            let number = number.unwrap_or_default() + 1;
+            // No number comes twice, whatever was deleted.
+            let numbers = repository.issues.iter();
+            let highest = numbers.filter_map(|one| one["number"].as_i64()).max();
+            repository.last = repository.last.max(highest.unwrap_or_default()) + 1;
+            let number = repository.last;
             let issue = json!({
                 "number": number, "title": sent["title"], "body": sent["body"],
                 "labels": sent["labels"], "state": "open",
