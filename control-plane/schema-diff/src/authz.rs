@@ -6,7 +6,7 @@
 //! |---|---|
 //! | places | each use of `@authz`, `@resource` and `@fact`, also one that says what another place says too |
 //! | fields | what applies to a field in all: its type may be another one, an interface gone, a default of `@authz` changed |
-//! | names | what was removed and came back under another name with less |
+//! | names | what came back under another name, in another type or shape, with less (`renames`) |
 //!
 //! The records of operations are a fourth (`operations`). What is not known
 //! to be stricter counts as weaker.
@@ -165,16 +165,20 @@ impl fmt::Display for Item {
     }
 }
 
+/// In place of a path, where more is alike than is compared.
+const TOO_MANY: &str = "(too many are alike to be compared)";
+
 pub(crate) fn diff(old: &Schema, new: &Schema) -> AuthzDiff {
     let (before, after) = (old.protections(), new.protections());
+    let renames = renames::find(old, new);
     let mut diff = AuthzDiff {
-        renames: renames::find(old, new),
+        renames: renames.told,
         ..AuthzDiff::default()
     };
     if before.is_empty() && after.is_empty() {
         return diff;
     }
-    let mut lost = BTreeSet::new();
+    let mut lost: BTreeMap<Item, BTreeSet<String>> = BTreeMap::new();
     let places: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let none = Protection::default();
     for place in places {
@@ -184,14 +188,32 @@ pub(crate) fn diff(old: &Schema, new: &Schema) -> AuthzDiff {
         }
         let was = before.get(place).unwrap_or(&none);
         let is = after.get(place).unwrap_or(&none);
-        lost.extend(items_lost(was, is));
+        for item in items_lost(was, is) {
+            lost.entry(item).or_default().insert(place.clone());
+        }
         let of = |directive| compare(&only(was, directive), &only(is, directive));
         let usages = DIRECTIVES.map(|directive| (directive, of(directive)));
         diff.usages.insert(place.clone(), usages.into());
         diff.push(place.clone(), Seen::Directive, None, was, is);
     }
     fields(old, new, &lost, &mut diff);
-    renamed(old, new, (&before, &after), &mut diff);
+    renamed(old, new, (&before, &after), renames.swapped, &mut diff);
+    if !renames.is_complete {
+        // Nothing is known to be as strict as what was.
+        let first = before
+            .iter()
+            .find(|(_, protection)| !protection.authz.is_empty());
+        if let Some((place, was)) = first {
+            let is = Protection::default();
+            diff.push(
+                TOO_MANY.to_owned(),
+                Seen::Renamed,
+                Some(place.clone()),
+                was,
+                &is,
+            );
+        }
+    }
     for change in &mut diff.changes {
         let span = place::find(new, &change.path);
         change.location = span.and_then(|span| Place::new(SchemaSide::New, new, span));
@@ -204,10 +226,11 @@ fn renamed(
     old: &Schema,
     new: &Schema,
     (before, after): (&BTreeMap<String, Protection>, &BTreeMap<String, Protection>),
+    swapped: Vec<Rename>,
     diff: &mut AuthzDiff,
 ) {
     let mut all: BTreeSet<_> = diff.renames.iter().cloned().collect();
-    all.extend(renames::swaps(old, new));
+    all.extend(swapped);
     for rename in all {
         let was = protection_of(old, before, &rename.from);
         let is = protection_of(new, after, &rename.to);
@@ -250,7 +273,7 @@ impl AuthzDiff {
 }
 
 /// What changes from one protection to another.
-fn compare(before: &Protection, after: &Protection) -> Effect {
+pub(crate) fn compare(before: &Protection, after: &Protection) -> Effect {
     match (
         items_lost(before, after).is_empty(),
         items_lost(after, before).is_empty(),
@@ -315,8 +338,14 @@ fn only(all: &Protection, directive: &str) -> Protection {
     one
 }
 
-/// Fields to which less applies than before, where no place says why.
-fn fields(old: &Schema, new: &Schema, lost: &BTreeSet<Item>, diff: &mut AuthzDiff) {
+/// Fields to which less applies than before, where no place that applies to them says
+/// why: what another place lost explains nothing here.
+fn fields(
+    old: &Schema,
+    new: &Schema,
+    lost: &BTreeMap<Item, BTreeSet<String>>,
+    diff: &mut AuthzDiff,
+) {
     for (ty, definition) in &old.definitions().types {
         for field in fields_of(definition) {
             let name = field.name.as_str();
@@ -325,8 +354,18 @@ fn fields(old: &Schema, new: &Schema, lost: &BTreeSet<Item>, diff: &mut AuthzDif
             let (Some(was), Some(is)) = (was, is) else {
                 continue;
             };
-            let items = items_lost(&was, &is);
-            if items.iter().any(|item| !lost.contains(item)) {
+            let near = [
+                ty.to_string(),
+                format!("{ty}.{name}"),
+                field.ty.inner_named_type().to_string(),
+            ];
+            let is_explained = |item: &Item| match (item, lost.get(item)) {
+                (_, None) => false,
+                // Facts are those of inputs, however deep.
+                (Item::Fact(_), Some(_)) => true,
+                (_, Some(places)) => near.iter().any(|place| places.contains(place)),
+            };
+            if !items_lost(&was, &is).iter().all(is_explained) {
                 diff.push(format!("{ty}.{name}"), Seen::Field, None, &was, &is);
             }
         }

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use apollo_compiler::ast::OperationType;
 use ig_contract::TextHash;
-use ig_contract::snapshot::{Action, Operation};
+use ig_contract::snapshot::{Action, Operation, OperationKind};
 use ig_schema::catalogue::{Catalogue, Entry};
 use ig_schema::{Limits, Reason, Schema, Usage, Usages, compile};
 use serde::Serialize;
@@ -153,7 +154,9 @@ impl Judge<'_> {
                 usage.related.extend(is.related);
                 usage.related.extend(is.named);
                 let members = members(&before, &after);
-                (Impact::Record, Vec::new(), members, effect(&before, &after))
+                let defaults = self.defaults(&usage);
+                let effect = effect(&before, &after, &defaults);
+                (Impact::Record, Vec::new(), members, effect)
             }
         };
         let changes = match impact {
@@ -170,6 +173,30 @@ impl Judge<'_> {
             authz,
             changes,
         });
+    }
+}
+
+impl Judge<'_> {
+    /// Actions that root fields which are used have where the schema says nothing.
+    fn defaults(&self, usage: &Usage) -> BTreeSet<String> {
+        let old = self.schemas.0.definitions();
+        let kinds = [
+            (OperationKind::Query, OperationType::Query),
+            (OperationKind::Mutation, OperationType::Mutation),
+            (OperationKind::Subscription, OperationType::Subscription),
+        ];
+        let mut defaults = BTreeSet::new();
+        for (kind, root) in kinds {
+            let Some(root) = old.root_operation(root) else {
+                continue;
+            };
+            let fields = usage.named.iter().filter_map(|place| {
+                let (ty, field) = place.split_once('.')?;
+                (ty == root.as_str()).then_some(field)
+            });
+            defaults.extend(fields.map(|field| format!("{}:{field}", kind.as_str())));
+        }
+        defaults
     }
 }
 
@@ -281,13 +308,13 @@ fn members(before: &[Operation], after: &[Operation]) -> Vec<&'static str> {
 }
 
 /// What another record does to authorisation.
-fn effect(before: &[Operation], after: &[Operation]) -> Effect {
+fn effect(before: &[Operation], after: &[Operation], defaults: &BTreeSet<String>) -> Effect {
     let keeps = |left: &[Operation], right: &[Operation]| {
         left.len() == right.len()
             && left
                 .iter()
                 .zip(right)
-                .all(|(was, is)| is_as_strict(was, is))
+                .all(|(was, is)| is_as_strict(was, is, defaults))
     };
     match (keeps(before, after), keeps(after, before)) {
         (true, true) => Effect::Neutral,
@@ -296,7 +323,7 @@ fn effect(before: &[Operation], after: &[Operation]) -> Effect {
     }
 }
 
-fn is_as_strict(was: &Operation, is: &Operation) -> bool {
+fn is_as_strict(was: &Operation, is: &Operation, defaults: &BTreeSet<String>) -> bool {
     let asks = |action: &Action| {
         let mut all = is.actions.iter();
         all.any(|other| {
@@ -306,7 +333,7 @@ fn is_as_strict(was: &Operation, is: &Operation) -> bool {
     let mut resources = was.resources.iter();
     was.actions
         .iter()
-        .all(|action| is_default(action, was) || asks(action))
+        .all(|action| is_default(action, defaults) || asks(action))
         && (is.step_up || !was.step_up)
         && (is.cross_tenant || !was.cross_tenant)
         && resources.all(|was| is.resources.iter().any(|is| says_as_much(was, is)))
@@ -315,7 +342,6 @@ fn is_as_strict(was: &Operation, is: &Operation) -> bool {
 
 /// Whether an action is what a root field has where the schema says nothing:
 /// any other asks for more.
-fn is_default(action: &Action, of: &Operation) -> bool {
-    let kind = action.name.split_once(':').map(|(kind, _)| kind);
-    action.purposes.is_empty() && kind == Some(of.kind.as_str())
+fn is_default(action: &Action, defaults: &BTreeSet<String>) -> bool {
+    action.purposes.is_empty() && defaults.contains(&action.name)
 }

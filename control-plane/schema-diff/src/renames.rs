@@ -1,8 +1,9 @@
-//! What may have come back under another name, or in another type: candidates, which
-//! `authz` compares.
+//! What may have come back under another name, or in another type.
 //!
-//! What is told grows with the schema, not with its square: of things that are alike,
-//! those with one protection are one candidate.
+//! Whatever is alike may be the same to callers, and of all that is alike the one that
+//! asks less decides. So each candidate is compared, one that asks less is told if there
+//! is one, and what is told grows with the schema, not with its square. Where there is
+//! too much to compare, nothing is known to be as strict ([`Renames::is_complete`]).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -11,112 +12,269 @@ use apollo_compiler::ast::{FieldDefinition, OperationType};
 use apollo_compiler::schema::ExtendedType;
 use ig_schema::{Protection, Schema};
 
-use crate::authz::{Rename, fields_of};
+use crate::authz::{Effect, Rename, compare, fields_of};
 
-/// Most candidates for one thing that was removed: all with different protections.
-const MAX_ALIKE: usize = 32;
+/// Most pairs of types that may be the same to callers.
+const MAX_PAIRS: usize = 50_000;
 
-/// Most pairs of types that are followed from kept fields.
-const MAX_SWAPS: usize = 100_000;
+/// Most protections that are compared.
+const MAX_COMPARED: usize = 1_000_000;
 
-/// What was removed where something alike was added: types with the same fields, and
-/// fields of one type with the same type. Of what is alike by chance, only what was
-/// protected is told.
-pub(crate) fn find(old: &Schema, new: &Schema) -> Vec<Rename> {
+/// What may be something else now.
+pub(crate) struct Renames {
+    /// What was removed, and its like.
+    pub(crate) told: Vec<Rename>,
+    /// Kept fields that are in another type now.
+    pub(crate) swapped: Vec<Rename>,
+    /// Whether everything that is alike was compared.
+    pub(crate) is_complete: bool,
+}
+
+/// A field, by its type and name.
+type Field<'a> = (&'a Name, &'a Name);
+
+/// Finds all of it.
+pub(crate) fn find(old: &Schema, new: &Schema) -> Renames {
+    let mut search = Search {
+        schemas: (old, new),
+        known: (HashMap::new(), HashMap::new()),
+        left: MAX_COMPARED,
+        is_complete: true,
+    };
     let (before, after) = (&old.definitions().types, &new.definitions().types);
-    let mut renames = renamed_roots(old, new);
-    let mut shapes: BTreeMap<BTreeSet<Name>, Alike<'_>> = BTreeMap::new();
-    for (name, ty) in after {
-        if let (false, Some(shape)) = (before.contains_key(name), shape(ty)) {
-            let fields = fields_of(ty).map(|field| protection(new, name, &field.name));
-            shapes.entry(shape).or_default().add(name, fields.collect());
+    let mut told = renamed_roots(old, new);
+    let mut pairs: BTreeSet<(&Name, &Name)> = BTreeSet::new();
+    for rename in told.iter().filter(|rename| !rename.from.contains('.')) {
+        let names = (
+            before.get_key_value(rename.from.as_str()),
+            after.get_key_value(rename.to.as_str()),
+        );
+        if let (Some((from, _)), Some((to, _))) = names {
+            pairs.insert((from, to));
         }
     }
-    for (name, was) in before {
-        match after.get(name) {
-            Some(is) => renamed_fields(old, new, name, (was, is), &mut renames),
-            None => {
-                let alike = shape(was).and_then(|shape| shapes.get(&shape));
-                for to in alike.into_iter().flat_map(Alike::names) {
-                    renames.push(Rename::new(name, to));
-                    renames.extend(fields_of(was).map(|field| {
-                        let field = &field.name;
-                        Rename::new(format_args!("{name}.{field}"), format_args!("{to}.{field}"))
-                    }));
-                }
+    for (from, to) in search.types() {
+        pairs.insert((from, to));
+        told.push(Rename::new(from, to));
+        let fields = before.get(from).into_iter().flat_map(fields_of);
+        told.extend(fields.map(|field| {
+            let field = &field.name;
+            Rename::new(format_args!("{from}.{field}"), format_args!("{to}.{field}"))
+        }));
+    }
+    pairs.extend(
+        before
+            .keys()
+            .filter_map(|name| after.get_key_value(name).map(|(is, _)| (name, is))),
+    );
+    search.follow(&mut pairs);
+    let swapped = search.swapped(&pairs);
+    for pair in &pairs {
+        search.fields(*pair, &pairs, &mut told);
+    }
+    told.sort_unstable();
+    told.dedup();
+    Renames {
+        told,
+        swapped,
+        is_complete: search.is_complete,
+    }
+}
+
+struct Search<'a> {
+    schemas: (&'a Schema, &'a Schema),
+    /// Protections of fields of both.
+    known: (
+        HashMap<Field<'a>, Protection>,
+        HashMap<Field<'a>, Protection>,
+    ),
+    /// Comparisons that may be made yet.
+    left: usize,
+    is_complete: bool,
+}
+
+impl<'a> Search<'a> {
+    fn is_protected(&mut self, field: Field<'a>) -> bool {
+        let of = self.known.0.entry(field);
+        !of.or_insert_with(|| protection(self.schemas.0, field))
+            .is_empty()
+    }
+
+    /// Whether the one asks less now than the other did.
+    fn asks_less(&mut self, was: Field<'a>, is: Field<'a>) -> bool {
+        if !self.is_protected(was) {
+            return false;
+        }
+        let Some(left) = self.left.checked_sub(1) else {
+            self.is_complete = false;
+            return false;
+        };
+        self.left = left;
+        let (Some(was), is) = (
+            self.known.0.get(&was),
+            self.known
+                .1
+                .entry(is)
+                .or_insert_with(|| protection(self.schemas.1, is)),
+        ) else {
+            return false;
+        };
+        compare(was, is) == Effect::Weakened
+    }
+
+    /// Types that were removed, each with one of the new ones that have the same
+    /// fields: one that asks less, if there is one.
+    fn types(&mut self) -> Vec<(&'a Name, &'a Name)> {
+        let (old, new) = self.schemas;
+        let (before, after) = (&old.definitions().types, &new.definitions().types);
+        let mut shapes: BTreeMap<BTreeSet<Name>, Vec<&Name>> = BTreeMap::new();
+        for (name, ty) in after {
+            if let (false, Some(shape)) = (before.contains_key(name), shape(ty)) {
+                shapes.entry(shape).or_default().push(name);
             }
         }
-    }
-    renames.sort_unstable();
-    renames.dedup();
-    renames
-}
-
-/// Things that are alike, one for each protection that they have.
-#[derive(Default)]
-struct Alike<'a>(Vec<(Vec<Protection>, &'a Name)>);
-
-impl<'a> Alike<'a> {
-    fn add(&mut self, name: &'a Name, protections: Vec<Protection>) {
-        let is_known = self.0.iter().any(|(known, _)| *known == protections);
-        if is_known {
-            return;
-        }
-        self.0.push((protections, name));
-        if self.0.len() > MAX_ALIKE {
-            // Whoever adds that many has something to hide: those that ask least stay.
-            self.0.sort_by_key(|(protections, name)| {
-                let asks = protections.iter().map(|one| one.authz.len());
-                (asks.sum::<usize>(), *name)
-            });
-            self.0.truncate(MAX_ALIKE);
-        }
-    }
-
-    fn names(&self) -> impl Iterator<Item = &'a Name> {
-        self.0.iter().map(|(_, name)| *name)
-    }
-}
-
-fn protection(schema: &Schema, ty: &str, field: &str) -> Protection {
-    schema.protection_of(ty, field).unwrap_or_default()
-}
-
-/// Types that a kept field gives now instead of others: to callers, fields that both
-/// have are the same ones.
-pub(crate) fn swaps(old: &Schema, new: &Schema) -> Vec<Rename> {
-    let (before, after) = (&old.definitions().types, &new.definitions().types);
-    let mut open: Vec<(&Name, &Name)> = before
-        .keys()
-        .filter_map(|name| after.get_key_value(name).map(|(is, _)| (name, is)))
-        .collect();
-    let mut seen: HashSet<_> = open.iter().copied().collect();
-    let mut alike: BTreeMap<(&Name, &Name), Alike<'_>> = BTreeMap::new();
-    while let Some((from, to)) = open.pop() {
-        let (Some(was), Some(is)) = (before.get(from), after.get(to)) else {
-            continue;
-        };
-        let fields: HashMap<_, _> = fields_of(is).map(|it| (&it.name, it)).collect();
-        for field in fields_of(was) {
-            let Some(other) = fields.get(&field.name) else {
+        let mut found = Vec::new();
+        for (name, was) in before {
+            if after.contains_key(name) {
+                continue;
+            }
+            let alike = shape(was).and_then(|shape| shapes.get(&shape));
+            let Some([first, ..]) = alike.map(Vec::as_slice) else {
                 continue;
             };
-            if from != to {
-                let found = alike.entry((from, &field.name)).or_default();
-                found.add(to, vec![protection(new, to, &field.name)]);
-            }
-            let pair = (field.ty.inner_named_type(), other.ty.inner_named_type());
-            if pair.0 != pair.1 && seen.len() < MAX_SWAPS && seen.insert(pair) {
+            let fields: Vec<_> = fields_of(was).map(|field| &field.name).collect();
+            let mut all = alike.into_iter().flatten();
+            let weaker = all.find(|to| {
+                let mut fields = fields.iter();
+                fields.any(|field| self.asks_less((name, field), (to, field)))
+            });
+            found.push((name, *weaker.unwrap_or(first)));
+        }
+        found
+    }
+
+    /// Adds the types that kept fields of pairs give: to callers, fields that both
+    /// have are the same ones.
+    fn follow(&mut self, pairs: &mut BTreeSet<(&'a Name, &'a Name)>) {
+        let (old, new) = self.schemas;
+        let (before, after) = (&old.definitions().types, &new.definitions().types);
+        let mut open: Vec<_> = pairs.iter().copied().collect();
+        while let Some((from, to)) = open.pop() {
+            let (Some(was), Some(is)) = (before.get(from), after.get(to)) else {
+                continue;
+            };
+            let fields: HashMap<_, _> = fields_of(is).map(|it| (&it.name, it)).collect();
+            for field in fields_of(was) {
+                let Some(other) = fields.get(&field.name) else {
+                    continue;
+                };
+                let pair = (field.ty.inner_named_type(), other.ty.inner_named_type());
+                if pair.0 == pair.1 || pairs.contains(&pair) {
+                    continue;
+                }
+                if pairs.len() >= MAX_PAIRS {
+                    self.is_complete = false;
+                    return;
+                }
+                pairs.insert(pair);
                 open.push(pair);
             }
         }
     }
-    let renames = alike.iter().flat_map(|((from, field), all)| {
-        all.names().map(move |to| {
-            Rename::new(format_args!("{from}.{field}"), format_args!("{to}.{field}"))
-        })
-    });
-    renames.collect()
+
+    /// Fields that both types of a pair have: for each one that asks less, if there is
+    /// one.
+    fn swapped(&mut self, pairs: &BTreeSet<(&'a Name, &'a Name)>) -> Vec<Rename> {
+        let (old, new) = self.schemas;
+        let (before, after) = (&old.definitions().types, &new.definitions().types);
+        let mut found: BTreeMap<Field<'a>, &Name> = BTreeMap::new();
+        for (from, to) in pairs.iter().filter(|(from, to)| from != to) {
+            let (Some(was), Some(is)) = (before.get(*from), after.get(*to)) else {
+                continue;
+            };
+            let names: HashSet<_> = fields_of(is).map(|field| &field.name).collect();
+            for field in fields_of(was).map(|field| &field.name) {
+                let is_new = names.contains(field) && !found.contains_key(&(*from, field));
+                if is_new && self.asks_less((from, field), (to, field)) {
+                    found.insert((from, field), to);
+                }
+            }
+        }
+        let found = found.into_iter();
+        found
+            .map(|((from, field), to)| {
+                Rename::new(format_args!("{from}.{field}"), format_args!("{to}.{field}"))
+            })
+            .collect()
+    }
+
+    /// Fields of a type that were removed while others came to what it is now.
+    fn fields(
+        &mut self,
+        (from, to): (&'a Name, &'a Name),
+        pairs: &BTreeSet<(&'a Name, &'a Name)>,
+        told: &mut Vec<Rename>,
+    ) {
+        let (old, new) = self.schemas;
+        let (before, after) = (&old.definitions().types, &new.definitions().types);
+        let (Some(was), Some(is)) = (before.get(from), after.get(to)) else {
+            return;
+        };
+        let names = |ty| -> HashSet<_> { fields_of(ty).map(|field| &field.name).collect() };
+        let (had, has) = (names(was), names(is));
+        let came: Vec<_> = fields_of(is)
+            .filter(|field| !had.contains(&field.name))
+            .collect();
+        let gone: Vec<_> = fields_of(was)
+            .filter(|field| !has.contains(&field.name))
+            .collect();
+        let mut same: HashMap<String, Vec<&Name>> = HashMap::new();
+        for field in &came {
+            same.entry(signature(field)).or_default().push(&field.name);
+        }
+        let mut many: HashMap<String, usize> = HashMap::new();
+        for field in &gone {
+            *many.entry(signature(field)).or_default() += 1;
+        }
+        // A type that is gone may be any that came.
+        let is_alike = |was: &'a FieldDefinition, is: &'a FieldDefinition| {
+            let (was, is) = (was.ty.inner_named_type(), is.ty.inner_named_type());
+            was == is
+                || pairs.contains(&(was, is))
+                || (!after.contains_key(was) && !before.contains_key(is))
+        };
+        for field in gone {
+            let found = if self.is_protected((from, &field.name)) {
+                // Whatever its arguments and wrappers are.
+                let mut alike = came
+                    .iter()
+                    .filter(|other| is_alike(field, other))
+                    .map(|other| &other.name);
+                let first = alike.clone().next();
+                let weaker = alike.find(|other| self.asks_less((from, &field.name), (to, other)));
+                weaker.or(first)
+            } else {
+                let signature = signature(field);
+                match (
+                    same.get(&signature).map(Vec::as_slice),
+                    many.get(&signature),
+                ) {
+                    (Some([other]), Some(1)) => Some(*other),
+                    _ => None,
+                }
+            };
+            told.extend(found.map(|other| {
+                Rename::new(
+                    format_args!("{from}.{}", field.name),
+                    format_args!("{to}.{other}"),
+                )
+            }));
+        }
+    }
+}
+
+fn protection(schema: &Schema, (ty, field): Field<'_>) -> Protection {
+    schema.protection_of(ty, field).unwrap_or_default()
 }
 
 impl Rename {
@@ -164,52 +322,6 @@ fn renamed_roots(old: &Schema, new: &Schema) -> Vec<Rename> {
 fn shape(ty: &ExtendedType) -> Option<BTreeSet<Name>> {
     let names: BTreeSet<_> = fields_of(ty).map(|field| field.name.clone()).collect();
     (names.len() > 1).then_some(names)
-}
-
-fn renamed_fields(
-    old: &Schema,
-    new: &Schema,
-    ty: &Name,
-    (was, is): (&ExtendedType, &ExtendedType),
-    renames: &mut Vec<Rename>,
-) {
-    let names = |ty| -> HashSet<_> { fields_of(ty).map(|field| &field.name).collect() };
-    let (before, after) = (names(was), names(is));
-    // By the whole signature, and by the type alone: a further argument or another
-    // wrapper makes no other field of one that was protected.
-    let mut same: HashMap<String, Vec<&Name>> = HashMap::new();
-    let mut alike: HashMap<&Name, Alike<'_>> = HashMap::new();
-    for field in fields_of(is).filter(|field| !before.contains(&field.name)) {
-        same.entry(signature(field)).or_default().push(&field.name);
-        let found = alike.entry(field.ty.inner_named_type()).or_default();
-        found.add(&field.name, vec![protection(new, ty, &field.name)]);
-    }
-    let gone: Vec<_> = fields_of(was)
-        .filter(|field| !after.contains(&field.name))
-        .map(|field| (signature(field), field))
-        .collect();
-    let mut many: HashMap<&str, usize> = HashMap::new();
-    for (signature, _) in &gone {
-        *many.entry(signature).or_default() += 1;
-    }
-    for (signature, field) in &gone {
-        let from = &field.name;
-        let mut tell = |to: &Name| {
-            renames.push(Rename::new(
-                format_args!("{ty}.{from}"),
-                format_args!("{ty}.{to}"),
-            ));
-        };
-        if !protection(old, ty, from).is_empty() {
-            let alike = alike.get(field.ty.inner_named_type());
-            alike.into_iter().flat_map(Alike::names).for_each(tell);
-        } else if let (Some([to]), Some(1)) = (
-            same.get(signature).map(Vec::as_slice),
-            many.get(signature.as_str()),
-        ) {
-            tell(to);
-        }
-    }
 }
 
 /// A field's type and arguments, in an order that says nothing.

@@ -358,3 +358,118 @@ fn many_that_are_alike_are_told_shortly() {
     );
     assert_eq!(report.renames.len(), 3 * 300);
 }
+
+/// A name and a type together, a root, decoys, and what another place lost.
+#[test]
+fn nothing_hides_what_is_lost() {
+    const RULE: &str = "@authz(purpose: [\"a\"], action: \"x\")";
+    let decoys = |of: &str| -> String {
+        (0..100)
+            .map(|number| of.replace("N", &number.to_string()))
+            .collect()
+    };
+    let many_fields = format!(
+        "type Query {{ {} z: Int @authz(purpose: [\"a\", \"b\"], action: \"x\") }}",
+        decoys("dN: Int RULE @resource(retention: \"rN\")\n")
+    );
+    let many_types = format!(
+        "type Query {{ q: Int }} {} type Z {{ x: Int @authz(purpose: [\"a\", \"b\"], action: \"x\") y: Int }}",
+        decoys("type DN { x: Int RULE @resource(retention: \"rN\") y: Int }\n")
+    );
+    for (old, new) in [
+        // Name and type at once.
+        (
+            "type Query { a: A RULE } type A { x: Int y: Int }",
+            "type Query { b: B } type B { x: Int y: Int }",
+        ),
+        (
+            "type Query { a: A RULE } type A { x: Int y: Int }",
+            "type Query { b: B } type B { other: Int }",
+        ),
+        // A kept field's type, and the field in it.
+        (
+            "type Query { a: A } type A { x: Int RULE }",
+            "type Query { a: B } type B { x2: Int }",
+        ),
+        // The root, and its field.
+        (
+            "schema { query: Q } type Q { a: Int RULE b: Int }",
+            "schema { query: R } type R { c: Int b: Int }",
+        ),
+        // Among many that are as strict.
+        ("type Query { a: Int RULE }", &many_fields),
+        (
+            "type Query { q: Int } type A { x: Int RULE y: Int }",
+            &many_types,
+        ),
+    ] {
+        let (old, new) = (old.replace("RULE", RULE), new.replace("RULE", RULE));
+        let report = weakened(&old, &new);
+        assert!(!report.verdict.passed, "{old}\n{new}");
+    }
+}
+
+/// What one place lost says nothing of another that lost the same.
+#[test]
+fn each_field_that_loses_is_told() {
+    let old = "type Query { old: Int RULE r: R } interface I RULE { x: Int } \
+        type R implements I { x: Int } directive @other on OBJECT";
+    let new = "type Query { old: Int r: R } interface I RULE { x: Int } type R { x: Int } \
+        directive @other on OBJECT";
+    let rule = "@authz(purpose: [\"a\"], action: \"x\")";
+    let report = weakened(&old.replace("RULE", rule), &new.replace("RULE", rule));
+    let paths: Vec<_> = report
+        .authz
+        .iter()
+        .map(|change| change.path.as_str())
+        .collect();
+    assert!(paths.contains(&"Query.old"), "{paths:?}");
+    assert!(
+        paths.contains(&"Query.r") || paths.contains(&"R.x"),
+        "{paths:?}"
+    );
+}
+
+/// Where there is more to compare than is compared, it does not pass.
+#[test]
+fn too_many_to_compare_is_no_pass() {
+    let types = |from: usize, to: usize| -> String {
+        (from..to)
+            .map(|number| {
+                let next = if number + 1 < to { number + 1 } else { from };
+                format!(
+                    "type T{number} {{ a: T{next} b: T{} }}\n",
+                    (number * 7 + 3) % (to - from) + from
+                )
+            })
+            .collect()
+    };
+    let old = format!(
+        "type Query {{ t: T0 s: Int @authz(stepUp: true) }} {}",
+        types(0, 400)
+    );
+    let new = format!(
+        "type Query {{ t: T400 s: Int @authz(stepUp: true) }} {}",
+        types(400, 1_400)
+    );
+    let report = weakened(&old, &new);
+    assert!(!report.verdict.passed);
+}
+
+/// The default action is the root field's, and no other of its kind.
+#[test]
+fn an_action_of_ones_own_is_no_default() {
+    let old = "type Query { a: Int @authz(action: \"query:ACTION\") }";
+    let new = "type Query { a: Int }";
+    for (action, weakened) in [("a", false), ("adm", true), ("", true)] {
+        let report = compare(
+            &old.replace("ACTION", action),
+            new,
+            "query A { a }",
+            &policy([FailOn::Weakened]),
+        );
+        let effects: Vec<_> = report.operations.iter().map(|it| it.authz).collect();
+        let is_weakened = effects.contains(&Effect::Weakened);
+        assert_eq!(is_weakened, weakened, "{action}: {effects:?}");
+    }
+}
