@@ -6,7 +6,7 @@
 //! |---|---|
 //! | places | each use of `@authz`, `@resource` and `@fact`, also one that says what another place says too |
 //! | fields | what applies to a field in all: its type may be another one, an interface gone, a default of `@authz` changed |
-//! | names | what was removed and came back under another name with less |
+//! | names | what came back under another name, in another type or shape, with less (`renames`) |
 //!
 //! The records of operations are a fourth (`operations`). What is not known
 //! to be stricter counts as weaker.
