@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use ig_e2e::ControlPlane;
 use serde_json::Value;
 
 use super::rules::files;
-use super::{Database, workspace};
+use super::workspace;
 
 /// Names that others than the control plane have, and who.
 const OTHERS: [(&str, &str); 11] = [
@@ -27,6 +26,10 @@ const OTHERS: [(&str, &str); 11] = [
 fn names(query: &str) -> BTreeSet<String> {
     // What is in quotes is a value.
     let bare: String = query.split('"').step_by(2).collect::<Vec<_>>().join("\"");
+    // A name that is itself matched is one of Envoy's, whose modules are in it.
+    if query.contains("__name__=~\"envoy_wasm_") {
+        return ["envoy_wasm_".to_owned()].into();
+    }
     let words = bare
         .split(|character: char| !(character.is_ascii_alphanumeric() || "_:".contains(character)));
     let is_metric = |word: &&str| {
