@@ -1,37 +1,32 @@
 //! Upstreams that note what reaches them, sign for their region, and answer with the
 //! tenant's name.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use bytes::Bytes;
 use http::Response;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
 use ig_contract::headers;
-use ig_e2e::signature;
+use ig_e2e::{Listening, signature};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tokio::net::TcpSocket;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
 
 use crate::history::{Arrival, Event, History};
 
 /// One host of a region.
 pub struct Upstream {
     of: Arc<Of>,
-    running: Option<JoinHandle<()>>,
+    listening: Listening,
 }
 
 struct Of {
     region: &'static str,
     is_primary: bool,
-    address: SocketAddr,
     history: History,
     /// Whether nothing is answered, as by a process that is stopped.
     paused: watch::Sender<bool>,
@@ -48,13 +43,12 @@ impl Upstream {
         let of = Of {
             region,
             is_primary,
-            address,
             history,
             paused: watch::Sender::new(false),
         };
         Self {
             of: Arc::new(of),
-            running: None,
+            listening: Listening::at(address),
         }
     }
 
@@ -63,43 +57,19 @@ impl Upstream {
     /// # Errors
     /// If the address is taken.
     pub fn start(&mut self) -> Result<()> {
-        if self.running.is_some() {
+        if self.listening.is_running() {
             return Ok(());
         }
-        let socket = TcpSocket::new_v4()?;
-        socket.set_reuseaddr(true)?;
-        let address = self.of.address;
-        socket
-            .bind(address)
-            .with_context(|| format!("cannot listen on {address}"))?;
-        let listener = socket.listen(1024)?;
         let of = self.of.clone();
-        self.running = Some(tokio::spawn(async move {
-            // They end with the listener, as those of a process do.
-            let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                let of = of.clone();
-                let service = hyper::service::service_fn(move |request| {
-                    let of = of.clone();
-                    async move { Ok::<_, Infallible>(of.answer(request).await) }
-                });
-                let builder = hyper::server::conn::http1::Builder::new();
-                let connection = builder.serve_connection(TokioIo::new(stream), service);
-                connections.spawn(async move {
-                    let _ = connection.await;
-                });
-                while connections.try_join_next().is_some() {}
-            }
-        }));
-        Ok(())
+        self.listening.start(move |request| {
+            let of = of.clone();
+            async move { of.answer(request).await }
+        })
     }
 
     /// Ends the listener and every connection at once.
     pub async fn kill(&mut self) {
-        if let Some(running) = self.running.take() {
-            running.abort();
-            let _ = running.await;
-        }
+        self.listening.kill().await;
     }
 
     /// Answers nothing until told otherwise.

@@ -2,19 +2,17 @@
 //! a client knows which region served it, whatever proxies say.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
 use sha2::{Digest, Sha256};
-use tokio::net::TcpSocket;
-use tokio::task::{JoinHandle, JoinSet};
+
+use crate::Listening;
 
 /// What signs a region's answers: one secret a region, which the client has too.
 pub fn signature(region: &str, nonce: &str) -> String {
@@ -47,16 +45,16 @@ pub struct RegionalUpstream {
     /// Which it is.
     pub host: Host,
     served: Arc<Mutex<Served>>,
-    running: Option<JoinHandle<()>>,
+    listening: Listening,
 }
 
 impl RegionalUpstream {
     /// A host that is not running yet.
     pub fn new(host: Host) -> Self {
         Self {
+            listening: Listening::at(host.address),
             host,
             served: Arc::default(),
-            running: None,
         }
     }
 
@@ -65,45 +63,21 @@ impl RegionalUpstream {
     /// # Errors
     /// If the address is taken.
     pub fn start(&mut self) -> Result<()> {
-        let socket = TcpSocket::new_v4()?;
-        socket.set_reuseaddr(true)?;
-        let address = self.host.address;
-        socket
-            .bind(address)
-            .with_context(|| format!("cannot listen on {address}"))?;
-        let listener = socket.listen(1024)?;
         let (host, served) = (Arc::new(self.host.clone()), self.served.clone());
-        self.running = Some(tokio::spawn(async move {
-            // They end with the listener, as those of a process do.
-            let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                let (host, served) = (host.clone(), served.clone());
-                let service = hyper::service::service_fn(move |request| {
-                    let (host, served) = (host.clone(), served.clone());
-                    async move { Ok::<_, Infallible>(answer(&host, &served, request).await) }
-                });
-                let builder = hyper::server::conn::http1::Builder::new();
-                let connection = builder.serve_connection(TokioIo::new(stream), service);
-                connections.spawn(async move {
-                    let _ = connection.await;
-                });
-                while connections.try_join_next().is_some() {}
-            }
-        }));
-        Ok(())
+        self.listening.start(move |request| {
+            let (host, served) = (host.clone(), served.clone());
+            async move { answer(&host, &served, request).await }
+        })
     }
 
     /// Ends the listener and every connection at once.
     pub async fn kill(&mut self) {
-        if let Some(running) = self.running.take() {
-            running.abort();
-            let _ = running.await;
-        }
+        self.listening.kill().await;
     }
 
     /// Whether it is running.
     pub fn is_running(&self) -> bool {
-        self.running.is_some()
+        self.listening.is_running()
     }
 
     /// What it has served.
