@@ -24,7 +24,7 @@ struct Ran {
 /// The binary, built once.
 fn ig() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| built("ig-cli", "ig").unwrap().canonicalize().unwrap())
+    BUILT.get_or_init(|| built("ig").unwrap().canonicalize().unwrap())
 }
 
 /// Probes an address as the demo's analyst, with a second's patience for each
