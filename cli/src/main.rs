@@ -15,6 +15,7 @@ mod access;
 mod catalogue;
 mod completions;
 mod control_plane;
+mod cost;
 mod envoy;
 mod export;
 mod files;
@@ -86,6 +87,9 @@ enum Command {
     Decisions(control_plane::DecisionsArgs),
     /// List changes to what the control plane has.
     Audit(control_plane::AuditArgs),
+    /// Show what requests cost.
+    #[command(subcommand)]
+    Cost(cost::Command),
     /// Make, list and revoke admin tokens of the control plane.
     #[command(subcommand)]
     Access(access::Command),
@@ -112,6 +116,7 @@ fn main() -> ExitCode {
         Command::Proxies(args) => control_plane::proxies(&args),
         Command::Decisions(args) => control_plane::decisions(&args),
         Command::Audit(args) => control_plane::audit(&args),
+        Command::Cost(command) => cost::run(command),
         Command::Access(command) => access::run(command),
         Command::StepUp(command) => step_up::run(command),
         Command::Catalogue(command) => catalogue::run(command),

@@ -5,12 +5,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::options::StaticOptions;
-use crate::{cluster, http};
+use crate::{cluster, http, stats};
 
 /// Renders a static bootstrap.
 pub fn render(options: &StaticOptions) -> Value {
     let mut bootstrap = json!({
         "admin": {"address": options.admin.to_envoy()},
+        "stats_config": stats::config(),
         "static_resources": {
             "listeners": [{
                 "name": "ingress",

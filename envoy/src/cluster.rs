@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::bootstrap::duration;
 use crate::options::{CONTROL_PLANE, Endpoints, HttpVersion, StaticOptions, UpstreamTls};
-use crate::{Address, Jwks, jwt, upstream};
+use crate::{Address, Jwks, TRACES, jwt, upstream};
 
 pub(crate) fn all(options: &StaticOptions) -> Vec<Value> {
     let mut clusters = upstream::clusters(options);
@@ -37,6 +37,9 @@ pub(crate) fn asked(options: &StaticOptions) -> Vec<Value> {
     }
     if let Some(control_plane) = &options.control_plane {
         add(CONTROL_PLANE, &control_plane.endpoints, HttpVersion::Http2);
+    }
+    if let Some(tracing) = &options.tracing {
+        add(TRACES, &tracing.collector, HttpVersion::Http2);
     }
     clusters
 }

@@ -5,13 +5,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::options::{Guard, SnapshotFrom, StaticOptions};
-use crate::{control_plane, jwt, upstream};
+use crate::{control_plane, jwt, tracing, upstream};
 
 /// Name of the filter that ends every chain.
 pub(crate) const ROUTER: &str = "envoy.filters.http.router";
 
 pub(crate) fn chain(options: &StaticOptions) -> Vec<Value> {
-    let mut filters: Vec<Value> = jwt::filter(options).into_iter().collect();
+    let mut filters: Vec<Value> = tracing::filter(options).into_iter().collect();
+    filters.extend(jwt::filter(options));
     filters.extend(guards(options));
     filters.extend(upstream::admission_control(options));
     filters.push(json!({

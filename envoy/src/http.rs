@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::bootstrap::duration;
 use crate::options::StaticOptions;
-use crate::{access_log, filter, local_reply, route};
+use crate::{access_log, filter, local_reply, route, tracing};
 
 /// Name of the network filter.
 pub(crate) const CONNECTION_MANAGER: &str = "envoy.filters.network.http_connection_manager";
@@ -68,6 +68,9 @@ pub(crate) fn connection_manager(options: &StaticOptions) -> Value {
             "route_config": route::config(options),
         },
     });
+    if let Some(traced) = &options.tracing {
+        manager["typed_config"]["tracing"] = tracing::config(traced);
+    }
     for (pointer, value) in one_reading() {
         set(&mut manager["typed_config"], pointer, value);
     }

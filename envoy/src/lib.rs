@@ -21,6 +21,8 @@ mod mesh;
 mod options;
 mod region;
 mod route;
+mod stats;
+mod tracing;
 mod upstream;
 mod yaml;
 
@@ -38,4 +40,5 @@ pub use options::{
     Timeouts, UPSTREAM, UPSTREAM_PRIMARY, UPSTREAM_REPLICA, Upstream, UpstreamTls,
 };
 pub use region::{LocalRegion, RegionError};
+pub use tracing::{TRACES, Tracing};
 pub use yaml::yaml;

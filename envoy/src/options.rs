@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Address, Backpressure, GlobalLimits, LocalRegion};
+use crate::{Address, Backpressure, GlobalLimits, LocalRegion, Tracing};
 
 /// Name of the cluster that requests go to, where there are no regions.
 pub const UPSTREAM: &str = "upstream";
@@ -51,6 +51,8 @@ pub struct StaticOptions {
     pub metadata_key: String,
     /// Where the access log goes, beside the control plane.
     pub access_log: AccessLog,
+    /// Where spans go; nowhere by default.
+    pub tracing: Option<Tracing>,
     /// The control plane, where guards take their snapshots from it.
     pub control_plane: Option<ControlPlane>,
     /// Proxies in front of this one that append to `x-forwarded-for`.
@@ -78,6 +80,7 @@ impl StaticOptions {
             jwt_providers: Vec::new(),
             metadata_key: ig_contract::snapshot::Identity::default().metadata_key,
             access_log: AccessLog::Stdout,
+            tracing: None,
             control_plane: None,
             trusted_hops: 0,
             buffers: BufferLimits::default(),

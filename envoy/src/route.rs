@@ -31,9 +31,9 @@ pub(crate) fn config(options: &StaticOptions) -> Value {
     };
     json!({
         "name": "ig",
-        // It is for the guard, whichever of its guards runs: an upstream could
-        // log it. Another gateway makes its own of the token.
-        "request_headers_to_remove": [headers::JWT_PAYLOAD],
+        // They are for the guard, whichever of its guards runs: an upstream could
+        // log the token's payload. Another gateway makes its own of both.
+        "request_headers_to_remove": [headers::JWT_PAYLOAD, headers::TRACE],
         "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}],
     })
 }

@@ -96,6 +96,7 @@ pub fn run_test(args: &TestArgs) -> Result<ExitCode> {
         if runs(&args.tiers, Tier::Unit) || runs(&args.tiers, Tier::E2e) {
             extras.push(setup::Extra::Postgres);
             extras.push(setup::Extra::Redis);
+            extras.push(setup::Extra::Prometheus);
         }
     }
     test(&mut steps, &args.tiers, extras)?;
@@ -237,6 +238,7 @@ pub fn run_ci(_: &CiArgs) -> Result<ExitCode> {
         setup::Extra::Opa,
         setup::Extra::Postgres,
         setup::Extra::Redis,
+        setup::Extra::Prometheus,
         setup::Extra::Hsm,
         setup::Extra::Contract,
         setup::Extra::Scim,

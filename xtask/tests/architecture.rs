@@ -14,7 +14,7 @@ use serde_json::Value;
 use xtask::tools::root;
 
 /// Which crates of the workspace a crate may need, tests and builds aside.
-const ALLOWED: [(&str, &[&str]); 23] = [
+const ALLOWED: [(&str, &[&str]); 24] = [
     ("ig-contract", &[]),
     ("ig-persisted-query", &["ig-contract"]),
     ("ig-policy", &["ig-contract"]),
@@ -40,6 +40,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
         &["ig-contract", "ig-schema", "ig-policy", "ig-step-up"],
     ),
     ("ig-scim", &[]),
+    ("ig-cost", &[]),
     (
         "ig-control-plane",
         &[
@@ -52,6 +53,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "ig-policy",
             "ig-signing",
             "ig-ledger",
+            "ig-cost",
         ],
     ),
     ("ig-signing", &[]),

@@ -9,6 +9,7 @@
 {{- include "ig-guard.validateTokens" . -}}
 {{- include "ig-guard.validateMeshes" . -}}
 {{- include "ig-guard.validateMonitoring" . -}}
+{{- include "ig-guard.validateFormats" . -}}
 {{- include "ig-guard.validateProbe" . -}}
 {{- include "ig-guard.validateFiles" . -}}
 {{- end -}}
@@ -51,6 +52,13 @@ in its ConfigMap, so there is none.
 {{- range $index, $issuer := .Values.tokens.issuers -}}
 {{- with $issuer.jwks -}}{{- $_ := set $files (printf "tokens.issuers[%d].jwks" $index) . -}}{{- end -}}
 {{- end -}}
+{{- /* What is written so that it belongs to the table before it is another setting. */ -}}
+{{- $whole := fromToml (get $files "the values of controlPlane") -}}
+{{- range $key, $value := fromToml .Values.controlPlane.extraConfig -}}
+{{- if and (not $whole.Error) (ne (toJson (get $whole $key)) (toJson $value)) -}}
+{{- fail (printf "controlPlane.extraConfig: %s would become part of the table before it; begin each table with its name in brackets" $key) -}}
+{{- end -}}
+{{- end -}}
 {{- range $name, $text := $files -}}
 {{- if regexMatch `[\x00-\x08\x0b-\x1f\x7f\x{85}\x{2028}\x{2029}]` $text -}}
 {{- fail (printf "%s: have a control character, or an end of a line other than \\n; take it out" $name) -}}
@@ -63,12 +71,32 @@ in its ConfigMap, so there is none.
 {{- end -}}
 {{- end -}}
 
+{{/* The oldest format of snapshots, then the newest. */}}
+{{- define "ig-guard.validateFormats" -}}
+{{- with .Values.mesh.snapshotFormats -}}
+{{- $parts := splitList "-" . -}}
+{{- if gt (atoi (first $parts)) (atoi (last $parts)) -}}
+{{- fail (printf "mesh.snapshotFormats: %s has the newer format first; write OLDEST-NEWEST" .) -}}
+{{- end -}}
+{{- if not (or $.Values.istio.enabled $.Values.envoyGateway.enabled) -}}
+{{- fail "mesh.snapshotFormats: is of a mesh's module, and there is no mesh; leave it out" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* A probe that is on proves what it says. */}}
 {{- define "ig-guard.validateProbe" -}}
 {{- $of := .Values.probe -}}
 {{- if $of.enabled -}}
 {{- if and (or .Values.istio.enabled .Values.envoyGateway.enabled) (not $of.url) -}}
 {{- fail "probe.url: where the mesh's proxies take GraphQL is not known here, and a mesh that takes no patch serves without a guard; say what to ask, or set probe.enabled to false" -}}
+{{- end -}}
+{{- $guarded := 0 -}}
+{{- range list .Values.gateway.enabled .Values.istio.enabled .Values.envoyGateway.enabled -}}
+{{- if . -}}{{- $guarded = add $guarded 1 -}}{{- end -}}
+{{- end -}}
+{{- if gt (int $guarded) 1 -}}
+{{- fail "probe.enabled: a release's probe asks at one place, and gateway, istio and envoyGateway are several; make a release of each, or set probe.enabled to false" -}}
 {{- end -}}
 {{- if include "ig-guard.probeUrl" . -}}
 {{- if and (not $of.tokenSecretName) (not $of.onlyPresence) -}}

@@ -32,6 +32,8 @@ enum Role {
     Provisioner,
     /// Exports for callers of some tenants whom a guard let through: a service.
     Exporter,
+    /// Tells of alerts, and nothing else: an Alertmanager.
+    Notifier,
 }
 
 impl Role {
@@ -43,6 +45,7 @@ impl Role {
             Self::TenantAdmin => "tenant-admin",
             Self::Provisioner => "provisioner",
             Self::Exporter => "exporter",
+            Self::Notifier => "notifier",
         }
     }
 }
@@ -54,6 +57,7 @@ impl Role {
   ig access create alpha-admin --role tenant-admin --tenant alpha
   ig access create alpha-entra --role provisioner --tenant alpha --expires-in-days 365
   ig access create alpha-entra-admins --role provisioner --tenant alpha --may-confer
+  ig access create alertmanager --role notifier
   ig access create upstream --role exporter --tenant alpha --tenant bravo")]
 pub(crate) struct CreateArgs {
     #[command(flatten)]

@@ -12,7 +12,7 @@ use ig_envoy::{
     MAX_CLOCK_SKEW_SECONDS, MeshError, StaticOptions, TextStore, Upstream, render, yaml,
 };
 
-use super::{control_plane, jwks, mesh, region};
+use super::{control_plane, jwks, mesh, region, tracing};
 use crate::{Outcome, files};
 
 /// Render configuration that loads the guard.
@@ -102,6 +102,8 @@ pub(crate) struct Args {
     /// The access log; standard output by default.
     #[arg(long, value_name = "FILE")]
     access_log: Option<PathBuf>,
+    #[command(flatten)]
+    tracing: tracing::TracingArgs,
     /// The configuration; `-` for standard output.
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
@@ -230,6 +232,7 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
     if let Some(path) = args.access_log {
         options.access_log = AccessLog::File(path);
     }
+    options.tracing = args.tracing.into_tracing()?;
     let text = match args.flavour {
         Flavour::Envoy => serde_json::to_string_pretty(&render(&options))? + "\n",
         Flavour::Istio => yaml(&args.mesh.istio(&options, graph.as_deref())?),
@@ -253,6 +256,7 @@ impl Args {
             ("--region", self.region.is_given()),
             ("--health-path", self.health_path.is_some()),
             ("--access-log", self.access_log.is_some()),
+            ("--tracing", self.tracing.is_given()),
             ("--node", self.control_plane.node.is_some()),
             (
                 "--upstream without --gateway-class",

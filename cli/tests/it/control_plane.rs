@@ -9,7 +9,7 @@ use crate::{Ran, Work};
 /// A control plane, and a folder of one of every input.
 pub(crate) struct Remote {
     pub(crate) work: Work,
-    control: ControlPlane,
+    pub(crate) control: ControlPlane,
     folder: tempfile::TempDir,
 }
 

@@ -36,6 +36,43 @@ fn a_static_bootstrap() {
 }
 
 #[test]
+fn spans_go_where_it_is_said() {
+    let work = Work::new();
+    work.compile();
+    work.ig("token keys").ok();
+    let manager = |more: &str| {
+        let value = work.ig(&format!("{RENDER} {more}")).ok().json();
+        let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+        value.pointer(manager).unwrap().clone()
+    };
+    assert!(manager("").get("tracing").is_none());
+    let local = "--tracing 127.0.0.1:4317";
+    let percent = |more: &str| manager(more)["tracing"]["random_sampling"]["value"].clone();
+    assert_eq!(percent(local), json!(1.0));
+    assert_eq!(
+        percent(&format!("{local} --tracing-sampling 0.5")),
+        json!(0.5)
+    );
+    assert_eq!(manager(local)["http_filters"][0]["name"], "ig.trace");
+    manager("--tracing otel.example:4317 --tracing-ca /etc/ca.pem --tracing-service edge");
+    for (more, said) in [
+        ("--tracing otel.example:4317", "--tracing-ca"),
+        ("--tracing otel.example", "host:port"),
+        ("--tracing-sampling 5", "--tracing"),
+        (
+            "--tracing 127.0.0.1:4317 --tracing-sampling 101",
+            "from 0 to 100",
+        ),
+        (
+            "--tracing 127.0.0.1:4317 --tracing-sampling NaN",
+            "from 0 to 100",
+        ),
+    ] {
+        work.ig(&format!("{RENDER} {more}")).exits(2).says(said);
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_refused() {
     let work = Work::new();
     work.compile();
@@ -340,6 +377,10 @@ fn what_a_mesh_does_not_take_is_refused() {
         (
             format!("{fed} {istio} --listener http"),
             "--flavour envoy-gateway",
+        ),
+        (
+            format!("{fed} {istio} --tracing 127.0.0.1:4317"),
+            "--tracing is for --flavour envoy",
         ),
         (
             format!("{fed} {istio} --listen 127.0.0.1:1"),

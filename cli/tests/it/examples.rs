@@ -29,7 +29,7 @@ const LOCAL: [&str; 21] = [
 ];
 
 /// Commands that speak to a control plane, in an order that makes sense.
-const REMOTE: [&str; 36] = [
+const REMOTE: [&str; 37] = [
     "schema push",
     "schema list",
     "schema get",
@@ -55,6 +55,7 @@ const REMOTE: [&str; 36] = [
     "proxies",
     "decisions",
     "audit",
+    "cost report",
     "access create",
     "access list",
     "step-up rotate",

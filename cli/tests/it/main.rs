@@ -10,6 +10,7 @@ mod bad_input;
 mod catalogue;
 mod completions;
 mod control_plane;
+mod cost;
 mod envoy;
 mod examples;
 mod export;

@@ -2,32 +2,35 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header;
+use axum::http::{Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use ig_contract::decision::{BREACH_RULE, DecisionRecord};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::alerts::{self, AlertMetrics};
 use crate::app::App;
 use crate::auth::{Principal, Role};
-use crate::decisions;
+use crate::cost::CostMetrics;
 use crate::error::ApiError;
 use crate::exports::ExportMetrics;
 use crate::ledger::LedgerMetrics;
 use crate::rate_limit::RateLimitMetrics;
+use crate::telemetry::{self, ProxyCall, TraceLabel};
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 pub(crate) struct RequestLabels {
-    method: String,
+    method: &'static str,
     /// The pattern, not what was asked for: callers choose that.
     route: String,
     status: u16,
@@ -46,13 +49,27 @@ pub(crate) struct GraphLabel {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct ScimLabels {
-    method: String,
+struct RouteLabels {
+    method: &'static str,
     route: String,
 }
 
-/// Seconds; 0.35 is the bound of the service's objective.
-const SCIM_BUCKETS: [f64; 10] = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.35, 0.9, 2.5, 10.0];
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct CallLabel {
+    call: &'static str,
+}
+
+/// Seconds; 0.35 and 0.9 are the bounds of the service's objectives.
+const BUCKETS: [f64; 11] = [
+    0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.35, 0.9, 2.5, 10.0,
+];
+
+/// Seconds, and traces of requests that took as long.
+type Durations = HistogramWithExemplars<TraceLabel>;
+
+fn durations() -> Durations {
+    Durations::new(BUCKETS.into_iter())
+}
 
 /// What is counted.
 pub(crate) struct Metrics {
@@ -70,10 +87,14 @@ pub(crate) struct Metrics {
     pub(crate) failed_logins: Counter,
     pub(crate) break_glass_uses: Counter,
     pub(crate) break_glass_failures: Counter,
-    scim: Family<ScimLabels, Histogram>,
+    durations: Family<RouteLabels, Durations>,
+    proxy_calls: Family<CallLabel, Durations>,
+    scim: Family<RouteLabels, Histogram>,
     pub(crate) rate_limit: RateLimitMetrics,
     pub(crate) ledger: Arc<LedgerMetrics>,
     pub(crate) exports: ExportMetrics,
+    pub(crate) cost: CostMetrics,
+    pub(crate) alerts: AlertMetrics,
 }
 
 impl Metrics {
@@ -93,10 +114,14 @@ impl Metrics {
             failed_logins: Counter::default(),
             break_glass_uses: Counter::default(),
             break_glass_failures: Counter::default(),
-            scim: Family::new_with_constructor(|| Histogram::new(SCIM_BUCKETS)),
+            durations: Family::new_with_constructor(durations),
+            proxy_calls: Family::new_with_constructor(durations),
+            scim: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             rate_limit: RateLimitMetrics::register(&mut registry),
             ledger: Arc::new(LedgerMetrics::register(&mut registry)),
             exports: ExportMetrics::register(&mut registry),
+            cost: CostMetrics::register(&mut registry),
+            alerts: AlertMetrics::register(&mut registry),
             registry: Registry::default(),
         };
         registry.register("api_requests", "Requests to the API", this.requests.clone());
@@ -157,6 +182,18 @@ impl Metrics {
             this.break_glass_failures.clone(),
         );
         registry.register_with_unit(
+            "api_duration",
+            "Time to answer requests to the API",
+            Unit::Seconds,
+            this.durations.clone(),
+        );
+        registry.register_with_unit(
+            "proxy_call_duration",
+            "Time to answer what proxies call while a request of theirs waits",
+            Unit::Seconds,
+            this.proxy_calls.clone(),
+        );
+        registry.register_with_unit(
             "scim_duration",
             "Time to answer SCIM requests",
             Unit::Seconds,
@@ -165,13 +202,20 @@ impl Metrics {
         Self { registry, ..this }
     }
 
+    /// Counts a call of a proxy, and where it may be looked at.
+    pub(crate) fn proxy_call(&self, call: ProxyCall, took: Duration, kept: Option<TraceLabel>) {
+        let call = call.as_str();
+        let durations = self.proxy_calls.get_or_create(&CallLabel { call });
+        durations.observe(took.as_secs_f64(), kept, Some(SystemTime::now()));
+    }
+
     pub(crate) fn decision(&self, graph: &str, decision: &DecisionRecord<'_>) {
         let code = decision
             .code
             .and_then(|code| serde_json::to_value(code).ok());
         let labels = DecisionLabels {
             graph: graph.to_owned(),
-            outcome: decisions::outcome(decision.outcome),
+            outcome: decision.outcome.as_str(),
             code: code
                 .and_then(|code| code.as_str().map(Into::into))
                 .unwrap_or_default(),
@@ -185,28 +229,40 @@ impl Metrics {
     }
 }
 
+/// A method as labels and spans have it: callers may send any word.
+pub(crate) fn method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "PUT" => "PUT",
+        "POST" => "POST",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        _ => "other",
+    }
+}
+
 /// Counts requests.
 pub(crate) async fn count(State(app): State<App>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>();
-    let mut labels = RequestLabels {
-        method: match request.method().as_str() {
-            known @ ("GET" | "HEAD" | "PUT" | "POST" | "PATCH" | "DELETE") => known.to_owned(),
-            _ => "other".to_owned(),
-        },
+    let of = RouteLabels {
+        method: method(request.method()),
         route: route.map_or("none", MatchedPath::as_str).to_owned(),
-        status: 0,
     };
     let started = Instant::now();
     let response = next.run(request).await;
-    if labels.route.starts_with("/scim/") {
-        let of = ScimLabels {
-            method: labels.method.clone(),
-            route: labels.route.clone(),
-        };
-        let seconds = started.elapsed().as_secs_f64();
+    let seconds = started.elapsed().as_secs_f64();
+    let durations = app.metrics.durations.get_or_create(&of);
+    durations.observe(seconds, telemetry::exemplar(), Some(SystemTime::now()));
+    drop(durations);
+    if of.route.starts_with("/scim/") {
         app.metrics.scim.get_or_create(&of).observe(seconds);
     }
-    labels.status = response.status().as_u16();
+    let labels = RequestLabels {
+        method: of.method,
+        route: of.route,
+        status: response.status().as_u16(),
+    };
     app.metrics.requests.get_or_create(&labels).inc();
     response
 }
@@ -219,8 +275,13 @@ pub(crate) async fn get(State(app): State<App>, by: Principal) -> Result<Respons
     by.require(Role::Viewer)?;
     let held = i64::try_from(app.proxies.held_count()).unwrap_or(i64::MAX);
     app.metrics.skew.set(held);
+    let waiting = alerts::count_waiting(&app.store).await?;
+    app.metrics.alerts.waiting.set(waiting);
     let mut text = String::new();
     encode(&mut text, &app.metrics.registry).map_err(ApiError::invalid)?;
     let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, media_type)], text).into_response())
 }
+
+#[cfg(test)]
+mod tests;

@@ -147,7 +147,7 @@ impl EnvoyGateway {
     }
 
     fn gateway(&self, backend: &Backend) -> Value {
-        let listeners = self.listeners.iter().zip(backend.port..);
+        let listeners = self.listeners.iter().zip(backend.port..=u16::MAX);
         let listeners: Vec<_> = listeners
             .map(|(name, port)| json!({"name": name, "protocol": "HTTP", "port": port}))
             .collect();

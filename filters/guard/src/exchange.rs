@@ -28,6 +28,7 @@ use crate::placement::Placement;
 use crate::presence::Spending;
 use crate::record::{Ruling, records};
 use crate::rewrite::Rewrite;
+use crate::trace::TraceParent;
 use crate::{Guard, RequestHead, reply};
 
 /// One request.
@@ -116,6 +117,11 @@ impl Exchange {
             #[cfg(feature = "policy")]
             placement: OnceCell::new(),
         }
+    }
+
+    /// The trace that the request is part of, where the gateway traces.
+    pub fn trace(&self) -> Option<TraceParent> {
+        self.head.trace()
     }
 
     /// Id of the decision.

@@ -5,6 +5,8 @@
 use ig_contract::{Deny, DenyCode, headers};
 use ig_persisted_query::{Answer, Method, accepts, check_content_type};
 
+use crate::trace::{TraceHeaders, TraceParent};
+
 /// What of the headers matters.
 #[derive(Debug, Default)]
 pub struct RequestHead {
@@ -19,6 +21,7 @@ pub struct RequestHead {
     step_up: One,
     jwt_payload: One,
     is_forwarded: bool,
+    trace: TraceHeaders,
     /// Headers that must not reach the upstream.
     strip: Vec<String>,
 }
@@ -102,6 +105,8 @@ impl RequestHead {
                 }
                 b"upgrade" => head.upgrade = true,
                 b"accept" => head.read_accept(value),
+                b"x-request-id" => head.trace.put_request_id(value),
+                b"traceparent" => head.trace.put_client(value),
                 _ if is_ours(name) => head.read_ours(name, value),
                 _ => {
                     if let Some(name) = OVERRIDES.iter().find(|other| other.as_bytes() == name) {
@@ -136,6 +141,10 @@ impl RequestHead {
             Ok(headers::FORWARDED_BY) => {
                 self.is_forwarded = true;
                 self.strip.push(headers::FORWARDED_BY.into());
+            }
+            Ok(headers::TRACE) => {
+                self.trace.put_own(value);
+                self.strip.push(headers::TRACE.into());
             }
             Ok(other) => self.strip.push(other.into()),
             // Not a name that HTTP allows, so none that an upstream reads.
@@ -179,6 +188,11 @@ impl RequestHead {
     #[cfg(feature = "policy")]
     pub(crate) fn is_forwarded(&self) -> bool {
         self.is_forwarded
+    }
+
+    /// The trace that the request is part of, where the gateway traces.
+    pub fn trace(&self) -> Option<TraceParent> {
+        self.trace.parent()
     }
 
     /// Headers that must not reach the upstream.

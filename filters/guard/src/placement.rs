@@ -67,7 +67,8 @@ impl Exchange {
         let records = records(self, Some(guard), &[Ruling::forwarded()], false);
         let here = guard.residency.as_ref().and_then(|one| one.here());
         let mut forward = Forward {
-            records,
+            records: records.json,
+            verdicts: records.verdicts,
             ..Forward::default()
         };
         // Who asks and with which proof is for the other gateway to read.
@@ -162,11 +163,12 @@ impl Exchange {
             return None;
         }
         let rulings = [Ruling::deny(By::Residency, BREACH, None)];
-        let record = records(self, Some(guard), &rulings, true);
+        let found = records(self, Some(guard), &rulings, true);
+        let record = found.json.clone();
         let is_enforced = self.mode(By::Residency) == Mode::Enforce;
         let reply = is_enforced.then(|| {
             let answer = self.head.answer();
-            reply::reply(&rulings, false, answer, &self.decision_id, record.clone())
+            reply::reply(&rulings, false, answer, &self.decision_id, found)
         });
         Some(Breach { record, reply })
     }

@@ -8,6 +8,7 @@ use ig_contract::{DecisionRecord, Deny, DenyCode, Mode, Outcome};
 use ig_step_up::Proof;
 
 use crate::Guard;
+use crate::effect::Verdict;
 use crate::exchange::{By, Exchange, Selected};
 #[cfg(feature = "policy")]
 use crate::presence::Challenge;
@@ -131,23 +132,34 @@ impl Ruling {
     }
 }
 
-/// Writes the records of a request, comma-separated.
+/// What is recorded of a request.
+#[derive(Clone, Default)]
+pub(crate) struct Records {
+    /// The records, comma-separated.
+    pub(crate) json: String,
+    /// What they say.
+    pub(crate) verdicts: Vec<Verdict>,
+}
+
+/// Writes the records of a request.
 pub(crate) fn records(
     exchange: &Exchange,
     guard: Option<&Guard>,
     rulings: &[Ruling],
     is_denied: bool,
-) -> String {
-    let mut out = String::new();
+) -> Records {
+    let mut out = Records::default();
     for ruling in rulings {
         let record = record(exchange, guard, ruling, is_denied);
+        let (outcome, code) = (record.outcome, record.code);
+        out.verdicts.push(Verdict { outcome, code });
         let Ok(json) = serde_json::to_string(&record) else {
             continue;
         };
-        if !out.is_empty() {
-            out.push(',');
+        if !out.json.is_empty() {
+            out.json.push(',');
         }
-        out.push_str(&json);
+        out.json.push_str(&json);
     }
     out
 }

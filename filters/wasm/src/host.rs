@@ -103,9 +103,7 @@ unsafe extern "C" {
         value_size: usize,
         version: u32,
     ) -> u32;
-    #[cfg(feature = "policy")]
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, metric: *mut u32) -> u32;
-    #[cfg(feature = "policy")]
     fn proxy_increment_metric(metric: u32, by: i64) -> u32;
     fn proxy_send_local_response(
         status: u32,
@@ -355,7 +353,6 @@ pub(crate) fn set_shared(key: &str, value: &[u8], version: Option<u32>) -> Resul
 }
 
 /// Defines a counter, or finds the one of this name.
-#[cfg(feature = "policy")]
 pub(crate) fn counter(name: &str) -> Result<u32, HostError> {
     const COUNTER: u32 = 0;
     let mut metric = 0;
@@ -365,7 +362,6 @@ pub(crate) fn counter(name: &str) -> Result<u32, HostError> {
 }
 
 /// Counts one.
-#[cfg(feature = "policy")]
 pub(crate) fn count(metric: u32) -> Result<(), HostError> {
     // SAFETY: no pointers.
     done(unsafe { proxy_increment_metric(metric, 1) })
@@ -402,6 +398,10 @@ pub(crate) fn reply(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Resul
     })
 }
 
+/// Says whose call it is (W3C Trace Context). Envoy begins no span for a
+/// module's call by itself.
+const TRACE_PARENT: &str = "traceparent";
+
 /// Starts a GET to a cluster and returns the call's token.
 ///
 /// By the SDK, whose dispatcher must know the token. It answers `Err` for both
@@ -410,13 +410,15 @@ pub(crate) fn get(
     cluster: &str,
     authority: &str,
     path: &str,
+    trace: Option<&str>,
     timeout: Duration,
 ) -> Result<u32, HostError> {
-    let headers = vec![
+    let mut headers = vec![
         (":method", "GET"),
         (":authority", authority),
         (":path", path),
     ];
+    headers.extend(trace.map(|trace| (TRACE_PARENT, trace)));
     proxy_wasm::hostcalls::dispatch_http_call(cluster, headers, None, vec![], timeout)
         .map_err(|status| HostError(status as u32))
 }
@@ -429,15 +431,17 @@ pub(crate) fn post(
     authority: &str,
     path: &str,
     json: &[u8],
+    trace: Option<&str>,
     timeout: Duration,
 ) -> Result<u32, HostError> {
-    let headers = vec![
+    let mut headers = vec![
         (":method", "POST"),
         (":authority", authority),
         (":path", path),
         ("content-type", "application/json"),
         ("accept", "application/json"),
     ];
+    headers.extend(trace.map(|trace| (TRACE_PARENT, trace)));
     proxy_wasm::hostcalls::dispatch_http_call(cluster, headers, Some(json), vec![], timeout)
         .map_err(|status| HostError(status as u32))
 }

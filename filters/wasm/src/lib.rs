@@ -13,6 +13,7 @@ mod claims;
 #[cfg(feature = "policy")]
 mod directory;
 mod host;
+mod metrics;
 mod request;
 mod root;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use ig_contract::directory::{Facts, FactsRequest, MAX_FACTS_BYTES};
 #[cfg(feature = "policy")]
 use ig_contract::step_up::{MAX_SPENT_BYTES, SpendRequest, Spent};
-use ig_contract::{DecisionRecord, TextHash, decision, headers};
-use ig_guard::{Exchange, Forward, Guard, Reply, RequestHead, Step};
+use ig_contract::{DecisionRecord, DenyCode, Outcome, TextHash, decision, headers};
+use ig_guard::{Exchange, Forward, Guard, Reply, RequestHead, Step, TraceParent, Verdict};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
@@ -16,6 +16,7 @@ use crate::claims::VerifiedClaims;
 #[cfg(feature = "policy")]
 use crate::directory;
 use crate::host::{self, Buffer, HostError, Level, Map, Pairs, UNREADABLE};
+use crate::metrics::{self, Call};
 use crate::root;
 
 #[cfg(feature = "policy")]
@@ -127,6 +128,11 @@ impl HttpRequest {
                 &format!("ig-guard: host call failed: {error:?}"),
             );
             self.stage = Stage::Done;
+            let verdict = Verdict {
+                outcome: Outcome::Deny,
+                code: Some(DenyCode::GuardUnavailable),
+            };
+            metrics::decisions(self.graph(), &[verdict]);
             let headers = [
                 ("content-type", "application/json"),
                 ("cache-control", "no-store"),
@@ -160,12 +166,52 @@ impl HttpRequest {
             }
             Step::Forward(forward) => {
                 self.stage = Stage::Done;
-                forward_request(&forward).map(|()| Action::Continue)
+                self.tag(&forward.verdicts);
+                forward_request(&forward)?;
+                metrics::decisions(self.graph(), &forward.verdicts);
+                Ok(Action::Continue)
             }
             Step::Reply(reply) => {
                 self.stage = Stage::Done;
-                send(&reply).map(|()| Action::Pause)
+                // Afterwards there is no filter state to set.
+                self.tag(&reply.verdicts);
+                send(&reply)?;
+                metrics::decisions(self.graph(), &reply.verdicts);
+                Ok(Action::Pause)
             }
+        }
+    }
+
+    fn trace(&self) -> Option<TraceParent> {
+        self.exchange.as_ref()?.trace()
+    }
+
+    fn graph(&self) -> Option<&str> {
+        Some(&*self.guard.as_ref()?.snapshot().head().graph)
+    }
+
+    /// Says on the gateway's span what became of the request, where the span is
+    /// kept. Nothing of who asked, or what.
+    fn tag(&self, verdicts: &[Verdict]) {
+        if !self.trace().is_some_and(|trace| trace.is_sampled()) {
+            return;
+        }
+        let Some(verdict) = Verdict::of_request(verdicts) else {
+            return;
+        };
+        let revision = self.guard.as_ref().map(|guard| guard.snapshot().revision());
+        let revision = revision.map(|revision| revision.to_string());
+        let decision_id = self.exchange.as_ref().map(Exchange::decision_id);
+        let tags = [
+            (decision::TRACE_OUTCOME, Some(verdict.outcome.as_str())),
+            (decision::TRACE_CODE, verdict.code.map(DenyCode::as_str)),
+            (decision::TRACE_GRAPH, self.graph()),
+            (decision::TRACE_REVISION, revision.as_deref()),
+            (decision::TRACE_DECISION, decision_id),
+        ];
+        for (name, value) in tags {
+            // A span without its tags is no reason to deny anything.
+            let _ = value.map(|value| host::set_filter_state(name, value));
         }
     }
 
@@ -176,9 +222,11 @@ impl HttpRequest {
             .and_then(|guard| guard.text_store())
             .ok_or(HostError(0))?;
         let timeout = Duration::from_millis(store.timeout_ms.into());
+        let trace = self.trace().map(|trace| trace.to_string());
+        let trace = trace.as_deref();
         for hash in hashes {
             let path = format!("{}{hash}", store.path_prefix);
-            let token = host::get(&store.cluster, &store.authority, &path, timeout)?;
+            let token = host::get(&store.cluster, &store.authority, &path, trace, timeout)?;
             self.fetches.push((token, *hash));
         }
         Ok(Action::Pause)
@@ -189,10 +237,11 @@ impl HttpRequest {
     fn ask(&mut self, question: &FactsRequest) -> Result<Action, HostError> {
         self.stage = Stage::AwaitingFacts;
         let guard = self.guard.clone().ok_or(HostError(0))?;
-        if let Ok(token) = directory::ask(&guard, question) {
+        if let Ok(token) = directory::ask(&guard, question, self.trace()) {
             self.question = Some(token);
             return Ok(Action::Pause);
         }
+        metrics::call(self.graph(), Call::Facts, false);
         let step = self.after_facts(None)?;
         self.apply(step)
     }
@@ -204,7 +253,8 @@ impl HttpRequest {
             return;
         }
         let facts = host::call_response(body_size, MAX_FACTS_BYTES);
-        let facts = facts.and_then(|body| serde_json::from_slice(&body).ok());
+        let facts: Option<Facts> = facts.and_then(|body| serde_json::from_slice(&body).ok());
+        metrics::call(self.graph(), Call::Facts, facts.is_some());
         self.resume(|request| request.after_facts(facts));
     }
 
@@ -222,10 +272,11 @@ impl HttpRequest {
     fn spend(&mut self, token: &SpendRequest) -> Result<Action, HostError> {
         self.stage = Stage::AwaitingSpent;
         let guard = self.guard.clone().ok_or(HostError(0))?;
-        if let Ok(token) = directory::spend(&guard, token) {
+        if let Ok(token) = directory::spend(&guard, token, self.trace()) {
             self.question = Some(token);
             return Ok(Action::Pause);
         }
+        metrics::call(self.graph(), Call::Spend, false);
         let step = self.after_spent(None)?;
         self.apply(step)
     }
@@ -234,7 +285,8 @@ impl HttpRequest {
     fn on_spent(&mut self, body_size: usize) {
         self.question = None;
         let spent = host::call_response(body_size, MAX_SPENT_BYTES);
-        let spent = spent.and_then(|body| serde_json::from_slice(&body).ok());
+        let spent: Option<Spent> = spent.and_then(|body| serde_json::from_slice(&body).ok());
+        metrics::call(self.graph(), Call::Spend, spent.is_some());
         self.resume(|request| request.after_spent(spent));
     }
 
@@ -314,6 +366,7 @@ impl Context for HttpRequest {
             return;
         }
         let text = host::call_response(body_size, usize::MAX);
+        metrics::call(self.graph(), Call::Texts, text.is_some());
         let step = self
             .told_time()
             .map(|exchange| exchange.on_text(hash, text));

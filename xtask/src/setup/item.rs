@@ -27,6 +27,8 @@ pub enum Extra {
     Postgres,
     /// Redis, in which the fleet's limits are tested too
     Redis,
+    /// Prometheus and Alertmanager, for the tests of alerts
+    Prometheus,
     /// SoftHSM, for the tests of keys in tokens
     Hsm,
     /// schemathesis, for the contract test of the API

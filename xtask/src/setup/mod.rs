@@ -15,6 +15,7 @@ mod images;
 mod item;
 mod node;
 mod opa;
+mod prometheus;
 mod rust;
 
 use std::cell::Cell;
@@ -138,6 +139,12 @@ const ITEMS: &[Item] = &[
         needed_for: "control plane's tests of limits in Redis",
         need: Need::With(Extra::Redis),
         run: database::redis,
+    },
+    Item {
+        name: "prometheus",
+        needed_for: "control plane's tests of alerts",
+        need: Need::With(Extra::Prometheus),
+        run: prometheus::prometheus,
     },
     Item {
         name: "softhsm",

@@ -156,6 +156,11 @@ impl Materials {
         if let Some(store) = with.text_store {
             ig = ig.args(["--text-store", store]);
         }
+        if let Some((port, percent)) = with.tracing {
+            ig = ig
+                .args(["--tracing", &format!("127.0.0.1:{port}")])
+                .args(["--tracing-sampling", &percent.to_string()]);
+        }
         ig.arg("--output").arg(config).capture()?;
         Ok(())
     }
@@ -173,4 +178,6 @@ pub(crate) struct Rendered<'a> {
     pub(crate) gateway_port: u16,
     pub(crate) admin_port: u16,
     pub(crate) access_log: &'a Path,
+    /// Where spans go, and of how many requests of a hundred.
+    pub(crate) tracing: Option<(u16, u32)>,
 }

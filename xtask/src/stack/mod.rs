@@ -162,6 +162,7 @@ impl Stack {
             gateway_port: args.gateway_port,
             admin_port: args.admin_port,
             access_log: &access_log,
+            tracing: None,
         };
         materials.render(&config, &rendered)?;
         let envoy = Process::new(tools::envoy(&root)?.path)

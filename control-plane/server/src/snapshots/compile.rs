@@ -12,6 +12,7 @@ use crate::{audit, catalogue, graphs, policies, schemas, step_up, tenants};
 
 /// Compiles what is stored for a graph: one state of it, and the number of
 /// that state.
+#[tracing::instrument(name = "snapshots.compile", skip_all)]
 pub(super) async fn compile(app: &App, graph: &str) -> Result<(Compiled, i64), ApiError> {
     let mut view = app.store.view().await?;
     let state = audit::last(&mut view).await?;

@@ -10,6 +10,7 @@ use sqlx::{Any, AnyConnection, Transaction};
 use crate::app::{App, is_name};
 use crate::audit::{self, Change};
 use crate::auth::{Principal, Role};
+use crate::cost;
 use crate::directory::{self, Whose};
 use crate::error::{ApiError, Problem};
 use crate::extract::{Json, Path};
@@ -228,6 +229,7 @@ async fn forget(
             .execute(&mut **transaction)
             .await?;
     }
+    cost::forget(transaction, tenant).await?;
     sqlx::query("UPDATE tokens SET revoked_at = $1 WHERE tenant = $2 AND revoked_at IS NULL")
         .bind(now())
         .bind(tenant)

@@ -7,11 +7,13 @@
 )]
 
 mod access;
+mod alerts;
 mod bad_input;
 mod break_glass;
 mod catalogue;
 mod console;
 mod contract;
+mod cost;
 mod databases;
 mod decision_logs;
 mod directory;

@@ -18,3 +18,5 @@ mod records;
 mod residency;
 mod step_up;
 mod texts;
+mod trace;
+mod verdicts;
