@@ -4,8 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::process::Process;
-use crate::{setup, tools, wasm};
+use crate::{setup, tools, wasm, workspace};
 
 /// Disturbs the real system under load, and judges whether it stayed safe
 #[derive(clap::Args, Clone, Debug)]
@@ -38,18 +37,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         };
         wasm::run(&module)?;
     }
-    let build = [
-        "build",
-        "--quiet",
-        "--package",
-        "ig-chaos",
-        "--package",
-        "ig-control-plane",
-    ];
-    Process::new("cargo")
-        .args(build)
-        .current_dir(&root)
-        .inherit()?;
+    workspace::build(&root, "--bin", &["ig-chaos", "ig-control-plane"])?;
     let status = std::process::Command::new(root.join("target/debug/ig-chaos"))
         .args(&args.words)
         .status()?;

@@ -18,3 +18,4 @@ pub mod tiers;
 pub mod tools;
 pub mod version;
 pub mod wasm;
+mod workspace;

@@ -9,7 +9,8 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::process::Process;
-use crate::{net, setup, tools, wasm};
+use crate::workspace::{self, PACKAGES};
+use crate::{net, setup, stack, tools, wasm};
 
 /// Sets up, builds, and runs all tests
 #[derive(clap::Args, Clone, Debug)]
@@ -113,34 +114,14 @@ fn test(steps: &mut Steps, tiers: &[Tier], with: Vec<setup::Extra>) -> Result<()
     steps.step("set-up", || setup::ensure(with))?;
     if runs(tiers, Tier::Unit) {
         steps.step("unit", || {
-            cargo(
-                &root,
-                &[
-                    "test",
-                    "--workspace",
-                    "--exclude",
-                    "ig-guard-wasm",
-                    "--exclude",
-                    "ig-e2e",
-                ],
-            )
+            let words = [&["test"], &PACKAGES[..], &["--exclude", "ig-e2e"]];
+            cargo(&root, &words.concat())
         })?;
         steps.step("policies", || {
-            cargo(
-                &root,
-                &[
-                    "run",
-                    "--quiet",
-                    "--package",
-                    "ig-cli",
-                    "--",
-                    "policy",
-                    "test",
-                    "policies",
-                    "--min-coverage",
-                    "95",
-                ],
-            )
+            workspace::build(&root, "--bin", &["ig"])?;
+            let words = ["policy", "test", "policies", "--min-coverage", "95"];
+            let ig = Process::new(root.join("target/debug/ig")).args(words);
+            Ok(ig.current_dir(&root).inherit()?)
         })?;
     }
     if runs(tiers, Tier::E2e) || runs(tiers, Tier::Interop) {
@@ -155,7 +136,8 @@ fn test(steps: &mut Steps, tiers: &[Tier], with: Vec<setup::Extra>) -> Result<()
     }
     if runs(tiers, Tier::E2e) {
         steps.step("e2e", || {
-            cargo(&root, &["test", "--package", "ig-e2e", "--", "--nocapture"])
+            let words = [&["test"], &PACKAGES[..], &["--test", "e2e"]];
+            cargo(&root, &[&words.concat()[..], &["--", "--nocapture"]].concat())
         })?;
         steps.step("chaos", || chaos(&root))?;
     }
@@ -174,12 +156,14 @@ fn cargo(root: &Path, words: &[&str]) -> Result<()> {
 
 /// A few scenarios, short; `cargo xtask chaos --all` is the whole of it.
 fn chaos(root: &Path) -> Result<()> {
-    let mut words = vec!["run", "--quiet", "--package", "ig-chaos", "--"];
+    workspace::build(root, "--bin", &["ig-chaos", "ig-control-plane"])?;
+    let mut words = Vec::new();
     for scenario in ["control-plane-kill", "upstream-reset", "anything"] {
         words.extend(["--scenario", scenario]);
     }
     words.extend(["--duration", "4", "--reports", "target/chaos"]);
-    cargo(root, &words)
+    let chaos = Process::new(root.join("target/debug/ig-chaos")).args(words);
+    Ok(chaos.current_dir(root).inherit()?)
 }
 
 fn interop(root: &Path) -> Result<()> {
@@ -191,25 +175,8 @@ fn interop(root: &Path) -> Result<()> {
         }
         Err(missing) => return Err(missing),
     };
-    cargo(
-        root,
-        &[
-            "build",
-            "--quiet",
-            "--package",
-            "ig-cli",
-            "--package",
-            "ig-demo-upstream",
-            "--package",
-            "ig-control-plane",
-            "--package",
-            "ig-verify",
-        ],
-    )?;
-    for (package, example) in [("ig-signing", "fixtures"), ("ig-ledger", "write")] {
-        let build = ["build", "--quiet", "--package", package];
-        cargo(root, &[&build[..], &["--example", example]].concat())?;
-    }
+    workspace::build(root, "--bin", &stack::BINARIES)?;
+    workspace::build(root, "--example", &["fixtures", "write"])?;
     let folder = root.join("tests/interop");
     Process::new(&npm)
         .args(["ci", "--no-audit", "--no-fund"])
@@ -246,19 +213,8 @@ pub fn run_ci(_: &CiArgs) -> Result<ExitCode> {
     ];
     test(&mut steps, &[Tier::All], extras)?;
     steps.step("lints", || {
-        cargo(
-            &root,
-            &[
-                "clippy",
-                "--workspace",
-                "--exclude",
-                "ig-guard-wasm",
-                "--all-targets",
-                "--",
-                "-D",
-                "warnings",
-            ],
-        )
+        let words = [&["clippy"], &PACKAGES[..], &["--all-targets"]];
+        cargo(&root, &[&words.concat()[..], &["--", "-D", "warnings"]].concat())
     })?;
     steps.step("lints of the module", || lint_module(&root))?;
     // Advisories change without us: `.github/workflows/daily.yml` asks daily.
@@ -266,14 +222,9 @@ pub fn run_ci(_: &CiArgs) -> Result<ExitCode> {
         cargo(&root, &["deny", "check", "bans", "licenses", "sources"])
     })?;
     steps.step("documentation", || {
-        let doc = Process::new("cargo").args([
-            "doc",
-            "--no-deps",
-            "--workspace",
-            "--exclude",
-            "ig-guard-wasm",
-        ]);
+        let doc = Process::new("cargo").args(["doc", "--no-deps"]);
         Ok(doc
+            .args(PACKAGES)
             .env("RUSTDOCFLAGS", "-D warnings")
             .current_dir(&root)
             .inherit()?)

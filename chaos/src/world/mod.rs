@@ -89,7 +89,7 @@ impl Built {
     /// If they were not.
     pub fn here() -> Result<Self> {
         Ok(Self {
-            control_plane: ig_e2e::built("ig-control-plane", "ig-control-plane")?,
+            control_plane: ig_e2e::built("ig-control-plane")?,
             module: module("ig_guard").map_err(anyhow::Error::msg)?,
         })
     }

@@ -10,7 +10,7 @@ metadata:
 spec:
   # Helm waits five minutes by default.
   backoffLimit: 1
-  activeDeadlineSeconds: {{ add 60 (mul 2 (int $of.waitSeconds)) }}
+  activeDeadlineSeconds: {{ add 60 (mul 2 (add (int $of.waitSeconds) (int $of.holdSeconds))) }}
   # 1: something came through, which no waiting mends. 2: it could not be found out.
   podFailurePolicy:
     rules:
@@ -43,7 +43,7 @@ spec:
             {{- /* A file: arguments and variables are read by whoever sees the pod. */}}
             {{- $token := list "--token-file" "/etc/ig/probe/token" }}
             {{- $as := ternary $token (list "--expect-code" "UNAUTHENTICATED") (not (empty $of.tokenSecretName)) }}
-            {{- toYaml (concat (list "envoy" "probe" (include "ig-guard.probeUrl" .root) "--wait" (printf "%ds" (int $of.waitSeconds))) $as $of.extraArgs) | nindent 12 }}
+            {{- toYaml (concat (list "envoy" "probe" (include "ig-guard.probeUrl" .root) "--wait" (printf "%ds" (int $of.waitSeconds)) "--hold" (printf "%ds" (int $of.holdSeconds))) $as $of.extraArgs) | nindent 12 }}
           securityContext:
             {{- include "ig-guard.containerSecurity" . | nindent 12 }}
           resources:

@@ -15,18 +15,20 @@ use crate::control_plane::call;
 use crate::envoy::free_address;
 use crate::workspace;
 
-/// A binary of the workspace, built now.
+/// A binary of the workspace, built now: with the features that the whole workspace
+/// asks for, since what it is made of is there with these.
 ///
 /// # Errors
 /// When it does not build.
-pub fn built(package: &str, binary: &str) -> Result<PathBuf> {
+pub fn built(binary: &str) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--package", package]);
+    build.args(["build", "--quiet", "--bin", binary]);
+    build.args(["--workspace", "--exclude", "ig-guard-wasm"]);
     let ran = as_from_a_shell(&mut build)
         .current_dir(workspace())
         .status()?;
-    ensure!(ran.success(), "{package} does not build");
+    ensure!(ran.success(), "{binary} does not build");
     let target = std::env::var_os("CARGO_TARGET_DIR");
     let target = target.map_or_else(|| workspace().join("target"), PathBuf::from);
     Ok(target.join("debug").join(binary))
@@ -35,7 +37,7 @@ pub fn built(package: &str, binary: &str) -> Result<PathBuf> {
 /// The control plane, built once.
 fn binary() -> Result<PathBuf> {
     static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| built("ig-control-plane", "ig-control-plane").ok());
+    let built = BUILT.get_or_init(|| built("ig-control-plane").ok());
     built.clone().context("the control plane does not build")
 }
 

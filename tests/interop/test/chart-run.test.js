@@ -214,7 +214,7 @@ describe('the chart, run', { skip: skipHelm() || skip }, () => {
           },
           tenants: { alpha: { region: 'eu-west-1', purposes: ['investigation', 'audit', 'export'] } },
           gateway: { enabled: true, upstreams: [`${upstream.host}:${upstream.port}`] },
-          probe: { tokenSecretName: 'ig-probe', waitSeconds: 1 },
+          probe: { tokenSecretName: 'ig-probe', waitSeconds: 1, holdSeconds: 1 },
         }),
       ]);
       const [http, grpc, port, admin] = [await freePort(), await freePort(), await freePort(), await freePort()];
@@ -359,7 +359,7 @@ describe('the chart, run', { skip: skipHelm() || skip }, () => {
 
     test('the probe fails where less is enforced; without a token it sees less', async () => {
       const gateway = { enabled: true, upstreams: ['graphql:4000'] };
-      const presence = await release([valuesFile({ gateway, probe: { onlyPresence: true, waitSeconds: 1 } })]);
+      const presence = await release([valuesFile({ gateway, probe: { onlyPresence: true, waitSeconds: 1, holdSeconds: 1 } })]);
       const filters = (/** @type {any} */ bootstrap) =>
         bootstrap.static_resources.listeners[0].default_filter_chain?.filters[0].typed_config ??
         bootstrap.static_resources.listeners[0].filter_chains[0].filters[0].typed_config;

@@ -16,7 +16,7 @@ use super::{GRACE, READY, machine, today, upstream, usage};
 use crate::background::Background;
 use crate::process::Process;
 use crate::stack::{Control, GRAPH, Materials, Rendered};
-use crate::{net, tools};
+use crate::{net, tools, workspace};
 
 /// Publications that are measured.
 const PUBLICATIONS: usize = 100;
@@ -303,18 +303,7 @@ impl Bench<'_> {
     }
 
     fn streams(&self, published: Published) -> Result<Figures> {
-        let build = [
-            "build",
-            "--quiet",
-            "--package",
-            "ig-control-plane",
-            "--example",
-            "streams",
-        ];
-        Process::new("cargo")
-            .args(build)
-            .current_dir(self.root)
-            .inherit_as_log()?;
+        workspace::build(self.root, "--example", &["streams"])?;
         let id = self.control.id().context("the control plane ended")?;
         let (cpu, memory) = (usage::cpu_time(id)?, usage::resident_bytes(id)?);
         let example = self.root.join("target/debug/examples/streams");

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{machine, today};
 use crate::process::Process;
-use crate::tools;
+use crate::{tools, workspace};
 
 /// Runs of each measurement at the edge.
 const RUNS: u32 = 100;
@@ -59,16 +59,7 @@ const ROWS: [(&str, &str, Option<f64>); 10] = [
 
 /// Measures, prints, and writes the page and JSON if asked to.
 pub(super) fn run(root: &Path, write: bool, json: Option<&Path>) -> Result<()> {
-    let packages = [
-        ["--package", "ig-control-plane"],
-        ["--package", "ig-cli"],
-        ["--package", "ig-demo-upstream"],
-    ];
-    Process::new("cargo")
-        .args(["build", "--quiet"])
-        .args(packages.as_flattened())
-        .current_dir(root)
-        .inherit_as_log()?;
+    workspace::build(root, "--bin", &["ig-control-plane", "ig", "ig-demo-upstream"])?;
     Process::new("cargo")
         .args([
             "build",

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{machine, today};
 use crate::process::Process;
 use crate::tools;
+use crate::workspace::PACKAGES;
 
 /// Tests that say what they measured, and the seconds or requests of each load.
 const TESTS: [&str; 4] = [
@@ -28,15 +29,9 @@ pub(super) fn run(root: &Path, write: bool, json: Option<&Path>) -> Result<bool>
     for test in TESTS {
         eprintln!("{test}");
         let said = Process::new("cargo")
-            .args([
-                "test",
-                "--quiet",
-                "--package",
-                "ig-e2e",
-                "--test",
-                "it",
-                "--",
-            ])
+            .args(["test", "--quiet"])
+            .args(PACKAGES)
+            .args(["--test", "e2e", "--"])
             .args([test, "--exact", "--nocapture"])
             .env("CI", "1")
             .env("IG_SECONDS", SECONDS.to_string())

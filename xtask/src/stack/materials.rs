@@ -9,10 +9,13 @@ use anyhow::{Context, Result};
 use super::control::GRAPH;
 use super::people;
 use crate::process::Process;
-use crate::{setup, wasm};
+use crate::{setup, wasm, workspace};
 
 /// Issuer of the tokens that `ig token` signs.
 pub(super) const ISSUER: &str = "https://issuer.localhost";
+
+/// What the demo and its clients run.
+pub(crate) const BINARIES: [&str; 4] = ["ig", "ig-demo-upstream", "ig-control-plane", "ig-verify"];
 
 /// Set-up, modules and binaries.
 pub(crate) fn prepare(
@@ -26,14 +29,7 @@ pub(crate) fn prepare(
         profile: "release".into(),
         json: false,
     })?;
-    Process::new("cargo")
-        .args(["build", "--quiet", "--package", "ig-cli"])
-        .args(["--package", "ig-demo-upstream"])
-        .args(["--package", "ig-control-plane"])
-        .args(["--package", "ig-verify"])
-        .current_dir(root)
-        .inherit_as_log()?;
-    Ok(())
+    workspace::build(root, "--bin", &BINARIES)
 }
 
 /// The demo's snapshot and keys in a folder, and the binary that made them.

@@ -20,7 +20,7 @@ use crate::process::Process;
 use crate::{net, tools, wasm};
 
 pub(crate) use control::{Control, GRAPH};
-pub(crate) use materials::{Materials, Rendered, prepare};
+pub(crate) use materials::{BINARIES, Materials, Rendered, prepare};
 pub use state::{DownArgs, run_down};
 
 const READY: Duration = Duration::from_secs(60);

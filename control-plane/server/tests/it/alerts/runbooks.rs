@@ -28,8 +28,8 @@ fn control(database: &Database) -> ControlPlane {
 
 #[test]
 fn the_commands_of_every_runbook_work() {
-    let ig = built("ig-cli", "ig").unwrap();
-    let server = built("ig-control-plane", "ig-control-plane").unwrap();
+    let ig = built("ig").unwrap();
+    let server = built("ig-control-plane").unwrap();
     let folders = [&ig, &server].map(|binary| binary.parent().unwrap().to_owned());
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = folders.into_iter().chain(std::env::split_paths(&path));
