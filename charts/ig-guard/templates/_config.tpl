@@ -89,6 +89,16 @@ url = {{ toJson .url }}
 key = {{ toJson .key }}
 {{- end }}
 {{- end }}
+{{- if $of.issues.repository }}
+
+[issues]
+kind = {{ toJson $of.issues.kind }}
+url = {{ toJson $of.issues.url }}
+repository = {{ toJson $of.issues.repository }}
+token-file = "/etc/ig/issues/token"
+labels = {{ toJson $of.issues.labels }}
+critical-labels = {{ toJson $of.issues.criticalLabels }}
+{{- end }}
 {{- with $of.extraConfig }}
 
 {{ . | trim }}

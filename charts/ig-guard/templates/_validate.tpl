@@ -34,7 +34,7 @@ TOML that values bring along, by what a parser makes of it: a table has many spe
 {{- fail (printf "controlPlane.extraConfig: is no TOML (%s); write it as docs/control-plane.md says" (toString .)) -}}
 {{- end -}}
 {{- range $key, $value := $extra -}}
-{{- if has $key (list "tls" "grpc-tls" "decisions" "rate-limit") -}}
+{{- if has $key (list "tls" "grpc-tls" "decisions" "rate-limit" "issues") -}}
 {{- fail (printf "controlPlane.extraConfig: [%s] is made of other values; leave it out" $key) -}}
 {{- end -}}
 {{- if not (or (kindIs "map" $value) (kindIs "slice" $value)) -}}
@@ -126,6 +126,12 @@ in its ConfigMap, so there is none.
 {{- end -}}
 {{- if and $of.webauthn.rpId (not $of.webauthn.origins) (not $of.publicUrl) -}}
 {{- fail "controlPlane.webauthn.origins: say where the pages are that ask for passkeys, or set controlPlane.publicUrl" -}}
+{{- end -}}
+{{- if and $of.issues.repository (not $of.issues.tokenSecretName) -}}
+{{- fail "controlPlane.issues.tokenSecretName: name the Secret with a token that may write issues in controlPlane.issues.repository" -}}
+{{- end -}}
+{{- if and $of.issues.tokenSecretName (not $of.issues.repository) -}}
+{{- fail "controlPlane.issues.repository: say where alerts become issues, or leave out controlPlane.issues.tokenSecretName" -}}
 {{- end -}}
 {{- if and $of.webauthn.origins (not $of.webauthn.rpId) -}}
 {{- fail "controlPlane.webauthn.rpId: name the domain that passkeys are of" -}}

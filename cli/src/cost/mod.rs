@@ -1,5 +1,7 @@
 //! `ig cost`
 
+mod stored;
+
 use anyhow::{Context as _, Result};
 use clap::{Subcommand, ValueEnum};
 use serde_json::Value;
@@ -12,6 +14,17 @@ use crate::output::{self, text, time};
 pub(crate) enum Command {
     /// Show what requests cost.
     Report(ReportArgs),
+    /// Put and list what is paid for what is used.
+    #[command(subcommand)]
+    Prices(stored::Prices),
+    /// Report what was used, from a meter.
+    Usage(stored::UsageArgs),
+    /// Put and list what was billed for a month.
+    #[command(subcommand)]
+    Bill(stored::Bill),
+    /// Put, list and delete what may be spent in a month.
+    #[command(subcommand)]
+    Budget(stored::Budget),
 }
 
 /// Show what requests cost: by route, operation or tenant, and what is nobody's.
@@ -84,6 +97,10 @@ fn millis(text: &str) -> Result<u64, String> {
 pub(crate) fn run(command: Command) -> Result<Outcome> {
     match command {
         Command::Report(args) => report(&args),
+        Command::Prices(command) => stored::prices(&command),
+        Command::Usage(args) => stored::usage(&args),
+        Command::Bill(command) => stored::bill(&command),
+        Command::Budget(command) => stored::budget(&command),
     }
 }
 

@@ -29,7 +29,7 @@ const LOCAL: [&str; 21] = [
 ];
 
 /// Commands that speak to a control plane, in an order that makes sense.
-const REMOTE: [&str; 37] = [
+const REMOTE: [&str; 44] = [
     "schema push",
     "schema list",
     "schema get",
@@ -55,6 +55,13 @@ const REMOTE: [&str; 37] = [
     "proxies",
     "decisions",
     "audit",
+    "cost prices put",
+    "cost prices list",
+    "cost usage",
+    "cost bill put",
+    "cost bill list",
+    "cost budget put",
+    "cost budget list",
     "cost report",
     "access create",
     "access list",
@@ -70,9 +77,10 @@ const REMOTE: [&str; 37] = [
 ];
 
 /// Those that take away what others need.
-const LAST: [&str; 4] = [
+const LAST: [&str; 5] = [
     "access revoke",
     "catalogue retire",
+    "cost budget delete",
     "export keys retire",
     "tenant delete",
 ];
@@ -191,6 +199,7 @@ fn every_example_towards_a_control_plane_runs() {
     remote.ig("snapshot publish demo").ok();
     remote.ig("tenant put bravo").ok();
     crate::exports::with_exports(&remote, 1);
+    crate::cost::with_prices(&remote.work);
     let binary = std::path::Path::new(env!("CARGO_BIN_EXE_ig"));
     let path = std::env::var("PATH").unwrap();
     let path = format!("{}:{path}", binary.parent().unwrap().display());

@@ -232,6 +232,17 @@ impl Seen {
         self.cost().per(self.quantity(Resource::Request))
     }
 
+    /// Adds what another was charged.
+    pub fn join(&mut self, other: &Self) {
+        for (resource, more) in &other.quantities {
+            let quantity = self.quantities.entry(*resource).or_default();
+            *quantity = quantity.saturating_add(*more);
+        }
+        for (resource, more) in &other.costs {
+            *self.costs.entry(*resource).or_default() += *more;
+        }
+    }
+
     fn add(&mut self, line: &Line) {
         let quantity = self.quantities.entry(line.resource).or_default();
         *quantity = quantity.saturating_add(line.quantity);

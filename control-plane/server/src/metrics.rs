@@ -77,6 +77,7 @@ pub(crate) struct Metrics {
     requests: Family<RequestLabels, Counter>,
     decisions: Family<DecisionLabels, Counter>,
     breaches: Family<GraphLabel, Counter>,
+    schema_breaks: Family<GraphLabel, Counter>,
     pub(crate) decisions_lost: Counter,
     pub(crate) decisions_unreadable: Counter,
     pub(crate) publications: Counter,
@@ -104,6 +105,7 @@ impl Metrics {
             requests: Family::default(),
             decisions: Family::default(),
             breaches: Family::default(),
+            schema_breaks: Family::default(),
             decisions_lost: Counter::default(),
             decisions_unreadable: Counter::default(),
             publications: Counter::default(),
@@ -134,6 +136,11 @@ impl Metrics {
             "residency_breaches",
             "Answers that came from another region than the request was for",
             this.breaches.clone(),
+        );
+        registry.register(
+            "schema_breaks",
+            "Times that a graph was not published, since its schema breaks operations that it has",
+            this.schema_breaks.clone(),
         );
         registry.register(
             "decisions_lost",
@@ -221,11 +228,20 @@ impl Metrics {
                 .unwrap_or_default(),
         };
         self.decisions.get_or_create(&labels).inc();
-        if decision.rule == BREACH_RULE {
-            let DecisionLabels { graph, .. } = labels;
+        let DecisionLabels { graph, .. } = labels;
+        let is_breach = decision.rule == BREACH_RULE;
+        if is_breach {
             tracing::error!(graph, decision = %decision.decision_id, "ALERT: an answer from another region");
-            self.breaches.get_or_create(&GraphLabel { graph }).inc();
         }
+        // Without a breach too: a count that begins at nothing is seen to grow.
+        let breaches = self.breaches.get_or_create(&GraphLabel { graph });
+        breaches.inc_by(u64::from(is_breach));
+    }
+
+    /// Counts a schema that would have broken operations of what is published.
+    pub(crate) fn schema_break(&self, graph: &str) {
+        let graph = graph.to_owned();
+        self.schema_breaks.get_or_create(&GraphLabel { graph }).inc();
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{net, tools, wasm};
 
 pub(crate) use control::{Control, GRAPH};
 pub(crate) use materials::{BINARIES, Materials, Rendered, prepare};
+pub(crate) use people::come_and_go;
 pub use state::{DownArgs, run_down};
 
 const READY: Duration = Duration::from_secs(60);

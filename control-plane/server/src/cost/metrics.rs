@@ -1,12 +1,15 @@
 //! What is counted and shown of costs. Names of budgets are a closed set, which
-//! owners make.
+//! owners make; of routes and tenants, which catalogues and owners name, the dearest
+//! are shown.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::hash::Hash;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ig_cost::Amount;
+use ig_cost::{Amount, Group, Seen, Statement};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -17,12 +20,53 @@ use super::budgets;
 use crate::app::App;
 use crate::error::ApiError;
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, EncodeLabelSet)]
 struct BudgetLabel {
     budget: String,
 }
 
-type Ratio = Gauge<f64, AtomicU64>;
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, EncodeLabelSet)]
+struct RouteLabels {
+    graph: String,
+    route: String,
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, EncodeLabelSet)]
+struct TenantLabel {
+    tenant: String,
+}
+
+type Number = Gauge<f64, AtomicU64>;
+
+/// Gauges of names that come and go.
+struct Gauges<L> {
+    family: Family<L, Number>,
+    shown: Mutex<BTreeSet<L>>,
+}
+
+impl<L: Clone + Ord + Hash + EncodeLabelSet + Send + Sync + std::fmt::Debug + 'static> Gauges<L> {
+    fn register(registry: &mut Registry, name: &str, help: &str) -> Self {
+        let family = Family::default();
+        registry.register(name, help, family.clone());
+        Self {
+            family,
+            shown: Mutex::default(),
+        }
+    }
+
+    /// Shows these and no others. One that stays is there all the time.
+    fn show(&self, values: impl IntoIterator<Item = (L, f64)>) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::take(&mut *shown);
+        for (label, value) in values {
+            self.family.get_or_create(&label).set(value);
+            shown.insert(label);
+        }
+        for gone in before.difference(&shown) {
+            self.family.remove(gone);
+        }
+    }
+}
 
 /// What is counted and shown of costs.
 pub(crate) struct CostMetrics {
@@ -31,101 +75,136 @@ pub(crate) struct CostMetrics {
     pub(super) write_failures: Counter,
     pub(super) spans: Counter,
     pub(super) spans_dropped: Counter,
-    used: Family<BudgetLabel, Ratio>,
-    amount: Family<BudgetLabel, Ratio>,
-    spent: Family<BudgetLabel, Ratio>,
-    unattributed: Ratio,
-    names: Mutex<BTreeSet<String>>,
+    used: Gauges<BudgetLabel>,
+    amount: Gauges<BudgetLabel>,
+    spent: Gauges<BudgetLabel>,
+    of_route: Gauges<RouteLabels>,
+    of_request: Gauges<RouteLabels>,
+    of_tenant: Gauges<TenantLabel>,
+    unattributed: Number,
 }
 
 impl CostMetrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
-        let this = Self {
-            replayed: Counter::default(),
-            overflow: Counter::default(),
-            write_failures: Counter::default(),
-            spans: Counter::default(),
-            spans_dropped: Counter::default(),
-            used: Family::default(),
-            amount: Family::default(),
-            spent: Family::default(),
-            unattributed: Ratio::default(),
-            names: Mutex::default(),
-        };
-        let counters = [
-            (
-                "replayed",
-                "Requests that access logs told of twice",
-                &this.replayed,
-            ),
-            (
-                "overflow",
-                "Requests beyond the operations that are told apart in an hour",
-                &this.overflow,
-            ),
-            (
-                "write_failures",
-                "Times that counts of requests could not be written; they are kept",
-                &this.write_failures,
-            ),
-            ("spans", "Spans that weigh requests", &this.spans),
-            (
-                "spans_dropped",
-                "Spans that weigh nothing",
-                &this.spans_dropped,
-            ),
-        ];
-        for (name, help, counter) in counters {
+        let mut counter = |name: &str, help: &str| {
+            let counter = Counter::default();
             registry.register(format!("cost_{name}"), help, counter.clone());
-        }
-        let of_budgets = [
-            (
-                "cost_budget_used_ratio",
-                "What this month has used of a budget",
-                &this.used,
-            ),
-            (
-                "cost_budget",
-                "Budgets, in units of the currency",
-                &this.amount,
-            ),
-            (
-                "cost_spent",
-                "What this month has cost of what a budget is for, in units of the currency",
-                &this.spent,
-            ),
-        ];
-        for (name, help, family) in of_budgets {
-            registry.register(name, help, family.clone());
-        }
+            counter
+        };
+        let replayed = counter("replayed", "Requests that access logs told of twice");
+        let overflow = counter(
+            "overflow",
+            "Requests beyond the operations that are told apart in an hour",
+        );
+        let write_failures = counter(
+            "write_failures",
+            "Times that counts of requests could not be written; they are kept",
+        );
+        let spans = counter("spans", "Spans that weigh requests");
+        let spans_dropped = counter("spans_dropped", "Spans that weigh nothing");
+        let unattributed = Number::default();
         registry.register(
             "cost_unattributed_ratio",
             "The part of this month's cost that is nobody's",
-            this.unattributed.clone(),
+            unattributed.clone(),
         );
-        this
+        Self {
+            replayed,
+            overflow,
+            write_failures,
+            spans,
+            spans_dropped,
+            used: Gauges::register(
+                registry,
+                "cost_budget_used_ratio",
+                "What this month has used of a budget",
+            ),
+            amount: Gauges::register(
+                registry,
+                "cost_budget",
+                "Budgets, in units of the currency",
+            ),
+            spent: Gauges::register(
+                registry,
+                "cost_spent",
+                "What this month has cost of what a budget is for, in units of the currency",
+            ),
+            of_route: Gauges::register(
+                registry,
+                "cost_of_route",
+                "What this month's dearest routes have cost, in units of the currency",
+            ),
+            of_request: Gauges::register(
+                registry,
+                "cost_of_request",
+                "What a request of these routes has cost on average, in units of the currency",
+            ),
+            of_tenant: Gauges::register(
+                registry,
+                "cost_of_tenant",
+                "What this month's dearest tenants have cost, in units of the currency",
+            ),
+            unattributed,
+        }
     }
 
-    pub(crate) fn show(&self, shown: Vec<(String, Amount, Amount)>) {
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::take(&mut *names);
-        for (budget, amount, spent) in shown {
-            names.insert(budget.clone());
-            let label = BudgetLabel { budget };
-            self.amount.get_or_create(&label).set(amount.to_f64());
-            self.spent.get_or_create(&label).set(spent.to_f64());
-            let ratio = budgets::ratio(spent, amount);
-            self.used.get_or_create(&label).set(ratio);
-        }
-        for budget in before.difference(&names) {
-            let label = BudgetLabel {
-                budget: budget.clone(),
-            };
-            for family in [&self.used, &self.amount, &self.spent] {
-                family.remove(&label);
-            }
-        }
+    fn show_budgets(&self, budgets: &[(String, Amount, Amount)]) {
+        let label = |budget: &str| BudgetLabel {
+            budget: budget.to_owned(),
+        };
+        let rows = || budgets.iter();
+        self.amount
+            .show(rows().map(|(name, amount, _)| (label(name), amount.to_f64())));
+        self.spent
+            .show(rows().map(|(name, _, spent)| (label(name), spent.to_f64())));
+        self.used.show(
+            rows().map(|(name, amount, spent)| (label(name), budgets::ratio(*spent, *amount))),
+        );
     }
+
+    fn show_lines(&self, statement: &Statement) {
+        let routes = dearest(statement, Group::Route);
+        let labels = |name: &Name| RouteLabels {
+            graph: name.0.clone().unwrap_or_default(),
+            route: name.1.clone(),
+        };
+        let costs = routes.iter();
+        self.of_route
+            .show(costs.map(|(name, seen)| (labels(name), seen.cost().to_f64())));
+        let units = routes
+            .iter()
+            .filter_map(|(name, seen)| Some((labels(name), seen.per_request()?.to_f64())));
+        self.of_request.show(units);
+        let tenants = dearest(statement, Group::Tenant).into_iter();
+        self.of_tenant.show(tenants.map(|((_, tenant), seen)| {
+            (TenantLabel { tenant }, seen.cost().to_f64())
+        }));
+        let rest: Amount = statement.rest().into_values().sum();
+        self.unattributed
+            .set(budgets::ratio(rest, statement.total()));
+    }
+}
+
+/// Each is a time series. What the others cost together is one more.
+const MOST_LINES: usize = 50;
+const OTHERS: &str = "(others)";
+
+/// Graph, of routes, and name.
+type Name = (Option<String>, String);
+
+/// The dearest lines, and the others as one.
+fn dearest(statement: &Statement, group: Group) -> Vec<(Name, Seen)> {
+    let mut lines: Vec<_> = statement.by(group).into_iter().collect();
+    lines.sort_by_key(|(_, seen)| Reverse(seen.cost()));
+    let rest = lines.split_off(lines.len().min(MOST_LINES));
+    if !rest.is_empty() {
+        let mut others = Seen::default();
+        for (_, seen) in rest {
+            others.join(&seen);
+        }
+        lines.push(((None, OTHERS.to_owned()), others));
+    }
+    lines
 }
 
 /// How late a change of another replica is seen.
@@ -151,15 +230,11 @@ pub(crate) async fn run(app: App) {
 async fn look(app: &App) -> Result<(), ApiError> {
     let budgets = budgets::all(app).await?;
     let statement = budgets::this_month(app).await?;
-    let shown = budgets.into_iter().map(|(name, budget)| {
+    let spent = budgets.into_iter().map(|(name, budget)| {
         let spent = budgets::spent(&statement, &budget);
         (name, budget.amount, spent)
     });
-    let metrics = &app.metrics.cost;
-    metrics.show(shown.collect());
-    let rest: Amount = statement.rest().into_values().sum();
-    metrics
-        .unattributed
-        .set(budgets::ratio(rest, statement.total()));
+    app.metrics.cost.show_budgets(&spent.collect::<Vec<_>>());
+    app.metrics.cost.show_lines(&statement);
     Ok(())
 }
