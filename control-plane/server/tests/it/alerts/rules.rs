@@ -6,6 +6,12 @@ use std::process::Command;
 
 use super::workspace;
 
+/// Cases, for `promtool`.
+const TESTS: [&str; 2] = [
+    "charts/ig-guard/testdata/rules/alerts.yaml",
+    "charts/ig-guard/testdata/rules/slo.yaml",
+];
+
 /// A program of Debian's packages. `None`, loudly, where it is not; in CI that fails.
 pub(super) fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -52,8 +58,7 @@ fn rules_are_good_and_each_alert_fires_when_it_should_only() {
         &["check", "rules", "--lint=all", "--lint-fatal"],
         &files(),
     );
-    let tests = workspace("charts/ig-guard/testdata/rules/alerts.yaml");
-    run(&promtool, &["test", "rules"], &[tests]);
+    run(&promtool, &["test", "rules"], &TESTS.map(workspace));
 }
 
 fn values<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
@@ -65,8 +70,8 @@ fn values<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
 
 #[test]
 fn each_alert_is_tested_and_has_a_runbook_that_names_it() {
-    let tests = workspace("charts/ig-guard/testdata/rules/alerts.yaml");
-    let tests = std::fs::read_to_string(tests).unwrap();
+    let tests = TESTS.map(|tests| std::fs::read_to_string(workspace(tests)).unwrap());
+    let tests = tests.concat();
     let mut seen = BTreeSet::new();
     for file in files() {
         let rules = std::fs::read_to_string(file).unwrap();
