@@ -15,13 +15,18 @@ pub(crate) fn chain(options: &StaticOptions) -> Vec<Value> {
     filters.extend(jwt::filter(options));
     filters.extend(guards(options));
     filters.extend(upstream::admission_control(options));
-    filters.push(json!({
+    filters.push(router());
+    filters
+}
+
+/// What ends every chain.
+pub(crate) fn router() -> Value {
+    json!({
         "name": ROUTER,
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
         },
-    }));
-    filters
+    })
 }
 
 /// The guards, and what asks the control plane what it counts for all proxies.
@@ -35,7 +40,8 @@ pub(crate) fn guards(options: &StaticOptions) -> Vec<Value> {
     filters
 }
 
-fn wasm(guard: &Guard) -> Value {
+/// One guard.
+pub(crate) fn wasm(guard: &Guard) -> Value {
     let mut config = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
         "config": {

@@ -63,6 +63,16 @@ pub struct StaticOptions {
     pub timeouts: Timeouts,
     /// Most downstream connections at a time.
     pub max_connections: u32,
+    /// Where it is said whether the guards have their snapshots; nowhere by default. It is
+    /// for who decides whether the proxy takes requests, over plain HTTP.
+    pub readiness: Option<Address>,
+    /// Folder of [`sds_files`](crate::sds_files), as Envoy finds it. Certificates of the control
+    /// plane's, other gateways' and spans' clusters come by them, and are read again when they
+    /// are renewed; without it they are read once.
+    pub sds: Option<PathBuf>,
+    /// How long a WebSocket may be silent; without it, no upgrade is let in. The
+    /// guard's own time-out has to be shorter, since it tells both sides why.
+    pub websockets: Option<Duration>,
 }
 
 impl StaticOptions {
@@ -86,6 +96,9 @@ impl StaticOptions {
             buffers: BufferLimits::default(),
             timeouts: Timeouts::default(),
             max_connections: 50_000,
+            readiness: None,
+            sds: None,
+            websockets: None,
         }
     }
 }

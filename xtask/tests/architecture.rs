@@ -14,13 +14,14 @@ use serde_json::Value;
 use xtask::tools::root;
 
 /// Which crates of the workspace a crate may need, tests and builds aside.
-const ALLOWED: [(&str, &[&str]); 24] = [
+const ALLOWED: [(&str, &[&str]); 26] = [
     ("ig-contract", &[]),
     ("ig-persisted-query", &["ig-contract"]),
     ("ig-policy", &["ig-contract"]),
     ("ig-step-up", &["ig-contract"]),
     ("ig-residency", &["ig-contract"]),
     ("ig-rate-limit", &["ig-contract"]),
+    ("ig-websocket", &[]),
     (
         "ig-guard",
         &[
@@ -30,9 +31,13 @@ const ALLOWED: [(&str, &[&str]); 24] = [
             "ig-step-up",
             "ig-residency",
             "ig-rate-limit",
+            "ig-websocket",
         ],
     ),
-    ("ig-guard-wasm", &["ig-contract", "ig-guard"]),
+    (
+        "ig-guard-wasm",
+        &["ig-contract", "ig-guard", "ig-websocket"],
+    ),
     ("ig-schema", &["ig-contract"]),
     ("ig-schema-diff", &["ig-contract", "ig-schema"]),
     (
@@ -60,11 +65,13 @@ const ALLOWED: [(&str, &[&str]); 24] = [
     ("ig-ledger", &[]),
     ("ig-verify", &["ig-ledger", "ig-signing"]),
     ("ig-envoy", &["ig-contract"]),
+    ("ig-evidence", &["ig-ledger", "ig-signing"]),
     (
         "ig-cli",
         &[
             "ig-contract",
             "ig-envoy",
+            "ig-evidence",
             "ig-schema",
             "ig-signing",
             "ig-schema-diff",
@@ -79,7 +86,10 @@ const ALLOWED: [(&str, &[&str]); 24] = [
             "ig-authenticator",
             "ig-contract",
             "ig-envoy",
+            "ig-evidence",
+            "ig-ledger",
             "ig-schema",
+            "ig-signing",
             "ig-snapshot",
         ],
     ),

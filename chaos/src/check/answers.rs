@@ -1,5 +1,7 @@
 //! What clients were answered.
 
+use std::collections::BTreeMap;
+
 use super::{Invariant, Record, Verdict};
 use crate::history::Request;
 use crate::world::tenant_name;
@@ -12,7 +14,15 @@ impl Record<'_> {
             let of = request.data_of.as_deref();
             (of != Some(&own)).then(|| format!("{}: {own} got data of {of:?}", request.id))
         });
-        let violations = violations.collect();
+        let mut violations: Vec<_> = violations.collect();
+        for arrival in &self.arrivals {
+            let request = arrival.id.and_then(|id| self.requests.get(&id));
+            let Some(request) = request else { continue };
+            let (own, of) = (tenant_name(request.tenant), &arrival.tenant);
+            if *of != own {
+                violations.push(format!("{} of {own} arrived as of {of}", request.id));
+            }
+        }
         Verdict::of(Invariant::NothingForeign, served.len(), violations)
     }
 
@@ -55,7 +65,25 @@ impl Record<'_> {
         if !after.iter().any(|one| one.at >= last && one.status == 200) {
             violations.push("nobody was served afterwards".to_owned());
         }
+        violations.extend(self.breakers_left());
         Verdict::of(Invariant::Recovers, after.len(), violations)
+    }
+
+    /// Breakers that stayed open, and those that were to open and did not.
+    fn breakers_left(&self) -> Vec<String> {
+        let mut last = BTreeMap::new();
+        for seen in self.breakers() {
+            last.insert(seen.gateway, seen);
+        }
+        let open = last.values().filter(|seen| !seen.open.is_empty());
+        let left =
+            open.map(|seen| format!("gateway {}: {:?} stayed open", seen.gateway, seen.open));
+        let mut left: Vec<_> = left.collect();
+        let has_opened = self.breakers().any(|seen| !seen.open.is_empty());
+        if self.promises.breakers_open && !has_opened {
+            left.push("no breaker opened".to_owned());
+        }
+        left
     }
 
     pub(super) fn in_time(&self) -> Verdict {

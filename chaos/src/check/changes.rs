@@ -1,7 +1,7 @@
 //! What the control plane was asked for.
 
 use super::{Invariant, Record, Verdict};
-use crate::history::What;
+use crate::history::{Change, What};
 
 impl Record<'_> {
     pub(super) fn nothing_lost(&self) -> Verdict {
@@ -26,11 +26,35 @@ impl Record<'_> {
                         violations.push(format!("the publication {} is lost", change.key));
                     }
                 }
-                What::Publication | What::Deactivation => {}
+                What::Export => {
+                    looked_at += 1;
+                    let there = self.ending.exports.get(&change.key).copied();
+                    match (change.acknowledged.is_some(), there.unwrap_or_default()) {
+                        (true, 1) | (false, 0 | 1) => {}
+                        (true, 0) => violations.push(format!("the export {} is lost", change.key)),
+                        (_, many) => {
+                            violations.push(format!("{} is exported {many} times", change.key));
+                        }
+                    }
+                }
+                What::Publication | What::Deactivation | What::Poison => {}
             }
+            violations.extend(self.not_in_ledger(change));
         }
         violations.extend(self.ending.ledger.clone());
         Verdict::of(Invariant::NothingLost, looked_at, violations)
+    }
+
+    /// What is wrong with the ledger's entry of a change that was acknowledged.
+    fn not_in_ledger(&self, change: &Change) -> Option<String> {
+        let entry = change.acknowledged.and(change.entry.as_ref())?;
+        match self.ending.entries.get(entry).copied().unwrap_or_default() {
+            1 => None,
+            times => Some(format!(
+                "{:?} {} is in the ledger {times} times",
+                change.what, change.key
+            )),
+        }
     }
 
     pub(super) fn revisions_forward(&self) -> Verdict {

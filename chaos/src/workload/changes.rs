@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::Shared;
 use super::requests::Client;
-use crate::history::{Change, Event, Kind, Running, What};
+use crate::history::{Change, Event, Kind, Running, What, sha256};
 use crate::numbers::Numbers;
 use crate::world::{REGIONS, TENANTS, Tokens, World, person, tenant_name};
 
@@ -64,12 +64,25 @@ impl Controls {
         path: String,
         body: String,
     ) -> (u16, Value) {
-        let (url, bearer) = (
-            format!("http://{}", self.http[replica]),
-            self.bearer.clone(),
-        );
+        let headers = vec![("authorization", self.bearer.clone())];
+        self.call_with(replica, headers, method, path, body).await
+    }
+
+    /// The same with these headers.
+    pub(super) async fn call_with(
+        &self,
+        replica: usize,
+        headers: Vec<(&'static str, String)>,
+        method: &'static str,
+        path: String,
+        body: String,
+    ) -> (u16, Value) {
+        let url = format!("http://{}", self.http[replica]);
         let call = move || {
-            let headers = [("authorization", bearer.as_str())];
+            let headers: Vec<_> = headers
+                .iter()
+                .map(|(name, value)| (*name, value.as_str()))
+                .collect();
             ig_e2e::call(&url, &headers, method, &path, body.as_bytes())
         };
         match tokio::task::spawn_blocking(call).await {
@@ -115,15 +128,15 @@ impl Controls {
         .await
     }
 
-    fn other(&self, replica: usize) -> usize {
+    pub(super) fn other(&self, replica: usize) -> usize {
         (replica + 1) % self.http.len()
     }
 }
 
 /// Attempts at one change, at one replica after the other.
-const ATTEMPTS: usize = 200;
+pub(super) const ATTEMPTS: usize = 200;
 
-const PAUSE: Duration = Duration::from_millis(50);
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 /// Users are made, one after the other.
 pub(super) async fn users(controls: Controls, shared: Arc<Shared>, mut numbers: Numbers) {
@@ -180,6 +193,7 @@ async fn make(
         key: format!("{tenant}/{name}"),
         at,
         acknowledged: id.is_some().then(|| shared.history.now()),
+        entry: None,
     }));
     id
 }
@@ -271,6 +285,7 @@ async fn deactivate(
         key: user.name.clone(),
         at,
         acknowledged,
+        entry: None,
     }));
     if acknowledged.is_some() {
         shared.deactivated().push(user);
@@ -313,6 +328,9 @@ async fn publish(controls: &Controls, shared: &Shared, replica: usize, graph: Va
         key: revision.to_owned(),
         at,
         acknowledged: (status == 200).then(|| shared.history.now()),
+        entry: Some(sha256(format!(
+            r#"{{"kind":"release/v1","sha256":"{revision}"}}"#
+        ))),
     }));
 }
 

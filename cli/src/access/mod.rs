@@ -1,5 +1,7 @@
 //! `ig access`
 
+mod review;
+
 use anyhow::{Result, bail};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
@@ -16,6 +18,7 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Revoke an admin token.
     Revoke(RevokeArgs),
+    Review(review::Args),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -117,6 +120,7 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
     match command {
         Command::Create(args) => create(&args),
         Command::List(args) => list(&args),
+        Command::Review(args) => review::run(&args),
         Command::Revoke(args) => {
             let client = Client::new(&args.connection)?;
             client.delete(&format!("/tokens/{}", encode(&args.token)))?;

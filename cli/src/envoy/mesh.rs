@@ -195,9 +195,7 @@ impl MeshArgs {
             "--port: the listeners have the ports from there on, and there are not so many"
         );
         if let (Some(_), false) = (&self.gateway_class, self.listener_port.is_empty()) {
-            let made: Vec<_> = (first..=u16::MAX)
-                .take(self.listener.len())
-                .collect();
+            let made: Vec<_> = (first..=u16::MAX).take(self.listener.len()).collect();
             ensure!(
                 self.listener_port == made,
                 "--listener-port: the listeners of --gateway-class have the ports from --port on, \

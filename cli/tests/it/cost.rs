@@ -48,10 +48,19 @@ fn what_owners_say_is_put_and_listed() {
     remote.ig("cost budget delete eu").ok();
     assert_eq!(remote.ig("cost budget list --json").ok().json(), json!([]));
     // What is not so is said by who knows.
-    remote.ig("cost bill put 2026-13 1").exits(1).says("2026-13");
-    remote.ig("cost budget put eu -- -1").exits(1).says("above zero");
+    remote
+        .ig("cost bill put 2026-13 1")
+        .exits(1)
+        .says("2026-13");
+    remote
+        .ig("cost budget put eu -- -1")
+        .exits(1)
+        .says("above zero");
     remote.work.write("prices.json", "{");
-    remote.ig("cost prices put prices.json").exits(2).says("is not JSON");
+    remote
+        .ig("cost prices put prices.json")
+        .exits(2)
+        .says("is not JSON");
 }
 
 #[test]

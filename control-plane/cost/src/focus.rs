@@ -59,6 +59,9 @@ pub struct Invoice<'a> {
     pub account: &'a str,
     /// Who charges: provider, publisher and issuer.
     pub provider: &'a str,
+    /// Of all prices: lines for which there is none are in it too. None where there are
+    /// no prices at all.
+    pub currency: Option<&'a str>,
     /// From when on, in milliseconds since the epoch.
     pub from: i64,
     /// Until when; this is the first moment that is not charged.
@@ -131,8 +134,6 @@ fn row(maps: &Maps, invoice: &Invoice<'_>, line: &Line) -> [Cell; COLUMNS.len()]
     let (category, unit, description) = words(line.resource);
     let version = line.version.as_deref();
     let prices = version.and_then(|version| maps.get(version));
-    // All maps are in one currency, so it is that of a line without a price too.
-    let currency = maps.values().next().map(|(map, _)| map.currency.clone());
     let unit_price =
         prices.and_then(|(map, _)| Some(map.of_region(&line.region)?.of(line.resource)));
     let maybe = |value: Option<String>| value.map_or(Cell::NONE, Cell::Plain);
@@ -157,7 +158,7 @@ fn row(maps: &Maps, invoice: &Invoice<'_>, line: &Line) -> [Cell; COLUMNS.len()]
         cost(),
         text(Some(invoice.account)),
         text(Some(invoice.account)),
-        maybe(currency),
+        maybe(invoice.currency.map(ToOwned::to_owned)),
         Cell::Plain(timestamp(month_end)),
         Cell::Plain(timestamp(month_start)),
         Cell::plain("Usage"),

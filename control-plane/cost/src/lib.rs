@@ -10,6 +10,7 @@ mod money;
 mod period;
 mod price;
 mod statement;
+mod sums;
 mod work;
 
 pub use focus::{COLUMNS, Invoice, csv};
@@ -23,3 +24,4 @@ pub use price::{
 pub use statement::{
     Entry, Group, Hour, Line, Owner, Reason, Scope, Seen, Statement, Unpriced, Usage, Weight,
 };
+pub use sums::Sums;

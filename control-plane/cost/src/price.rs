@@ -263,7 +263,7 @@ impl PriceMap {
 }
 
 /// The history of prices.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Prices(BTreeMap<i64, PriceMap>);
 
 impl Prices {
@@ -272,6 +272,11 @@ impl Prices {
     pub fn new(maps: impl IntoIterator<Item = PriceMap>) -> Self {
         let by_hour = maps.into_iter().map(|map| (map.effective_from, map));
         Self(by_hour.collect())
+    }
+
+    /// The currency of all maps; none where there are none.
+    pub fn currency(&self) -> Option<&str> {
+        self.0.values().next().map(|map| map.currency.as_str())
     }
 
     /// What holds in the hour that begins then.

@@ -18,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::auth::tokens;
+use crate::auth::{review, tokens};
 use crate::error::{ApiError, Problem};
 use crate::extract::Json;
 use crate::linger::linger;
@@ -163,6 +163,8 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(decisions::list))
         .routes(routes!(tokens::create, tokens::list))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(review::roles))
+        .routes(routes!(review::holders))
         .routes(routes!(audit::list))
         .routes(routes!(step_up::keys::jwks))
         .routes(routes!(step_up::rotation::rotate, step_up::rotation::list))

@@ -1,5 +1,7 @@
 //! `/metrics`, in OpenMetrics text.
 
+mod scraper;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant, SystemTime};
@@ -17,16 +19,19 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use tokio::time::timeout;
 
 use crate::alerts::{self, AlertMetrics};
 use crate::app::App;
-use crate::auth::{Principal, Role};
 use crate::cost::CostMetrics;
 use crate::error::ApiError;
 use crate::exports::ExportMetrics;
 use crate::ledger::LedgerMetrics;
 use crate::rate_limit::RateLimitMetrics;
+use crate::store::now;
 use crate::telemetry::{self, ProxyCall, TraceLabel};
+
+use scraper::{Scraper, Scrapers};
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 pub(crate) struct RequestLabels {
@@ -84,6 +89,10 @@ pub(crate) struct Metrics {
     pub(crate) rekey_failures: Counter,
     pub(crate) streams: Gauge,
     skew: Gauge,
+    behind: Gauge,
+    refused: Gauge,
+    database_up: Gauge,
+    scrapers: Scrapers,
     pub(crate) refusals: Counter<u64, AtomicU64>,
     pub(crate) failed_logins: Counter,
     pub(crate) break_glass_uses: Counter,
@@ -112,6 +121,10 @@ impl Metrics {
             rekey_failures: Counter::default(),
             streams: Gauge::default(),
             skew: Gauge::default(),
+            behind: Gauge::default(),
+            refused: Gauge::default(),
+            database_up: Gauge::default(),
+            scrapers: Scrapers::default(),
             refusals: Counter::default(),
             failed_logins: Counter::default(),
             break_glass_uses: Counter::default(),
@@ -162,11 +175,26 @@ impl Metrics {
             "Times that what is published could not be given the keys of now",
             this.rekey_failures.clone(),
         );
+        registry.register(
+            "database_up",
+            "Whether the database answered when this was asked for: 1 or 0",
+            this.database_up.clone(),
+        );
         registry.register("xds_streams", "Streams of proxies", this.streams.clone());
         registry.register(
             "xds_skew",
             "Snapshots that proxies of this replica should run and whose format their modules do not read",
             this.skew.clone(),
+        );
+        registry.register(
+            "xds_behind",
+            "Snapshots that proxies of this replica should run and have not run for a minute, and proxies that run none",
+            this.behind.clone(),
+        );
+        registry.register(
+            "xds_refused",
+            "Snapshots that proxies of this replica should run now and have refused",
+            this.refused.clone(),
         );
         registry.register(
             "xds_refusals",
@@ -241,7 +269,9 @@ impl Metrics {
     /// Counts a schema that would have broken operations of what is published.
     pub(crate) fn schema_break(&self, graph: &str) {
         let graph = graph.to_owned();
-        self.schema_breaks.get_or_create(&GraphLabel { graph }).inc();
+        self.schema_breaks
+            .get_or_create(&GraphLabel { graph })
+            .inc();
     }
 }
 
@@ -283,16 +313,26 @@ pub(crate) async fn count(State(app): State<App>, request: Request, next: Next) 
     response
 }
 
-/// Metrics, for Prometheus.
+/// Metrics, for Prometheus. While the database is away, a token that was good here in
+/// the last hour still counts, and what is read from the database is as it was.
 #[utoipa::path(get, path = "/metrics", tag = "probes", security(("bearer" = ["viewer"])),
     responses((status = 200, body = String,
         content_type = "application/openmetrics-text")))]
-pub(crate) async fn get(State(app): State<App>, by: Principal) -> Result<Response, ApiError> {
-    by.require(Role::Viewer)?;
-    let held = i64::try_from(app.proxies.held_count()).unwrap_or(i64::MAX);
-    app.metrics.skew.set(held);
-    let waiting = alerts::count_waiting(&app.store).await?;
-    app.metrics.alerts.waiting.set(waiting);
+pub(crate) async fn get(State(app): State<App>, _: Scraper) -> Result<Response, ApiError> {
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    app.metrics.skew.set(number(app.proxies.held_count()));
+    let behind = app.proxies.behind_count(now());
+    app.metrics.behind.set(number(behind));
+    app.metrics.refused.set(number(app.proxies.refused_count()));
+    let waiting = timeout(scraper::PATIENCE, alerts::count_waiting(&app.store)).await;
+    let is_up = match waiting {
+        Ok(Ok(waiting)) => {
+            app.metrics.alerts.waiting.set(waiting);
+            true
+        }
+        Ok(Err(_)) | Err(_) => false,
+    };
+    app.metrics.database_up.set(i64::from(is_up));
     let mut text = String::new();
     encode(&mut text, &app.metrics.registry).map_err(ApiError::invalid)?;
     let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";

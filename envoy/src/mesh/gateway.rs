@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{MeshError, check, filters, logs, metadata, settings};
+use super::{MeshError, check, filters, logs, metadata, sds_files, settings};
 use crate::cluster;
 use crate::options::StaticOptions;
 
@@ -99,6 +99,7 @@ pub fn envoy_gateway(
     if let Some(backend) = &object.backend {
         objects.extend([object.gateway(backend), object.route(backend)]);
     }
+    objects.extend(sds_files(options, &object.name, Some(&object.namespace)));
     objects.push(policy);
     Ok(objects)
 }

@@ -28,6 +28,7 @@ mod presence;
 mod record;
 mod reply;
 mod rewrite;
+mod socket;
 mod trace;
 
 #[cfg(feature = "policy")]
@@ -42,4 +43,5 @@ pub use identity::VerifiedToken;
 pub use ig_rate_limit::{Slots, Unavailable};
 #[cfg(feature = "policy")]
 pub use placement::Breach;
+pub use socket::{Entropy, Notice, Socket, Standing, Turn};
 pub use trace::TraceParent;

@@ -74,6 +74,18 @@ impl Ruling {
         }
     }
 
+    /// A WebSocket that is let in; what is said in it is decided on by itself.
+    pub(crate) fn admitted(by: By) -> Self {
+        let granted = Granted {
+            rule: "websocket".into(),
+            obligations: Rc::new([]),
+        };
+        Self {
+            grant: Ok(granted),
+            ..Self::deny(by, ABORTED.clone(), None)
+        }
+    }
+
     /// A request that another gateway decides on.
     #[cfg(feature = "policy")]
     pub(crate) fn forwarded() -> Self {

@@ -32,7 +32,7 @@ impl fmt::Display for TraceParent {
 const IDS: usize = 32 + 1 + 16;
 
 /// What headers say of a trace.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct TraceHeaders {
     ids: Option<[u8; IDS]>,
     is_repeated: bool,

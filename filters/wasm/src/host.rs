@@ -28,8 +28,17 @@ pub(crate) enum Map {
 #[repr(u32)]
 pub(crate) enum Buffer {
     RequestBody = 0,
+    ResponseBody = 1,
     CallResponseBody = 4,
     PluginConfiguration = 7,
+}
+
+/// Directions of a stream.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Stream {
+    Request = 0,
+    Response = 1,
 }
 
 /// The host gave something that is not what the ABI says.
@@ -42,7 +51,6 @@ const NOT_FOUND: u32 = 1;
 unsafe extern "C" {
     fn proxy_log(level: u32, message: *const u8, size: usize) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
-    #[cfg(feature = "policy")]
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_get_buffer_bytes(
         kind: u32,
@@ -87,6 +95,8 @@ unsafe extern "C" {
         value_size: usize,
     ) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_close_stream(stream: u32) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
     #[cfg(feature = "policy")]
     fn proxy_get_shared_data(
         key: *const u8,
@@ -163,7 +173,6 @@ pub(crate) fn now_nanos() -> Result<u64, HostError> {
 }
 
 /// Lets the root context's `on_tick` be called every so many milliseconds.
-#[cfg(feature = "policy")]
 pub(crate) fn set_tick_period(milliseconds: u32) -> Result<(), HostError> {
     // SAFETY: no pointers.
     done(unsafe { proxy_set_tick_period_milliseconds(milliseconds) })
@@ -369,9 +378,26 @@ pub(crate) fn count(metric: u32) -> Result<(), HostError> {
 
 /// Lets a held request go on.
 pub(crate) fn resume_request() -> Result<(), HostError> {
-    const REQUEST: u32 = 0;
+    resume(Stream::Request)
+}
+
+/// Lets what is held of a direction go on, once this call into the VM is over.
+pub(crate) fn resume(stream: Stream) -> Result<(), HostError> {
     // SAFETY: no pointers.
-    done(unsafe { proxy_continue_stream(REQUEST) })
+    done(unsafe { proxy_continue_stream(stream as u32) })
+}
+
+/// Cuts a stream, once this call into the VM is over.
+pub(crate) fn close(stream: Stream) -> Result<(), HostError> {
+    // SAFETY: no pointers.
+    done(unsafe { proxy_close_stream(stream as u32) })
+}
+
+/// Lets what follows in this call into the VM be done in a context's stead. An
+/// unknown one is an error.
+pub(crate) fn act_for(context: u32) -> Result<(), HostError> {
+    // SAFETY: no pointers.
+    done(unsafe { proxy_set_effective_context(context) })
 }
 
 /// Answers the request.

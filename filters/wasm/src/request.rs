@@ -1,5 +1,6 @@
 //! One request: callbacks in, host calls out.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,9 +19,11 @@ use crate::directory;
 use crate::host::{self, Buffer, HostError, Level, Map, Pairs, UNREADABLE};
 use crate::metrics::{self, Call};
 use crate::root;
+use crate::socket::Connection;
 
 #[cfg(feature = "policy")]
 mod answer;
+mod upgrade;
 
 /// Where a request stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,10 +37,14 @@ enum Stage {
     AwaitingSpent,
     /// Sent on or answered.
     Done,
+    /// A WebSocket that the upstream did not take: what the client says meets
+    /// nobody who reads frames, and must not be taken for requests.
+    Refused,
 }
 
 /// One request.
 pub(crate) struct HttpRequest {
+    context: u32,
     guard: Option<Rc<Guard>>,
     #[cfg_attr(
         not(feature = "policy"),
@@ -47,6 +54,8 @@ pub(crate) struct HttpRequest {
     exchange: Option<Exchange>,
     stage: Stage,
     fetches: Vec<(u32, TextHash)>,
+    /// The WebSocket that the request has opened.
+    socket: Option<Rc<RefCell<Connection>>>,
     /// The question to the directory that is under way.
     #[cfg(feature = "policy")]
     question: Option<u32>,
@@ -62,13 +71,19 @@ pub(crate) struct HttpRequest {
 const UNAVAILABLE: &[u8] = br#"{"errors":[{"message":"The guard could not decide; try again later.","extensions":{"code":"GUARD_UNAVAILABLE","rule":"host"}}]}"#;
 
 impl HttpRequest {
-    pub(crate) fn new(guard: Option<Rc<Guard>>, verified: Rc<VerifiedClaims>) -> Self {
+    pub(crate) fn new(
+        context: u32,
+        guard: Option<Rc<Guard>>,
+        verified: Rc<VerifiedClaims>,
+    ) -> Self {
         Self {
+            context,
             guard,
             verified,
             exchange: None,
             stage: Stage::Head,
             fetches: Vec::new(),
+            socket: None,
             #[cfg(feature = "policy")]
             question: None,
             #[cfg(feature = "policy")]
@@ -79,8 +94,9 @@ impl HttpRequest {
     }
 
     #[cfg(feature = "policy")]
-    pub(crate) fn counting(self, breaches: Option<u32>) -> Self {
-        Self { breaches, ..self }
+    pub(crate) fn counting(mut self, breaches: Option<u32>) -> Self {
+        self.breaches = breaches;
+        self
     }
 
     fn begin(&mut self) -> Result<(), HostError> {
@@ -165,7 +181,11 @@ impl HttpRequest {
                 self.fetch(&hashes)
             }
             Step::Forward(forward) => {
+                if let Some(refusal) = self.refuse_connection() {
+                    return self.apply(refusal);
+                }
                 self.stage = Stage::Done;
+                self.open(&forward)?;
                 self.tag(&forward.verdicts);
                 forward_request(&forward)?;
                 metrics::decisions(self.graph(), &forward.verdicts);
@@ -351,6 +371,10 @@ impl HttpRequest {
 
 impl Context for HttpRequest {
     fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
+        if let Some(socket) = &self.socket {
+            socket.borrow_mut().on_call(token, body_size);
+            return self.await_tick();
+        }
         #[cfg(feature = "policy")]
         if self.question == Some(token) {
             return match self.stage {
@@ -385,11 +409,17 @@ impl HttpContext for HttpRequest {
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        if let Some(socket) = &self.socket {
+            let action = socket.borrow_mut().on_request_body(end_of_stream);
+            self.await_tick();
+            return action;
+        }
         match self.stage {
             Stage::AwaitingBody => {}
             #[cfg(feature = "policy")]
             Stage::AwaitingFacts => return self.on_early_body(size, end_of_stream),
             Stage::Done => return Action::Continue,
+            Stage::Refused => return Self::drop_body(),
             _ => return Action::Pause,
         }
         if end_of_stream {
@@ -407,12 +437,24 @@ impl HttpContext for HttpRequest {
             }),
             #[cfg(feature = "policy")]
             Stage::AwaitingFacts => self.on_early_trailers(),
-            Stage::Done => Action::Continue,
+            Stage::Done | Stage::Refused => Action::Continue,
             _ => Action::Pause,
         }
     }
 
+    fn on_http_response_body(&mut self, _: usize, end_of_stream: bool) -> Action {
+        let Some(socket) = &self.socket else {
+            return Action::Continue;
+        };
+        let action = socket.borrow_mut().on_response_body(end_of_stream);
+        self.await_tick();
+        action
+    }
+
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
+        if let Some(action) = self.on_upgrade_answer() {
+            return action;
+        }
         #[cfg(feature = "policy")]
         if let Some(action) = self.withhold() {
             return action;

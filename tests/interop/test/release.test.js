@@ -54,6 +54,31 @@ describe('the release', () => {
     assert.ok(asked > 0 && asked < names.indexOf('Login'), names.join());
   });
 
+  test('what is published has a sum or a signature, and is named', () => {
+    const script = scriptOf('publish');
+    const release = stepsOf('publish').find(({ name }) => name === 'Release').run;
+    // No pattern: whatever else the build left there stays there.
+    for (const line of script.split('\n').filter((each) => /gh release create|helm push|attest-blob|cp /.test(each))) {
+      assert.doesNotMatch(line, /\*/, line);
+    }
+    assert.doesNotMatch(release.replaceAll('[ *]', ''), /\*/);
+    const run = (/** @type {string} */ sums) =>
+      execFileSync('bash', ['-euo', 'pipefail', '-c', `gh() { printf '%s\\n' "$@"; }\ncd "$(mktemp -d)"\nprintf '%s' "$SUMS" >SHA256SUMS\n${release}`], {
+        encoding: 'utf8',
+        env: { ...process.env, GITHUB_REF_NAME: 'v1.2.3', SUMS: sums },
+      }).trim().split('\n').slice(5);
+    const sum = 'a'.repeat(64);
+    assert.deepEqual(run(`${sum}  ig\n${sum} *ig_guard.wasm\n`), [
+      ...['ig', 'ig_guard.wasm', 'ig.provenance.sigstore.json', 'ig_guard.wasm.provenance.sigstore.json'],
+      ...['ig.sbom.sigstore.json', 'ig_guard.wasm.sbom.sigstore.json'],
+      ...['ig-guard-1.2.3.tgz', 'ig-guard-1.2.3.tgz.provenance.sigstore.json'],
+      ...['SHA256SUMS', 'SHA256SUMS.sigstore.json', 'sbom.spdx.json', 'provenance.json'],
+      // The evidence, the key that signed it, and the ledger's checkpoint that has it.
+      ...['cosign.pub', 'v0.2.tar', 'v0.2.checkpoint'].flatMap((file) => [file, `${file}.sigstore.json`]),
+    ]);
+    assert.match(script, /for file in cosign\.pub v0\.2\.tar v0\.2\.checkpoint; do\n +\.\.\/tools\/cosign sign-blob/);
+  });
+
   test('a token is a step\'s, and of those that need it', () => {
     const { publish } = jobs;
     assert.doesNotMatch(JSON.stringify(publish.env), /token|secrets/i);

@@ -59,7 +59,11 @@ const ROWS: [(&str, &str, Option<f64>); 10] = [
 
 /// Measures, prints, and writes the page and JSON if asked to.
 pub(super) fn run(root: &Path, write: bool, json: Option<&Path>) -> Result<()> {
-    workspace::build(root, "--bin", &["ig-control-plane", "ig", "ig-demo-upstream"])?;
+    workspace::build(
+        root,
+        "--bin",
+        &["ig-control-plane", "ig", "ig-demo-upstream"],
+    )?;
     Process::new("cargo")
         .args([
             "build",

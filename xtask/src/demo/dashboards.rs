@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::{exports, plot};
 use super::tour::Tour;
+use super::{exports, plot};
 use crate::background::Background;
 use crate::process::Process;
 use crate::stack::{Stack, come_and_go};
@@ -95,7 +95,9 @@ impl Watch {
         // What is counted for the first time now is seen to grow then.
         exports::run(tour)?;
         come_and_go(control)?;
-        control.ig(&["snapshot", "publish", crate::stack::GRAPH]).capture()?;
+        control
+            .ig(&["snapshot", "publish", crate::stack::GRAPH])
+            .capture()?;
         tour.repeat(LOAD)
     }
 
@@ -179,9 +181,7 @@ fn spend(stack: &Stack) -> Result<()> {
     });
     let control = &stack.control;
     control.call("PUT", "/cost/prices", &prices)?;
-    let used = |resource: &str, quantity: &str| {
-        json!({"hour": now, "region": "eu-west-1", "resource": resource, "quantity": quantity})
-    };
+    let used = |resource: &str, quantity: &str| json!({"hour": now, "region": "eu-west-1", "resource": resource, "quantity": quantity});
     let usage = json!({
         "source": "demo", "usage": [used("cpuSecond", "90"), used("replicaHour", "1")],
     });
@@ -203,12 +203,19 @@ pub(super) fn report(shown: &[Shown], page: &Path) -> Result<bool> {
         let (mark, detail) = match (points, excuse) {
             (0, Some((_, why))) => ("    ", format!("nothing: {why}")),
             (0, None) => ("FAIL", format!("nothing: {}", one.query)),
-            (_, Some(_)) => ("FAIL", "has something: the list of empty panels is old".to_owned()),
+            (_, Some(_)) => (
+                "FAIL",
+                "has something: the list of empty panels is old".to_owned(),
+            ),
             (_, None) => ("ok  ", format!("{} series", one.series.len())),
         };
         are_all_there &= mark != "FAIL";
         println!("{mark} {}: {}: {detail}", one.dashboard, one.panel);
-        charts.push((format!("{}: {}", one.dashboard, one.panel), &one.query, &one.series));
+        charts.push((
+            format!("{}: {}", one.dashboard, one.panel),
+            &one.query,
+            &one.series,
+        ));
     }
     if let Some(folder) = page.parent() {
         std::fs::create_dir_all(folder).context("cannot make the page's folder")?;

@@ -51,7 +51,8 @@ fn chart(page: &mut String, series: &[Series]) {
     let least = least.min(0.0);
     let x = |at: f64| (at - from) / (to - from).max(1.0) * WIDTH;
     // A line at nothing is still to be seen.
-    let y = |value: f64| (HEIGHT - 4.0) - (value - least) / (most - least).max(1e-12) * (HEIGHT - 20.0);
+    let y =
+        |value: f64| (HEIGHT - 4.0) - (value - least) / (most - least).max(1e-12) * (HEIGHT - 20.0);
     let _ = write!(
         page,
         "<svg viewBox='0 0 {WIDTH} {HEIGHT}' width={WIDTH} height={HEIGHT} role=img>\
@@ -75,7 +76,10 @@ fn chart(page: &mut String, series: &[Series]) {
         let colour = COLOURS[index % COLOURS.len()];
         let last = one.points.last().map_or(f64::NAN, |(_, value)| *value);
         let name = escaped(&one.name);
-        let _ = write!(page, "<span style='color:{colour}'>■</span> {name} {last:.4} ");
+        let _ = write!(
+            page,
+            "<span style='color:{colour}'>■</span> {name} {last:.4} "
+        );
     }
     page.push_str("</p>");
 }

@@ -35,6 +35,8 @@ pub enum Extra {
     Contract,
     /// scim2-cli, scim-sanity and scim2-server, for the tests of SCIM
     Scim,
+    /// pyspdxtools, ntia-checker and trestle, for the tests of evidence
+    Evidence,
     /// wrk and nginx, for the benchmarks
     Bench,
     /// cargo-deny, for the licence and advisory checks (compiles for minutes)

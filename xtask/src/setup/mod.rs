@@ -165,6 +165,12 @@ const ITEMS: &[Item] = &[
         run: contract::scim,
     },
     Item {
+        name: "evidence tools",
+        needed_for: "interoperability tests of evidence",
+        need: Need::With(Extra::Evidence),
+        run: contract::evidence,
+    },
+    Item {
         name: "wrk",
         needed_for: "bench: makes the load",
         need: Need::With(Extra::Bench),

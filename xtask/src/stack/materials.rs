@@ -136,7 +136,8 @@ impl Materials {
         ig = match with.control_plane {
             Some(port) => ig
                 .args(["--control-plane", &format!("127.0.0.1:{port}")])
-                .args(["--graph", GRAPH]),
+                .args(["--graph", GRAPH, "--config"])
+                .arg(self.config()),
             None => ig.arg("--snapshot").arg(with.snapshot.unwrap_or(&demo)),
         };
         ig = ig

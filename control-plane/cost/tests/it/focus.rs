@@ -1,4 +1,4 @@
-use ig_cost::{COLUMNS, Hour, Invoice, Resource, Scope, Statement, csv};
+use ig_cost::{COLUMNS, Entry, Hour, Invoice, Resource, Scope, Statement, csv};
 
 use super::statement::{entry, key, prices, usage};
 
@@ -53,6 +53,7 @@ fn rows(route: &str, operation: &str) -> Vec<String> {
     let invoice = Invoice {
         account: "account",
         provider: "IntelGraph Guard",
+        currency: Some("EUR"),
         from: 0,
         to: 3_600_000,
     };
@@ -82,6 +83,35 @@ fn a_row_says_who_what_when_and_by_which_price() {
         .filter(|row| row.ends_with("overhead"))
         .collect();
     assert_eq!(overhead.len(), 1, "{rows:?}");
+}
+
+/// `BillingCurrency` is never null in FOCUS, also where a line has no price.
+#[test]
+fn a_line_without_a_price_has_the_currency_of_all() {
+    let mut statement = Statement::new(Scope::default());
+    let hour = Hour {
+        entries: vec![Entry {
+            region: "elsewhere".into(),
+            ..entry(key(Some("alpha"), "r", "o"), 3, 0, 9)
+        }],
+        ..Hour::default()
+    };
+    statement.add(&hour, &prices());
+    assert!(statement.prices().is_empty());
+    let prices = prices();
+    let invoice = Invoice {
+        account: "account",
+        provider: "IntelGraph Guard",
+        currency: prices.currency(),
+        from: 0,
+        to: 3_600_000,
+    };
+    let text = csv(&statement, &invoice);
+    let rows: Vec<&str> = text.trim_end().split("\r\n").skip(1).collect();
+    assert!(!rows.is_empty());
+    for row in rows {
+        assert!(row.starts_with("0.00,account,account,EUR,"), "{row}");
+    }
 }
 
 #[test]

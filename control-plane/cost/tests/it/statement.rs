@@ -1,6 +1,6 @@
 use ig_cost::{
     Amount, Counts, DENIED, Entry, Group, Hour, Key, OVERFLOW, Owner, PriceMap, Prices, Reason,
-    Resource, Scope, Statement, Usage, Weight,
+    Resource, Scope, Statement, Sums, Usage, Weight,
 };
 use proptest::prelude::*;
 
@@ -230,6 +230,35 @@ fn hours() -> impl Strategy<Value = Vec<Hour>> {
 }
 
 proptest! {
+    /// Hours by themselves, added up in whatever parts, are the statement of all.
+    #[test]
+    fn hours_add_up_to_the_statement(hours in hours(), cut in 0..4_usize) {
+        let prices = prices();
+        let scopes: Vec<Scope> = [(None, None), (Some("a"), None), (None, Some("r")), (Some("b"), Some("s"))]
+            .map(|(tenant, route)| Scope {
+                graph: Some("demo".into()),
+                tenant: tenant.map(Into::into),
+                route: route.map(Into::into),
+            })
+            .into_iter()
+            .chain([Scope::default()])
+            .collect();
+        let mut statement = Statement::new(Scope::default());
+        let mut parts = [Sums::new(scopes.clone()), Sums::new(scopes.clone())];
+        for (place, hour) in hours.iter().enumerate() {
+            statement.add(hour, &prices);
+            parts[usize::from(place >= cut)].add(hour, &prices);
+        }
+        let [mut sums, other] = parts;
+        sums.join(&other);
+        let spent: Vec<Amount> = scopes.iter().map(|scope| statement.spent(scope)).collect();
+        prop_assert_eq!(sums.spent(), spent);
+        prop_assert_eq!(sums.routes(), &statement.by(Group::Route));
+        prop_assert_eq!(sums.tenants(), &statement.by(Group::Tenant));
+        prop_assert_eq!(sums.rest(), statement.rest().into_values().sum::<Amount>());
+        prop_assert_eq!(sums.total(), statement.total());
+    }
+
     /// To the billionth, whatever was counted, reported and said by spans: what is
     /// attributed and the remainder are the total, each total is what its quantity
     /// costs, and no quantity is lost or made.

@@ -4,12 +4,14 @@
 //!
 //! - [`webhook`] takes what Alertmanager says and stores what the issue is to be: a
 //!   state, not an event, so that a message sent twice changes nothing.
+//! - [`late`] says which messages were overtaken.
 //! - [`text`] makes the issue's text. Labels and annotations are strangers' words.
 //! - [`worker`] makes the tracker have it: one replica at a time for each group, again
 //!   and again until it is so. [`rows`] is what both have in the database.
 //! - [`tracker`] speaks to GitHub, Gitea and Forgejo.
 
 mod config;
+mod late;
 mod metrics;
 mod rows;
 mod text;

@@ -1,8 +1,9 @@
 //! Groups of alerts in the database: what each issue is to be, and who makes it so.
 
-use sqlx::FromRow;
+use sqlx::{Any, FromRow, Transaction};
 use uuid::Uuid;
 
+use super::late::{self, Instance, Known};
 use crate::error::ApiError;
 use crate::store::{Store, now};
 
@@ -22,6 +23,7 @@ pub(super) struct Wanted {
     pub(super) body: String,
     pub(super) is_firing: bool,
     pub(super) is_critical: bool,
+    pub(super) alerts: Vec<Instance>,
 }
 
 /// A row.
@@ -37,68 +39,102 @@ pub(super) struct Group {
     pub(super) wanted: i64,
     pub(super) done: i64,
     pub(super) issue: Option<i64>,
+    pub(super) gone: i64,
+    pub(super) labelled: i64,
     pub(super) failures: i64,
     pub(super) error: Option<String>,
 }
 
 const COLUMNS: &str = "id, firing, critical, title, body, started_at, changed_at, wanted, done, \
-                       issue, failures, error";
+                       issue, gone, labelled, failures, error";
 
-/// Stores what an issue is to be. Of what says nothing new, nothing changes; of what
-/// is over and was never known, nothing is kept.
+/// Stores what an issue is to be. Of what says nothing new, or was overtaken, nothing
+/// changes; of what is over and was never known, nothing is kept.
 pub(super) async fn put(store: &Store, wanted: &Wanted) -> Result<(), ApiError> {
     let at = now();
-    let firing = i64::from(wanted.is_firing);
+    let alerts = serde_json::to_string(&wanted.alerts).map_err(ApiError::invalid)?;
     let mut transaction = store.begin().await?;
     store.lock(&mut transaction, "alerts").await?;
-    // What fires again has begun again: its issue was seen by now.
-    let changed = sqlx::query(
+    let known: Option<(i64, String, i64)> =
+        sqlx::query_as("SELECT firing, alerts, changed_at FROM alert_groups WHERE id = $1")
+            .bind(wanted.id.as_str())
+            .fetch_optional(&mut *transaction)
+            .await?;
+    match known {
+        Some((firing, alerts_of, changed_at)) => {
+            let known: Vec<Instance> = serde_json::from_str(&alerts_of).unwrap_or_default();
+            let known = Known {
+                is_firing: firing != 0,
+                alerts: &known,
+                age: at - changed_at,
+            };
+            if late::is_late(&known, wanted.is_firing, &wanted.alerts) {
+                return Ok(());
+            }
+            change(&mut transaction, wanted, &alerts, at).await?;
+        }
+        None if !wanted.is_firing => {}
+        None => insert(&mut transaction, wanted, &alerts, at).await?,
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+async fn change(
+    transaction: &mut Transaction<'static, Any>,
+    wanted: &Wanted,
+    alerts: &str,
+    at: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE alert_groups SET alerts = $2 WHERE id = $1 AND alerts <> $2")
+        .bind(wanted.id.as_str())
+        .bind(alerts)
+        .execute(&mut **transaction)
+        .await?;
+    sqlx::query(
         "UPDATE alert_groups SET firing = $2, critical = $3, title = $4, body = $5, \
          changed_at = $6, wanted = wanted + 1 WHERE id = $1 \
          AND (firing <> $2 OR critical <> $3 OR title <> $4 OR body <> $5)",
     )
     .bind(wanted.id.as_str())
-    .bind(firing)
+    .bind(i64::from(wanted.is_firing))
     .bind(i64::from(wanted.is_critical))
     .bind(wanted.title.as_str())
     .bind(wanted.body.as_str())
     .bind(at)
-    .execute(&mut *transaction)
+    .execute(&mut **transaction)
     .await?;
-    if changed.rows_affected() == 0 && wanted.is_firing {
-        let groups: i64 = sqlx::query_scalar("SELECT count(*) FROM alert_groups")
-            .fetch_one(&mut *transaction)
-            .await?;
-        let known: Option<i64> =
-            sqlx::query_scalar("SELECT wanted FROM alert_groups WHERE id = $1")
-                .bind(wanted.id.as_str())
-                .fetch_optional(&mut *transaction)
-                .await?;
-        match known {
-            Some(_) => {}
-            None if groups >= MAX_GROUPS => {
-                return Err(ApiError::Later(
-                    "too many groups of alerts; let Alertmanager group by fewer labels",
-                ));
-            }
-            None => {
-                sqlx::query(
-                    "INSERT INTO alert_groups (id, firing, critical, title, body, started_at, \
-                     changed_at, wanted, done, failures, next_at, claimed_until) \
-                     VALUES ($1, $2, $3, $4, $5, $6, $6, 1, 0, 0, 0, 0)",
-                )
-                .bind(wanted.id.as_str())
-                .bind(firing)
-                .bind(i64::from(wanted.is_critical))
-                .bind(wanted.title.as_str())
-                .bind(wanted.body.as_str())
-                .bind(at)
-                .execute(&mut *transaction)
-                .await?;
-            }
-        }
+    Ok(())
+}
+
+async fn insert(
+    transaction: &mut Transaction<'static, Any>,
+    wanted: &Wanted,
+    alerts: &str,
+    at: i64,
+) -> Result<(), ApiError> {
+    let groups: i64 = sqlx::query_scalar("SELECT count(*) FROM alert_groups")
+        .fetch_one(&mut **transaction)
+        .await?;
+    if groups >= MAX_GROUPS {
+        return Err(ApiError::Later(
+            "too many groups of alerts; let Alertmanager group by fewer labels",
+        ));
     }
-    transaction.commit().await?;
+    sqlx::query(
+        "INSERT INTO alert_groups (id, firing, critical, title, body, started_at, \
+         changed_at, wanted, done, failures, next_at, claimed_until, alerts) \
+         VALUES ($1, $2, $3, $4, $5, $6, $6, 1, 0, 0, 0, 0, $7)",
+    )
+    .bind(wanted.id.as_str())
+    .bind(i64::from(wanted.is_firing))
+    .bind(i64::from(wanted.is_critical))
+    .bind(wanted.title.as_str())
+    .bind(wanted.body.as_str())
+    .bind(at)
+    .bind(alerts)
+    .execute(&mut **transaction)
+    .await?;
     Ok(())
 }
 
@@ -106,6 +142,16 @@ pub(super) async fn put(store: &Store, wanted: &Wanted) -> Result<(), ApiError> 
 pub(super) struct Claimed {
     pub(super) group: Group,
     claim: String,
+}
+
+/// Why nothing is kept of a group.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotHeld {
+    /// Another replica works on it, or it is not there any more.
+    #[error("another replica works on it")]
+    Lost,
+    #[error(transparent)]
+    Store(#[from] sqlx::Error),
 }
 
 /// Takes the group that waits longest, if one does.
@@ -127,15 +173,53 @@ pub(super) async fn claim(store: &Store) -> Result<Option<Claimed>, sqlx::Error>
 }
 
 impl Claimed {
-    /// Keeps the number of the issue, as soon as it is known.
-    pub(super) async fn found(&self, store: &Store, issue: Option<i64>) -> Result<(), sqlx::Error> {
-        sqlx::query("UPDATE alert_groups SET issue = $3 WHERE id = $1 AND claim = $2")
-            .bind(self.group.id.as_str())
-            .bind(self.claim.as_str())
-            .bind(issue)
-            .execute(store.pool())
-            .await?;
+    /// Keeps the number of the issue, as soon as it is known, and which labels it has.
+    ///
+    /// # Errors
+    /// [`NotHeld`]
+    pub(super) async fn found(
+        &self,
+        store: &Store,
+        issue: i64,
+        labelled: i64,
+    ) -> Result<(), NotHeld> {
+        let set = "issue = $3, labelled = $4";
+        self.update(store, set, &[issue, labelled]).await
+    }
+
+    /// The issue is gone: the next one has another marker.
+    ///
+    /// # Errors
+    /// [`NotHeld`]
+    pub(super) async fn lost(&mut self, store: &Store) -> Result<(), NotHeld> {
+        let gone = self.group.gone + 1;
+        let set = "issue = NULL, labelled = 0, gone = $3";
+        self.update(store, set, &[gone]).await?;
+        self.group.gone = gone;
         Ok(())
+    }
+
+    /// Goes on for as long as a claim is, if it is still the caller's.
+    ///
+    /// # Errors
+    /// [`NotHeld`]
+    pub(super) async fn renew(&self, store: &Store) -> Result<(), NotHeld> {
+        let until = now() + CLAIM;
+        self.update(store, "claimed_until = $3", &[until]).await
+    }
+
+    async fn update(&self, store: &Store, set: &str, values: &[i64]) -> Result<(), NotHeld> {
+        let sql = format!("UPDATE alert_groups SET {set} WHERE id = $1 AND claim = $2");
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(self.group.id.as_str())
+            .bind(self.claim.as_str());
+        for value in values {
+            query = query.bind(*value);
+        }
+        match query.execute(store.pool()).await?.rows_affected() {
+            0 => Err(NotHeld::Lost),
+            _ => Ok(()),
+        }
     }
 
     /// The issue is as it was to be when the group was taken.
@@ -196,4 +280,49 @@ pub(crate) async fn prune(store: &Store) -> Result<(), sqlx::Error> {
         .execute(store.pool())
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Whoever has lost a group keeps nothing of it, and knows.
+    #[tokio::test]
+    async fn a_claim_that_is_lost_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("test.db").display());
+        let store = Store::open(&url, Duration::ZERO).await.unwrap();
+        let wanted = Wanted {
+            id: "a".into(),
+            title: "t".into(),
+            body: "b".into(),
+            is_firing: true,
+            is_critical: false,
+            alerts: Vec::new(),
+        };
+        put(&store, &wanted).await.unwrap();
+        let mut first = claim(&store).await.unwrap().unwrap();
+        first.renew(&store).await.unwrap();
+        assert!(claim(&store).await.unwrap().is_none());
+        sqlx::query("UPDATE alert_groups SET claimed_until = 1")
+            .execute(store.pool())
+            .await
+            .unwrap();
+        // Nobody has taken it: it is still the first one's.
+        first.renew(&store).await.unwrap();
+        sqlx::query("UPDATE alert_groups SET claimed_until = 1")
+            .execute(store.pool())
+            .await
+            .unwrap();
+        let second = claim(&store).await.unwrap().unwrap();
+        assert!(matches!(first.renew(&store).await, Err(NotHeld::Lost)));
+        let found = first.found(&store, 7, 1).await;
+        assert!(matches!(found, Err(NotHeld::Lost)));
+        assert!(matches!(first.lost(&store).await, Err(NotHeld::Lost)));
+        second.found(&store, 8, 2).await.unwrap();
+        let group = list(&store).await.unwrap().pop().unwrap();
+        assert_eq!((group.issue, group.labelled, group.gone), (Some(8), 2, 0));
+    }
 }

@@ -19,9 +19,10 @@ const MAX_BODY: usize = 60_000;
 /// The longest link.
 const MAX_LINK: usize = 500;
 
-/// What an issue of a group is recognised by, whoever opened it.
-pub(super) fn marker(id: &str) -> String {
-    format!("<!-- ig-alert: {id} -->")
+/// What an issue of a group is recognised by: with a hash that nobody else can make,
+/// since whoever may open issues may write anything into them.
+pub(super) fn marker(id: &str, mac: &str) -> String {
+    format!("<!-- ig-alert: {id} {mac} -->")
 }
 
 /// One line, at most: by the name of what fires, and where.
@@ -42,9 +43,9 @@ pub(super) fn title(message: &Message) -> String {
     bounded(&title, MAX_TITLE)
 }
 
-/// All of it, with the marker first.
-pub(super) fn body(message: &Message, id: &str) -> String {
-    let mut body = marker(id) + "\n";
+/// All of it, but the marker.
+pub(super) fn body(message: &Message) -> String {
+    let mut body = String::new();
     let firing = message
         .alerts
         .iter()
@@ -226,8 +227,8 @@ mod tests {
             alerts: vec![alert; 900],
             ..Message::default()
         };
-        let text = body(&message, "x");
-        assert!(text.starts_with("<!-- ig-alert: x -->\n"));
+        let text = body(&message);
+        assert!(text.starts_with("900 alerts fire.\n"));
         assert!(text.len() < 65_536, "{}", text.len());
         assert!(text.ends_with("900 alerts in all; Alertmanager has the others.\n"));
     }

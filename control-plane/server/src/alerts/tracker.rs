@@ -11,20 +11,25 @@ use ureq::tls::{RootCerts, TlsConfig};
 use zeroize::Zeroizing;
 
 use super::config::{IssuesConfig, TrackerKind};
-use super::text::marker;
 use crate::auth::{encoded, system_authorities};
 use crate::store::now;
 
 /// How long a call may take.
 const CALL: Duration = Duration::from_secs(10);
-/// How long a turn's calls may begin; the last may take [`CALL`] more.
+/// How long a turn's calls may begin, of all of them; the last may take [`CALL`] more.
+/// A claim is longer than both.
 const TURN: Duration = Duration::from_secs(60);
 /// Largest answer that is read: a page of issues with long texts.
 const MAX_ANSWER_BYTES: u64 = 16 << 20;
-/// Issues of a page, which both APIs give.
-const PAGE: usize = 50;
+/// Issues of a page, at most: what each API gives.
+const fn page(kind: TrackerKind) -> usize {
+    match kind {
+        TrackerKind::Github => 100,
+        TrackerKind::Gitea => 50,
+    }
+}
 /// Pages that are looked through for an issue that may be there.
-const MAX_PAGES: usize = 10;
+const MAX_PAGES: usize = 20;
 /// The longest wait that a tracker may ask for, in milliseconds.
 const LONGEST_WAIT: i64 = 60 * 60 * 1000;
 
@@ -59,12 +64,34 @@ const fn hint(status: u16) -> &'static str {
     }
 }
 
+/// Until when the calls of a turn may begin.
+#[derive(Clone, Copy)]
+pub(super) struct Deadline(Instant);
+
+impl Deadline {
+    /// That of a turn that begins now.
+    pub(super) fn of_turn() -> Self {
+        Self(Instant::now() + TURN)
+    }
+}
+
 /// What an issue is to say.
 pub(super) struct Draft<'a> {
     pub(super) title: &'a str,
+    /// What it is recognised by; its first line.
+    pub(super) marker: &'a str,
     pub(super) body: &'a str,
     pub(super) is_open: bool,
 }
+
+impl Draft<'_> {
+    fn text(&self) -> String {
+        format!("{}\n{}", self.marker, self.body)
+    }
+}
+
+/// Labels as the tracker takes them: names, or ids.
+pub(super) struct Labels(Value);
 
 /// An issue, as both APIs have it.
 #[derive(Deserialize)]
@@ -89,13 +116,13 @@ pub(super) struct Tracker<'a> {
     config: &'a IssuesConfig,
     agent: ureq::Agent,
     token: Zeroizing<String>,
-    begun: Instant,
+    until: Deadline,
 }
 
 impl<'a> Tracker<'a> {
     /// # Errors
     /// [`CallError::Unable`] without a token, or authorities to trust.
-    pub(super) fn new(config: &'a IssuesConfig) -> Result<Self, CallError> {
+    pub(super) fn new(config: &'a IssuesConfig, until: Deadline) -> Result<Self, CallError> {
         let token = config.token().map_err(CallError::Unable)?;
         let mut builder = ureq::Agent::config_builder()
             .timeout_global(Some(CALL))
@@ -120,45 +147,68 @@ impl<'a> Tracker<'a> {
             config,
             agent: builder.build().new_agent(),
             token,
-            begun: Instant::now(),
+            until,
         })
     }
 
-    /// The oldest issue that has a group's marker, of those that were changed since
-    /// a time (in milliseconds since the epoch).
-    pub(super) fn find(&self, id: &str, since: i64) -> Result<Option<i64>, CallError> {
-        let marker = marker(id);
+    /// The oldest issue that has a marker, of those that were changed since a time (in
+    /// milliseconds since the epoch).
+    ///
+    /// # Errors
+    /// [`CallError::Unable`] where there are more issues than are looked through: whether
+    /// it is there is not known then.
+    pub(super) fn find(&self, marker: &str, since: i64) -> Result<Option<i64>, CallError> {
         let since = encoded(&rfc3339(since));
+        let most = page(self.config.kind);
         let mut found = None;
         for page in 1..=MAX_PAGES {
             let size = match self.config.kind {
-                TrackerKind::Github => format!("per_page={PAGE}&sort=created&direction=desc"),
-                TrackerKind::Gitea => format!("limit={PAGE}&type=issues"),
+                TrackerKind::Github => format!("per_page={most}&sort=created&direction=desc"),
+                TrackerKind::Gitea => format!("limit={most}&type=issues"),
             };
             let path = format!("issues?state=all&since={since}&{size}&page={page}");
             let issues: Vec<Issue> = self.call("GET", &path, None)?;
             let own = issues.iter().filter(|issue| {
                 let body = issue.body.as_deref().unwrap_or_default();
-                issue.pull_request.is_none() && body.starts_with(&marker)
+                issue.pull_request.is_none() && body.starts_with(marker)
             });
             found = own.map(|issue| issue.number).chain(found).min();
             // Fewer than asked for may be a page of a smaller limit.
             if issues.is_empty() {
-                break;
+                return Ok(found);
             }
         }
-        Ok(found)
+        Err(CallError::Unable(format!(
+            "too many issues were changed since {since} to know whether one is there; give alerts \
+             a repository of their own"
+        )))
+    }
+
+    /// Whether the repository is where it was.
+    pub(super) fn probe(&self) -> Result<(), CallError> {
+        let size = match self.config.kind {
+            TrackerKind::Github => "per_page",
+            TrackerKind::Gitea => "limit",
+        };
+        let path = format!("issues?state=all&{size}=1&page=1");
+        self.call("GET", &path, None).map(|_: Value| ())
     }
 
     /// Opens an issue; its number.
-    pub(super) fn open(&self, draft: &Draft<'_>, labels: &[&str]) -> Result<i64, CallError> {
-        let labels = match self.config.kind {
-            TrackerKind::Github => json!(labels),
-            TrackerKind::Gitea => json!(self.label_ids(labels)?),
-        };
-        let new = json!({ "title": draft.title, "body": draft.body, "labels": labels });
+    pub(super) fn open(&self, draft: &Draft<'_>, labels: &Labels) -> Result<i64, CallError> {
+        let new = json!({ "title": draft.title, "body": draft.text(), "labels": labels.0 });
         let issue: Issue = self.call("POST", "issues", Some(&new))?;
         Ok(issue.number)
+    }
+
+    /// Adds labels to an issue; those that it has stay, whoever put them there.
+    pub(super) fn label(&self, number: i64, labels: &Labels) -> Result<(), CallError> {
+        if labels.0.as_array().is_none_or(Vec::is_empty) {
+            return Ok(());
+        }
+        let more = json!({ "labels": labels.0 });
+        let path = format!("issues/{number}/labels");
+        self.call("POST", &path, Some(&more)).map(|_: Value| ())
     }
 
     /// Makes an issue say what it is to.
@@ -167,19 +217,22 @@ impl<'a> Tracker<'a> {
     /// [`CallError::Gone`] where it is deleted.
     pub(super) fn change(&self, number: i64, draft: &Draft<'_>) -> Result<(), CallError> {
         let state = if draft.is_open { "open" } else { "closed" };
-        let change = json!({ "title": draft.title, "body": draft.body, "state": state });
+        let change = json!({ "title": draft.title, "body": draft.text(), "state": state });
         let changed = self.call("PATCH", &format!("issues/{number}"), Some(&change));
         changed.map(|_: Issue| ())
     }
 
-    /// Gitea's ids of labels. Those that the repository has not are left out.
-    fn label_ids(&self, names: &[&str]) -> Result<Vec<i64>, CallError> {
-        if names.is_empty() {
-            return Ok(Vec::new());
+    /// Labels as the tracker takes them. Those that a repository of Gitea's has not are
+    /// left out.
+    pub(super) fn labels(&self, names: &[&str]) -> Result<Labels, CallError> {
+        if names.is_empty() || self.config.kind == TrackerKind::Github {
+            return Ok(Labels(json!(names)));
         }
-        let labels: Vec<Label> = self.call("GET", &format!("labels?limit={PAGE}"), None)?;
+        let size = page(self.config.kind);
+        let labels: Vec<Label> = self.call("GET", &format!("labels?limit={size}"), None)?;
         let named = labels.iter().filter(|label| names.contains(&&*label.name));
-        Ok(named.map(|label| label.id).collect())
+        let ids: Vec<i64> = named.map(|label| label.id).collect();
+        Ok(Labels(json!(ids)))
     }
 
     fn call<T: DeserializeOwned>(
@@ -188,7 +241,7 @@ impl<'a> Tracker<'a> {
         path: &str,
         body: Option<&Value>,
     ) -> Result<T, CallError> {
-        if self.begun.elapsed() > TURN {
+        if Instant::now() > self.until.0 {
             return Err(CallError::Unable("the tracker is too slow".into()));
         }
         let base = self.config.url.trim_end_matches('/');
@@ -242,7 +295,9 @@ fn refused<B>(answer: &Response<B>, path: &str, at: i64) -> CallError {
     }
     let is_issue = path.starts_with("issues/");
     match status {
-        404 | 410 if is_issue => CallError::Gone,
+        // GitHub says of an issue that is in another repository now where that is. It
+        // is somebody else's; a repository that has moved is found out by its list.
+        301 | 404 | 410 if is_issue => CallError::Gone,
         // GitHub's limits: the first has a header of its own, the second `retry-after`.
         403 | 429 => match (number("retry-after"), number("x-ratelimit-remaining")) {
             (Some(seconds), _) => wait(status, at, seconds),
@@ -342,6 +397,15 @@ mod tests {
         );
         assert!(matches!(refusal, CallError::Refused { status: 403 }));
         assert!(matches!(of(502, &[]), CallError::Lost(_)));
+        let moved = Response::builder().status(301).body(()).unwrap();
+        for (path, is_gone) in [
+            ("issues/7", true),
+            ("issues?page=1", false),
+            ("issues", false),
+        ] {
+            let got = refused(&moved, path, at);
+            assert_eq!(matches!(got, CallError::Gone), is_gone, "{path}: {got:?}");
+        }
         assert!(matches!(of(404, &[]), CallError::Refused { status: 404 }));
     }
 }

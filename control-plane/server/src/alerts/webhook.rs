@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
+use super::late::Instance;
 use super::rows::{self, Group, Wanted};
 use super::text;
 use crate::app::App;
@@ -104,6 +105,16 @@ impl Message {
         }
     }
 
+    /// The alerts that the message is about: those that fire or, where it is over, all.
+    /// Those that do not say when they began are told apart from nothing.
+    fn instances(&self) -> Vec<Instance> {
+        let is_about = |alert: &&Alert| alert.status == self.status;
+        let alerts = self.alerts.iter().filter(is_about);
+        alerts
+            .filter_map(|alert| Instance::new(&alert.fingerprint, &alert.starts_at))
+            .collect()
+    }
+
     fn wanted(&self) -> Wanted {
         let id = hex::encode(Sha256::digest(self.group_key.as_bytes()));
         let is_critical = |alert: &Alert| {
@@ -114,8 +125,9 @@ impl Message {
         };
         Wanted {
             title: text::title(self),
-            body: text::body(self, &id),
+            body: text::body(self),
             is_firing: self.status == Status::Firing,
+            alerts: self.instances(),
             is_critical: self.alerts.iter().any(is_critical),
             id,
         }
@@ -123,7 +135,8 @@ impl Message {
 }
 
 /// Take what Alertmanager says of a group. Its issue is opened, changed or closed
-/// soon after; a message that says nothing new changes nothing.
+/// soon after; a message that says nothing new changes nothing, nor does one that was
+/// overtaken.
 #[utoipa::path(post, path = "/alerts/webhook", tag = "alerts",
     security(("bearer" = ["notifier"])), request_body = Message,
     responses(

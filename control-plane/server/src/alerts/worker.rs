@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ring::hmac;
 use tokio::time::timeout;
 
 use super::config::IssuesConfig;
 use super::metrics::Outcome;
-use super::rows::{self, Claimed, Group};
-use super::tracker::{CallError, Draft, Tracker};
+use super::rows::{self, Claimed, Group, NotHeld};
+use super::text::marker;
+use super::tracker::{CallError, Deadline, Draft, Tracker};
 use crate::app::App;
 use crate::store::{Store, now};
 
@@ -21,6 +23,8 @@ const LONGEST_WAIT: i64 = 5 * 60_000;
 /// How long before its group an issue may have been changed last, in milliseconds: by
 /// the tracker's clock, and before a database was put back.
 const EARLIER: i64 = 24 * 60 * 60 * 1000;
+/// Name of the key of markers.
+const SECRET: &str = "alert-issues";
 /// The longest error that is kept, in characters.
 const MAX_ERROR: usize = 300;
 
@@ -29,11 +33,20 @@ pub(crate) async fn run(app: App) {
     let Some(config) = app.issues.clone() else {
         return;
     };
+    let secret = loop {
+        match app.store.secret(SECRET).await {
+            Ok(secret) => break secret,
+            Err(error) => tracing::warn!(%error, "groups of alerts cannot be read"),
+        }
+        tokio::time::sleep(LOOK).await;
+    };
+    let markers = hmac::Key::new(hmac::HMAC_SHA256, secret.bytes());
+    drop(secret);
     // A tracker that asks to wait means all calls.
     let mut paused_until = 0;
     loop {
         if now() >= paused_until {
-            match turn(&app, &config).await {
+            match turn(&app, &config, &markers).await {
                 Ok(Turn::Done) => continue,
                 Ok(Turn::Idle) => {}
                 Ok(Turn::Pause(until)) => paused_until = until,
@@ -52,11 +65,22 @@ enum Turn {
 }
 
 /// Works on one group.
-async fn turn(app: &App, config: &Arc<IssuesConfig>) -> Result<Turn, sqlx::Error> {
-    let Some(claimed) = rows::claim(&app.store).await? else {
+async fn turn(
+    app: &App,
+    config: &Arc<IssuesConfig>,
+    markers: &hmac::Key,
+) -> Result<Turn, sqlx::Error> {
+    // Before it is claimed, so that the claim is over later than its calls.
+    let until = Deadline::of_turn();
+    let Some(mut claimed) = rows::claim(&app.store).await? else {
         return Ok(Turn::Idle);
     };
-    match reconcile(&app.store, config, &claimed).await {
+    let calls = Calls {
+        config,
+        until,
+        markers,
+    };
+    match reconcile(&app.store, &calls, &mut claimed).await {
         Ok(outcome) => {
             claimed.done(&app.store).await?;
             app.metrics.alerts.turn(outcome);
@@ -112,9 +136,18 @@ enum Failure {
     Store(sqlx::Error),
 }
 
-impl From<sqlx::Error> for Failure {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(error)
+impl From<NotHeld> for Failure {
+    fn from(error: NotHeld) -> Self {
+        match error {
+            NotHeld::Store(error) => Self::Store(error),
+            NotHeld::Lost => Self::Call(CallError::Unable(error.to_string())),
+        }
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
     }
 }
 
@@ -122,27 +155,58 @@ impl From<sqlx::Error> for Failure {
 /// the issue: by its number, or by its marker.
 async fn reconcile(
     store: &Store,
-    config: &Arc<IssuesConfig>,
-    claimed: &Claimed,
+    calls: &Calls<'_>,
+    claimed: &mut Claimed,
 ) -> Result<Outcome, Failure> {
     let group = &claimed.group;
     let is_open = group.firing != 0;
     if let Some(number) = group.issue {
-        let changed = call(config, group, move |tracker, draft, _| {
+        let changed = calls.make(group, move |tracker, draft, _| {
             tracker.change(number, draft)
         });
         match changed.await {
-            Ok(()) if is_open => return Ok(Outcome::Changed),
-            Ok(()) => return Ok(Outcome::Closed),
-            // Somebody deleted it: what goes on has another.
-            Err(CallError::Gone) => claimed.found(store, None).await?,
-            Err(error) => return Err(Failure::Call(error)),
+            Ok(()) => {
+                label(store, calls, claimed, number, group.labelled).await?;
+                return Ok(if is_open {
+                    Outcome::Changed
+                } else {
+                    Outcome::Closed
+                });
+            }
+            Err(CallError::Gone) => {
+                // Unless it is the repository that is elsewhere.
+                calls.make(group, |tracker, _, _| tracker.probe()).await?;
+                // Somebody deleted it, or put it elsewhere: what goes on has another,
+                // and whatever has the same marker is a copy.
+                claimed.lost(store).await?;
+            }
+            Err(error) => return Err(error.into()),
         }
+    } else if let Some(number) = find(calls, group).await? {
+        claimed.found(store, number, 0).await?;
+        label(store, calls, claimed, number, 0).await?;
+        return Ok(Outcome::Found);
     }
+    if !is_open {
+        return Ok(Outcome::Nothing);
+    }
+    let group = &claimed.group;
+    let labels = calls.make(group, |tracker, _, names| tracker.labels(names));
+    let labels = labels.await?;
+    // From here on nobody else may open one, until the call has ended.
+    claimed.renew(store).await?;
+    let opened = calls.make(group, move |tracker, draft, _| tracker.open(draft, &labels));
+    let number = opened.await?;
+    claimed.found(store, number, level(group)).await?;
+    Ok(Outcome::Opened)
+}
+
+/// Looks for an issue that a call of before has opened unheard, and makes it what it is
+/// to be.
+async fn find(calls: &Calls<'_>, group: &Group) -> Result<Option<i64>, CallError> {
     let since = group.started_at - EARLIER;
-    let id = group.id.clone();
-    let found = call(config, group, move |tracker, draft, _| {
-        let Some(number) = tracker.find(&id, since)? else {
+    let found = calls.make(group, move |tracker, draft, _| {
+        let Some(number) = tracker.find(draft.marker, since)? else {
             return Ok(None);
         };
         match tracker.change(number, draft) {
@@ -151,41 +215,74 @@ async fn reconcile(
             Err(error) => Err(error),
         }
     });
-    if let Some(number) = found.await.map_err(Failure::Call)? {
-        claimed.found(store, Some(number)).await?;
-        return Ok(Outcome::Found);
-    }
-    if !is_open {
-        return Ok(Outcome::Nothing);
-    }
-    let opened = call(config, group, |tracker, draft, labels| {
-        tracker.open(draft, labels)
-    });
-    let number = opened.await.map_err(Failure::Call)?;
-    claimed.found(store, Some(number)).await?;
-    Ok(Outcome::Opened)
+    found.await
 }
 
-/// Calls the tracker for a group, on a thread that may wait.
-async fn call<T: Send + 'static>(
-    config: &Arc<IssuesConfig>,
-    group: &Group,
-    calls: impl FnOnce(&Tracker<'_>, &Draft<'_>, &[&str]) -> Result<T, CallError> + Send + 'static,
-) -> Result<T, CallError> {
-    let config = Arc::clone(config);
-    let (title, body) = (group.title.clone(), group.body.clone());
-    let (is_open, is_critical) = (group.firing != 0, group.critical != 0);
-    let called = tokio::task::spawn_blocking(move || {
-        let draft = Draft {
-            title: &title,
-            body: &body,
-            is_open,
-        };
-        calls(&Tracker::new(&config)?, &draft, &config.labels(is_critical))
+/// Which labels an issue is to have, as a row says it.
+const fn level(group: &Group) -> i64 {
+    if group.critical == 0 { 1 } else { 2 }
+}
+
+/// Gives an open issue the labels that it has not yet.
+async fn label(
+    store: &Store,
+    calls: &Calls<'_>,
+    claimed: &Claimed,
+    number: i64,
+    labelled: i64,
+) -> Result<(), Failure> {
+    let group = &claimed.group;
+    if group.firing == 0 || labelled >= level(group) {
+        return Ok(());
+    }
+    let labelling = calls.make(group, move |tracker, _, names| {
+        tracker.label(number, &tracker.labels(names)?)
     });
-    called
-        .await
-        .unwrap_or_else(|error| Err(CallError::Lost(error.to_string())))
+    labelling.await?;
+    claimed.found(store, number, level(group)).await?;
+    Ok(())
+}
+
+/// What all calls of a turn have in common.
+struct Calls<'a> {
+    config: &'a Arc<IssuesConfig>,
+    until: Deadline,
+    /// What markers are made with.
+    markers: &'a hmac::Key,
+}
+
+impl Calls<'_> {
+    /// Calls the tracker for a group, on a thread that may wait.
+    async fn make<T: Send + 'static>(
+        &self,
+        group: &Group,
+        calls: impl FnOnce(&Tracker<'_>, &Draft<'_>, &[&str]) -> Result<T, CallError> + Send + 'static,
+    ) -> Result<T, CallError> {
+        let (config, until) = (Arc::clone(self.config), self.until);
+        let (title, body) = (group.title.clone(), group.body.clone());
+        let marker = marker(&group.id, &mac(self.markers, group));
+        let (is_open, is_critical) = (group.firing != 0, group.critical != 0);
+        let called = tokio::task::spawn_blocking(move || {
+            let draft = Draft {
+                title: &title,
+                marker: &marker,
+                body: &body,
+                is_open,
+            };
+            let tracker = Tracker::new(&config, until)?;
+            calls(&tracker, &draft, &config.labels(is_critical))
+        });
+        called
+            .await
+            .unwrap_or_else(|error| Err(CallError::Lost(error.to_string())))
+    }
+}
+
+/// Of a group, this time that it is known, and its issue after those that are gone: what
+/// was read in one of them is good for no other.
+fn mac(key: &hmac::Key, group: &Group) -> String {
+    let of = format!("{} {} {}", group.id, group.started_at, group.gone);
+    hex::encode(hmac::sign(key, of.as_bytes()))
 }
 
 #[cfg(test)]

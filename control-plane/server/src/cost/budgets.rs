@@ -2,18 +2,17 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use ig_cost::{Amount, MAX_NAME_CHARS, Month, Scope, Statement, hour_of};
+use ig_cost::{Amount, MAX_NAME_CHARS, Scope, Sums};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use utoipa::ToSchema;
 
-use super::rows;
+use super::month;
 use crate::app::{App, is_name};
 use crate::audit::{self, Change};
 use crate::auth::{Principal, Role};
 use crate::error::{ApiError, Problem};
 use crate::extract::{Json, Path};
-use crate::store::now;
 
 /// Most budgets: each is a time series.
 const MAX_BUDGETS: i64 = 100;
@@ -82,13 +81,13 @@ impl Budget {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BudgetState {
-    name: String,
+    pub(super) name: String,
     #[serde(flatten)]
-    budget: Budget,
+    pub(super) budget: Budget,
     #[schema(value_type = String)]
-    spent: Amount,
+    pub(super) spent: Amount,
     /// What was spent, as a part of the amount.
-    used_ratio: f64,
+    pub(super) used_ratio: f64,
 }
 
 #[derive(FromRow)]
@@ -98,7 +97,7 @@ struct Row {
 }
 
 /// All budgets, by their names.
-pub(super) async fn all(app: &App) -> Result<Vec<(String, Budget)>, ApiError> {
+async fn all(app: &App) -> Result<Vec<(String, Budget)>, ApiError> {
     let rows: Vec<Row> = sqlx::query_as("SELECT name, budget FROM cost_budgets ORDER BY name")
         .fetch_all(app.store.pool())
         .await?;
@@ -112,18 +111,19 @@ pub(super) async fn all(app: &App) -> Result<Vec<(String, Budget)>, ApiError> {
     rows.into_iter().map(read).collect()
 }
 
-/// What this month has cost until now.
-pub(super) async fn this_month(app: &App) -> Result<Statement, ApiError> {
-    let now = now();
-    let from = Month::of(now).start();
-    // The hour that a clock ahead of ours may be in.
-    let to = hour_of(now) + 2 * ig_cost::HOUR_MILLIS;
-    rows::statement(&app.store, Scope::default(), from, to).await
-}
-
-/// What a budget has been used for.
-pub(super) fn spent(statement: &Statement, budget: &Budget) -> Amount {
-    statement.spent(&budget.scope())
+/// Budgets and what this month has used of each, and all of the month.
+pub(super) async fn used(app: &App) -> Result<(Vec<BudgetState>, Sums), ApiError> {
+    let budgets = all(app).await?;
+    let scopes = budgets.iter().map(|(_, budget)| budget.scope()).collect();
+    let sums = month::this_month(&app.store, &app.cost.days, scopes).await?;
+    let states = budgets.into_iter().zip(sums.spent());
+    let states = states.map(|((name, budget), spent)| BudgetState {
+        name,
+        used_ratio: ratio(*spent, budget.amount),
+        budget,
+        spent: *spent,
+    });
+    Ok((states.collect(), sums))
 }
 
 /// What was spent, as a part of the amount.
@@ -224,19 +224,6 @@ pub(crate) async fn list(
     by: Principal,
 ) -> Result<Json<Vec<BudgetState>>, ApiError> {
     by.require(Role::Viewer)?;
-    let budgets = all(&app).await?;
-    let statement = match budgets.is_empty() {
-        true => Statement::default(),
-        false => this_month(&app).await?,
-    };
-    let shown = budgets.into_iter().map(|(name, budget)| {
-        let spent = spent(&statement, &budget);
-        BudgetState {
-            name,
-            used_ratio: ratio(spent, budget.amount),
-            budget,
-            spent,
-        }
-    });
-    Ok(Json(shown.collect()))
+    let _turn = app.cost.reports.take(None).await?;
+    Ok(Json(used(&app).await?.0))
 }

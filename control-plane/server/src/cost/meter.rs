@@ -10,12 +10,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ig_cost::{HOUR_MILLIS, Key, OVERFLOW, UNKNOWN, hour_of};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::metrics::CostMetrics;
+use super::month::Days;
 use super::rows::{self, Batch};
 use super::served::Served;
+use super::turns::Turns;
 use crate::app::App;
 use crate::store::{Store, now};
 
@@ -23,15 +25,14 @@ use crate::store::{Store, now};
 const FLUSH: Duration = Duration::from_millis(250);
 /// Pause after a write that failed.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Names that are told apart: of an hour, in this process. More are one.
+/// Names that are told apart: of an hour, in this process. More are one; more of spans
+/// weigh nothing.
 const MAX_KEYS: usize = 10_000;
 /// Hours whose names are known: requests are no older, and no newer.
 const HOURS: i64 = 26;
 const AHEAD_MILLIS: i64 = 5 * 60 * 1000;
 /// Requests that are known again when a stream sends them twice.
 const RECENT: usize = 65_536;
-/// Reports that are made at once; others wait.
-const MAX_REPORTS: usize = 2;
 const DAY_MILLIS: i64 = 24 * HOUR_MILLIS;
 
 /// Adds up what was served.
@@ -40,8 +41,10 @@ pub(crate) struct Meter {
     /// What could not be written yet.
     pending: tokio::sync::Mutex<Option<Batch>>,
     hasher: RandomState,
-    /// Reports at once: each holds a connection to the database.
-    pub(super) reports: Semaphore,
+    /// Whose turn it is to have a report.
+    pub(super) reports: Turns,
+    /// What the days of this month came to.
+    pub(super) days: tokio::sync::Mutex<Days>,
     /// Told when something has changed that costs are made of.
     pub(super) changed: Notify,
 }
@@ -50,10 +53,24 @@ pub(crate) struct Meter {
 struct Adding {
     batch: Batch,
     /// Hashes of names, by hour.
-    names: BTreeMap<i64, HashSet<u64>>,
+    names: BTreeMap<i64, Names>,
     /// Hashes of requests, the oldest first.
     recent: VecDeque<u64>,
     is_recent: HashSet<u64>,
+}
+
+/// Names of an hour. Those of spans are apart: whoever sends them chooses theirs, and
+/// takes no request's place.
+#[derive(Default)]
+struct Names {
+    counted: HashSet<u64>,
+    weighed: HashSet<u64>,
+}
+
+/// Whether a name is told apart: it is known, or there is room for it.
+fn is_known(names: &mut HashSet<u64>, name: u64) -> bool {
+    let fits = names.len() < MAX_KEYS;
+    names.contains(&name) || fits && names.insert(name)
 }
 
 impl Meter {
@@ -62,7 +79,8 @@ impl Meter {
             adding: Mutex::default(),
             pending: tokio::sync::Mutex::new(None),
             hasher: RandomState::new(),
-            reports: Semaphore::new(MAX_REPORTS),
+            reports: Turns::new(),
+            days: tokio::sync::Mutex::default(),
             changed: Notify::new(),
         }
     }
@@ -82,13 +100,9 @@ impl Meter {
             metrics.replayed.inc();
             return;
         }
-        let names = adding.names_of(hour);
+        let names = &mut adding.names_of(hour).counted;
         let of_region = self.hasher.hash_one(&region);
         let of_key = self.hasher.hash_one((&region, &key));
-        let is_known = |names: &mut HashSet<u64>, name| {
-            let fits = names.len() < MAX_KEYS;
-            names.contains(&name) || fits && names.insert(name)
-        };
         let region_fits = is_known(names, of_region);
         let place = match region_fits && is_known(names, of_key) {
             true => (region, key),
@@ -112,13 +126,11 @@ impl Meter {
     /// Adds what a span says of a request.
     pub(super) fn weigh(&self, at: i64, key: Key, nanos: u64) -> bool {
         let hour = believed(at);
-        let of_key = self.hasher.hash_one(("span", &key));
+        let of_key = self.hasher.hash_one(&key);
         let mut adding = self.adding();
-        let names = adding.names_of(hour);
-        if !names.contains(&of_key) && names.len() >= MAX_KEYS {
+        if !is_known(&mut adding.names_of(hour).weighed, of_key) {
             return false;
         }
-        names.insert(of_key);
         let sum = adding.batch.weights.entry((hour, key)).or_default();
         *sum = (sum.0.saturating_add(1), sum.1.saturating_add(nanos));
         true
@@ -161,7 +173,7 @@ impl Adding {
         true
     }
 
-    fn names_of(&mut self, hour: i64) -> &mut HashSet<u64> {
+    fn names_of(&mut self, hour: i64) -> &mut Names {
         let oldest = hour_of(now()) - HOURS * HOUR_MILLIS;
         self.names.retain(|hour, _| *hour >= oldest);
         self.names.entry(hour).or_default()
@@ -215,4 +227,72 @@ pub(crate) async fn prune(app: &App) -> Result<(), sqlx::Error> {
         .execute(app.store.pool())
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use envoy_types::pb::envoy::data::accesslog::v3::HttpAccessLogEntry;
+    use prometheus_client::registry::Registry;
+
+    use super::super::served::Gateway;
+    use super::*;
+
+    fn served(graph: &str, at: i64) -> Served {
+        let gateway = Gateway {
+            node: "gateway-1",
+            region: "eu",
+            graph: Some(graph),
+        };
+        Served::new(&HttpAccessLogEntry::default(), gateway, at).unwrap()
+    }
+
+    /// However many names spans have, each request has its own.
+    #[test]
+    fn names_of_spans_take_no_requests_place() {
+        let metrics = CostMetrics::register(&mut Registry::default());
+        let meter = Meter::new();
+        let at = now();
+        let key = |number: usize| Key {
+            graph: "demo".into(),
+            tenant: Some("alpha".into()),
+            route: String::new(),
+            operation: format!("{number}"),
+        };
+        for number in 0..MAX_KEYS {
+            assert!(meter.weigh(at, key(number), 1), "{number}");
+        }
+        assert!(!meter.weigh(at, key(MAX_KEYS), 1));
+        assert!(meter.weigh(at, key(0), 1));
+        for graph in ["a", "b", "c"] {
+            meter.count(served(graph, at), &metrics);
+        }
+        assert_eq!(metrics.overflow.get(), 0);
+        let graphs: Vec<String> = meter
+            .adding()
+            .batch
+            .counts
+            .keys()
+            .map(|(_, key, _)| key.graph.clone())
+            .collect();
+        assert_eq!(graphs, ["a", "b", "c"]);
+    }
+
+    /// Nor do those of requests keep spans from weighing them.
+    #[test]
+    fn names_of_requests_take_no_spans_place() {
+        let metrics = CostMetrics::register(&mut Registry::default());
+        let meter = Meter::new();
+        let at = now();
+        for number in 0..=MAX_KEYS {
+            meter.count(served(&format!("g{number}"), at), &metrics);
+        }
+        assert!(metrics.overflow.get() > 0);
+        let key = Key {
+            graph: "demo".into(),
+            tenant: Some("alpha".into()),
+            route: String::new(),
+            operation: "Case".into(),
+        };
+        assert!(meter.weigh(at, key, 1));
+    }
 }

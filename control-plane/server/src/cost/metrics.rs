@@ -3,22 +3,23 @@
 //! are shown.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ig_cost::{Amount, Group, Seen, Statement};
+use ig_cost::{Seen, Sums};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 
-use super::budgets;
+use super::budgets::{self, BudgetState};
 use crate::app::App;
 use crate::error::ApiError;
+use crate::store::now;
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, EncodeLabelSet)]
 struct BudgetLabel {
@@ -82,6 +83,8 @@ pub(crate) struct CostMetrics {
     of_request: Gauges<RouteLabels>,
     of_tenant: Gauges<TenantLabel>,
     unattributed: Number,
+    computed: Number,
+    failures: Counter,
 }
 
 impl CostMetrics {
@@ -102,6 +105,17 @@ impl CostMetrics {
         );
         let spans = counter("spans", "Spans that weigh requests");
         let spans_dropped = counter("spans_dropped", "Spans that weigh nothing");
+        let failures = counter(
+            "failures",
+            "Times that what budgets have used could not be computed; what is shown is older",
+        );
+        let computed = Number::default();
+        registry.register_with_unit(
+            "cost_computed_timestamp",
+            "When what budgets have used was last computed, since the epoch; 0 until then",
+            Unit::Seconds,
+            computed.clone(),
+        );
         let unattributed = Number::default();
         registry.register(
             "cost_unattributed_ratio",
@@ -119,11 +133,7 @@ impl CostMetrics {
                 "cost_budget_used_ratio",
                 "What this month has used of a budget",
             ),
-            amount: Gauges::register(
-                registry,
-                "cost_budget",
-                "Budgets, in units of the currency",
-            ),
+            amount: Gauges::register(registry, "cost_budget", "Budgets, in units of the currency"),
             spent: Gauges::register(
                 registry,
                 "cost_spent",
@@ -145,25 +155,60 @@ impl CostMetrics {
                 "What this month's dearest tenants have cost, in units of the currency",
             ),
             unattributed,
+            computed,
+            failures,
         }
     }
 
-    fn show_budgets(&self, budgets: &[(String, Amount, Amount)]) {
-        let label = |budget: &str| BudgetLabel {
-            budget: budget.to_owned(),
+    fn show_budgets(&self, budgets: &[BudgetState]) {
+        let label = |one: &BudgetState| BudgetLabel {
+            budget: one.name.clone(),
         };
         let rows = || budgets.iter();
         self.amount
-            .show(rows().map(|(name, amount, _)| (label(name), amount.to_f64())));
+            .show(rows().map(|one| (label(one), one.budget.amount.to_f64())));
         self.spent
-            .show(rows().map(|(name, _, spent)| (label(name), spent.to_f64())));
-        self.used.show(
-            rows().map(|(name, amount, spent)| (label(name), budgets::ratio(*spent, *amount))),
-        );
+            .show(rows().map(|one| (label(one), one.spent.to_f64())));
+        self.used
+            .show(rows().map(|one| (label(one), one.used_ratio)));
     }
 
-    fn show_lines(&self, statement: &Statement) {
-        let routes = dearest(statement, Group::Route);
+    /// Something of everything, for tests of what is shown.
+    #[cfg(test)]
+    pub(crate) fn show_something(&self) {
+        let budget = serde_json::from_str(r#"{"period": "month", "amount": "1"}"#).unwrap();
+        self.show_budgets(&[BudgetState {
+            name: "b".into(),
+            budget,
+            spent: ig_cost::Amount::ZERO,
+            used_ratio: 0.0,
+        }]);
+        let key = ig_cost::Key {
+            graph: "demo".into(),
+            tenant: Some("alpha".into()),
+            route: "upstream".into(),
+            operation: "Case".into(),
+        };
+        let counts = ig_cost::Counts {
+            requests: 1,
+            ..ig_cost::Counts::default()
+        };
+        let entry = ig_cost::Entry {
+            region: "eu".into(),
+            key,
+            counts,
+        };
+        let mut sums = Sums::default();
+        let hour = ig_cost::Hour {
+            entries: vec![entry],
+            ..ig_cost::Hour::default()
+        };
+        sums.add(&hour, &ig_cost::Prices::default());
+        self.show_lines(&sums);
+    }
+
+    fn show_lines(&self, sums: &Sums) {
+        let routes = dearest(sums.routes());
         let labels = |name: &Name| RouteLabels {
             graph: name.0.clone().unwrap_or_default(),
             route: name.1.clone(),
@@ -175,13 +220,12 @@ impl CostMetrics {
             .iter()
             .filter_map(|(name, seen)| Some((labels(name), seen.per_request()?.to_f64())));
         self.of_request.show(units);
-        let tenants = dearest(statement, Group::Tenant).into_iter();
-        self.of_tenant.show(tenants.map(|((_, tenant), seen)| {
-            (TenantLabel { tenant }, seen.cost().to_f64())
-        }));
-        let rest: Amount = statement.rest().into_values().sum();
+        let tenants = dearest(sums.tenants()).into_iter();
+        self.of_tenant.show(
+            tenants.map(|((_, tenant), seen)| (TenantLabel { tenant }, seen.cost().to_f64())),
+        );
         self.unattributed
-            .set(budgets::ratio(rest, statement.total()));
+            .set(budgets::ratio(sums.rest(), sums.total()));
     }
 }
 
@@ -193,14 +237,18 @@ const OTHERS: &str = "(others)";
 type Name = (Option<String>, String);
 
 /// The dearest lines, and the others as one.
-fn dearest(statement: &Statement, group: Group) -> Vec<(Name, Seen)> {
-    let mut lines: Vec<_> = statement.by(group).into_iter().collect();
+fn dearest(all: &BTreeMap<Name, Seen>) -> Vec<(Name, Seen)> {
+    let mut lines: Vec<_> = all.iter().collect();
     lines.sort_by_key(|(_, seen)| Reverse(seen.cost()));
     let rest = lines.split_off(lines.len().min(MOST_LINES));
+    let lines = lines.into_iter();
+    let mut lines: Vec<_> = lines
+        .map(|(name, seen)| (name.clone(), seen.clone()))
+        .collect();
     if !rest.is_empty() {
         let mut others = Seen::default();
         for (_, seen) in rest {
-            others.join(&seen);
+            others.join(seen);
         }
         lines.push(((None, OTHERS.to_owned()), others));
     }
@@ -218,23 +266,32 @@ const TIMES: u32 = 20;
 pub(crate) async fn run(app: App) {
     loop {
         let started = Instant::now();
-        if let Err(error) = look(&app).await {
-            error.log();
-            tracing::warn!("metrics of budgets may be old");
+        match look(&app).await {
+            Ok(()) => {
+                app.metrics.cost.computed.set(seconds(now()));
+            }
+            Err(error) => {
+                app.metrics.cost.failures.inc();
+                error.log();
+                tracing::warn!("metrics of budgets are old");
+            }
         }
         tokio::time::sleep(PAUSE + started.elapsed() * TIMES).await;
         let _ = tokio::time::timeout(LATEST, app.cost.changed.notified()).await;
     }
 }
 
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "seconds of this age are exact in a double"
+)]
+fn seconds(millis: i64) -> f64 {
+    millis as f64 / 1000.0
+}
+
 async fn look(app: &App) -> Result<(), ApiError> {
-    let budgets = budgets::all(app).await?;
-    let statement = budgets::this_month(app).await?;
-    let spent = budgets.into_iter().map(|(name, budget)| {
-        let spent = budgets::spent(&statement, &budget);
-        (name, budget.amount, spent)
-    });
-    app.metrics.cost.show_budgets(&spent.collect::<Vec<_>>());
-    app.metrics.cost.show_lines(&statement);
+    let (budgets, sums) = budgets::used(app).await?;
+    app.metrics.cost.show_budgets(&budgets);
+    app.metrics.cost.show_lines(&sums);
     Ok(())
 }

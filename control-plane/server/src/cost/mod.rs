@@ -9,11 +9,13 @@ mod budgets;
 mod config;
 mod meter;
 mod metrics;
+mod month;
 mod otlp;
 mod prices;
 mod report;
 mod rows;
 mod served;
+mod turns;
 mod usage;
 
 use axum::extract::DefaultBodyLimit;

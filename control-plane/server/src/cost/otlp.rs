@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
 };
 use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTraceServiceRequest, ExportTraceServiceResponse,
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -38,6 +38,11 @@ const TENANT: &str = "ig.tenant";
 const OPERATION: &str = "ig.operation";
 const ROUTE: &str = "ig.route";
 const CPU: &str = "ig.cpu.nanoseconds";
+
+/// What senders are told of spans that weigh nothing.
+const REJECTED: &str = "these weigh nothing: a span needs ig.graph, ig.tenant and ig.operation, a \
+                        time or ig.cpu.nanoseconds of a day at most, and to be one of 10,000 of a \
+                        message and of 10,000 kinds of an hour";
 
 const MEDIA_TYPE: &str = "application/x-protobuf";
 
@@ -73,8 +78,7 @@ pub(crate) async fn traces(
             format!("these are no spans: {error}"),
         )
     })?;
-    take(&app, &request);
-    let answer = ExportTraceServiceResponse::default().encode_to_vec();
+    let answer = take(&app, &request).encode_to_vec();
     Ok(([(CONTENT_TYPE, MEDIA_TYPE)], answer).into_response())
 }
 
@@ -102,8 +106,7 @@ impl TraceService for Spans {
         let by = caller(&self.app, &request).await?;
         by.require(Role::Publisher)
             .map_err(|error| Status::permission_denied(error.to_string()))?;
-        take(&self.app, request.get_ref());
-        Ok(Response::new(ExportTraceServiceResponse::default()))
+        Ok(Response::new(take(&self.app, request.get_ref())))
     }
 }
 
@@ -123,8 +126,10 @@ async fn caller<T>(app: &App, request: &Request<T>) -> Result<Principal, Status>
     })
 }
 
-fn take(app: &App, request: &ExportTraceServiceRequest) {
-    let mut looked_at = 0;
+/// Takes what weighs, and says how many weigh nothing: senders have no other way to
+/// learn it.
+fn take(app: &App, request: &ExportTraceServiceRequest) -> ExportTraceServiceResponse {
+    let (mut looked_at, mut rejected_spans) = (0, 0);
     for of_resource in &request.resource_spans {
         let shared = of_resource.resource.as_ref().map(|one| &*one.attributes);
         let shared = shared.unwrap_or_default();
@@ -138,11 +143,20 @@ fn take(app: &App, request: &ExportTraceServiceRequest) {
                 .then(|| weigh(span, shared))
                 .flatten();
             let counted = weighed.is_some_and(|(at, key, nanos)| app.cost.weigh(at, key, nanos));
-            match counted {
-                true => app.metrics.cost.spans.inc(),
-                false => app.metrics.cost.spans_dropped.inc(),
-            };
+            if counted {
+                app.metrics.cost.spans.inc();
+            } else {
+                app.metrics.cost.spans_dropped.inc();
+                rejected_spans += 1;
+            }
         }
+    }
+    let told = || ExportTracePartialSuccess {
+        rejected_spans,
+        error_message: REJECTED.to_owned(),
+    };
+    ExportTraceServiceResponse {
+        partial_success: (rejected_spans > 0).then(told),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What requests cost: reports, and rows for other tools.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -200,10 +200,15 @@ fn reconciled(
     reconciled.collect()
 }
 
-/// A statement, once it is its turn.
-async fn made(app: &App, scope: Scope, from: i64, to: i64) -> Result<Statement, ApiError> {
-    let turn = app.cost.reports.acquire().await;
-    let _turn = turn.map_err(|_| ApiError::Later("the control plane is about to end"))?;
+/// A statement, once it is the caller's turn, and the currency of prices.
+async fn made(
+    app: &App,
+    by: &Principal,
+    scope: Scope,
+    from: i64,
+    to: i64,
+) -> Result<(Statement, Option<String>), ApiError> {
+    let _turn = app.cost.reports.take(by.only_tenant()).await?;
     rows::statement(&app.store, scope, from, to).await
 }
 
@@ -211,7 +216,8 @@ async fn made(app: &App, scope: Scope, from: i64, to: i64) -> Result<Statement, 
 /// tenant cost.
 #[utoipa::path(get, path = "/cost/report", tag = "cost",
     security(("bearer" = ["viewer", "tenant-admin"])), params(Asked, AskedGroup),
-    responses((status = 200, body = CostReport), (status = 404, body = Problem)))]
+    responses((status = 200, body = CostReport), (status = 404, body = Problem),
+        (status = 429, description = "The tenant has a report made already", body = Problem)))]
 pub(crate) async fn get(
     State(app): State<App>,
     by: Principal,
@@ -223,19 +229,18 @@ pub(crate) async fn get(
         true => bills::all(&app).await?,
         false => Vec::new(),
     };
-    let statement = made(&app, scope, from, to).await?;
+    let (statement, currency) = made(&app, &by, scope, from, to).await?;
     let groups = statement.by(group).into_iter();
     let lines: Vec<CostLine> = groups
         .map(|(name, seen)| CostLine::new(name, seen))
         .collect();
     let maps = statement.prices().values();
-    let currencies: BTreeSet<&str> = maps.clone().map(|map| map.currency.as_str()).collect();
     let remainder = statement.rest();
     let report = CostReport {
         from,
         to,
         by: group,
-        currency: currencies.first().map(|currency| (*currency).to_owned()),
+        currency,
         prices: maps
             .map(|map| UsedPrices {
                 version: map.version.clone(),
@@ -267,17 +272,19 @@ pub(crate) async fn get(
 #[utoipa::path(get, path = "/cost/focus", tag = "cost",
     security(("bearer" = ["viewer", "tenant-admin"])), params(Asked),
     responses((status = 200, body = String, content_type = "text/csv"),
-        (status = 404, body = Problem)))]
+        (status = 404, body = Problem),
+        (status = 429, description = "The tenant has a report made already", body = Problem)))]
 pub(crate) async fn focus(
     State(app): State<App>,
     by: Principal,
     Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
     let (from, to, scope) = asked.read(&by)?;
-    let statement = made(&app, scope, from, to).await?;
+    let (statement, currency) = made(&app, &by, scope, from, to).await?;
     let invoice = Invoice {
         account: &app.cost_config.account,
         provider: PROVIDER,
+        currency: currency.as_deref(),
         from,
         to,
     };

@@ -191,13 +191,14 @@ const MAX_ROWS: usize = 3_000_000;
 /// Hours that are read at once.
 const CHUNK: i64 = 24 * HOUR_MILLIS;
 
-/// What happened from one hour to before another one, by the prices of then.
+/// What happened from one hour to before another one, by the prices of then, and the
+/// currency of all prices.
 pub(super) async fn statement(
     store: &Store,
     scope: Scope,
     from: i64,
     to: i64,
-) -> Result<Statement, ApiError> {
+) -> Result<(Statement, Option<String>), ApiError> {
     let mut view = store.view().await?;
     let prices = prices(&mut view).await?;
     let mut statement = Statement::new(scope);
@@ -222,7 +223,7 @@ pub(super) async fn statement(
         statement = adding.await.map_err(ApiError::Task)?;
         start = end;
     }
-    Ok(statement)
+    Ok((statement, prices.currency().map(ToOwned::to_owned)))
 }
 
 /// Every price map, in the order in which they were put.
@@ -238,7 +239,7 @@ pub(super) async fn prices(connection: &mut AnyConnection) -> Result<Prices, Api
     Ok(Prices::new(maps))
 }
 
-async fn hours(
+pub(super) async fn hours(
     connection: &mut AnyConnection,
     from: i64,
     to: i64,
@@ -334,7 +335,7 @@ mod tests {
         };
         let requests = async || {
             let all = statement(&store, Scope::default(), 0, 2 * HOUR_MILLIS);
-            let all = all.await.unwrap().by(Group::Tenant);
+            let all = all.await.unwrap().0.by(Group::Tenant);
             let requests = all.values().map(|one| one.quantity(Resource::Request));
             requests.sum::<u64>()
         };

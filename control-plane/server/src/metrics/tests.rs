@@ -38,8 +38,7 @@ fn filled() -> Metrics {
     metrics.rate_limit.degraded("demo");
     metrics.exports.not_made(&ApiError::Timeout);
     metrics.alerts.turn(alerts::Outcome::Opened);
-    let (amount, spent) = (ig_cost::Amount::default(), ig_cost::Amount::default());
-    metrics.cost.show(vec![("b".into(), amount, spent)]);
+    metrics.cost.show_something();
     metrics
 }
 

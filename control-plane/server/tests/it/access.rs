@@ -99,6 +99,8 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("delete", "/tenants/{tenant}", Needs::Owner),
     ("put", "/tenants/{tenant}/identity", Needs::Owner),
     ("get", "/tenants/{tenant}/identity", Needs::Tenant("viewer")),
+    ("get", "/tenants/{tenant}/access", Needs::Tenant("viewer")),
+    ("get", "/access/roles", Needs::Owner),
     (
         "get",
         "/tenants/{tenant}/users/{user}/passkeys",

@@ -22,9 +22,12 @@ mod exports;
 mod ledger;
 mod links;
 mod logins;
+mod metrics;
 mod oidc;
+mod proxy;
 mod publish;
 mod rate_limit;
+mod review;
 
 mod scim;
 mod start;

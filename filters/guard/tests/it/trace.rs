@@ -1,9 +1,11 @@
 //! The trace that the guard's own calls are part of.
 
-use ig_contract::headers;
-use ig_guard::{RequestHead, TraceParent};
+use std::rc::Rc;
 
-use crate::fixture::{BOTH, ME, Sent, by_id, guard};
+use ig_contract::headers;
+use ig_guard::{Exchange, RequestHead, TraceParent};
+
+use crate::fixture::{BOTH, DECISION_ID, ME, Sent, by_id, guard, made};
 
 const IDS: &str = "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331";
 const CHOSEN: &str = "87480383-79aa-903c-891f-c14cf0945647";
@@ -66,6 +68,22 @@ fn what_is_no_span_of_the_gateway_is_none() {
         None
     );
     assert_eq!(read(&[(headers::TRACE, IDS), (headers::TRACE, IDS)]), None);
+}
+
+/// A client may have written it, unless the gateway says that it does.
+#[test]
+fn without_the_gateways_word_no_trace_is_believed() {
+    let headers = [(headers::TRACE, IDS), ("x-request-id", CHOSEN)];
+    for is_traced in [false, true] {
+        let mut guard = made(BOTH, |_| ());
+        if is_traced {
+            guard.set_traced();
+        }
+        let all = headers.iter();
+        let head = RequestHead::read(all.map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+        let exchange = Exchange::new(Some(Rc::new(guard)), DECISION_ID.into(), head);
+        assert_eq!(exchange.trace().is_some(), is_traced);
+    }
 }
 
 #[test]

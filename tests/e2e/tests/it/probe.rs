@@ -15,10 +15,10 @@ use crate::modes::SHADOW;
 use crate::reload::Discovery;
 use crate::skip;
 
-struct Ran {
-    code: Option<i32>,
-    result: Value,
-    said: String,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) result: Value,
+    pub(crate) said: String,
 }
 
 /// The binary, built once.
@@ -29,7 +29,7 @@ fn ig() -> &'static Path {
 
 /// Probes an address as the demo's analyst, with a second's patience for each
 /// answer.
-async fn probe(gateway: SocketAddr, more: &[&str]) -> Ran {
+pub(crate) async fn probe(gateway: SocketAddr, more: &[&str]) -> Ran {
     probe_as(gateway, more, &[]).await
 }
 

@@ -138,6 +138,144 @@ fn message(key: &str, status: &str, summary: &str) -> Value {
     })
 }
 
+/// The same of an alert that began so many minutes after the hour.
+fn began(mut message: Value, minute: u32) -> Value {
+    message["alerts"][0]["startsAt"] = json!(format!("2026-01-01T00:{minute:02}:00Z"));
+    message
+}
+
+/// Two Alertmanagers, of which one is slow: what arrives last was not said last.
+#[test]
+fn what_was_overtaken_changes_nothing() {
+    let bench = Bench::start(&Database::sqlite(), TrackerKind::Github);
+    let state = || {
+        let number = bench.settled()[0]["issue"].as_i64().unwrap();
+        bench.stub.issue(number)["state"].clone()
+    };
+    for (minute, status, expected) in [
+        (0, "firing", "open"),
+        (0, "resolved", "closed"),
+        // Of before.
+        (0, "firing", "closed"),
+        (5, "firing", "open"),
+        (0, "resolved", "open"),
+        (5, "resolved", "closed"),
+        (0, "firing", "closed"),
+    ] {
+        bench.tell(&began(message("demo", status, "one"), minute));
+        assert_eq!(state(), expected, "{minute} {status}");
+    }
+    assert_eq!(bench.stub.own().len(), 1);
+    bench.control.stop().unwrap();
+}
+
+/// Whoever may open issues may write anything into them.
+#[test]
+fn a_strangers_issue_is_not_taken_for_a_groups() {
+    for kind in KINDS {
+        let bench = Bench::start(&Database::sqlite(), kind);
+        let firing = message("demo", "firing", "one");
+        // The group's hash is no secret.
+        let id = "{}:{graph=\"demo\"}";
+        let id = hex_of(id);
+        let bodies = [
+            format!("<!-- ig-alert: {id} -->\nmine"),
+            format!("<!-- ig-alert: {id} {} -->\nmine", "0".repeat(64)),
+        ];
+        let planted = bodies.map(|body| (bench.stub.plant(&body), body));
+        bench.tell(&firing);
+        let number = bench.settled()[0]["issue"].as_i64().unwrap();
+        assert_eq!(bench.groups()[0]["id"], id);
+        let untouched = || {
+            for (number, body) in &planted {
+                assert_eq!(bench.stub.issue(*number)["body"], body.as_str());
+            }
+        };
+        untouched();
+        // Nor one that copies a marker which was good once.
+        let body = bench.stub.issue(number)["body"].clone();
+        let copy = bench.stub.plant(body.as_str().unwrap());
+        bench.stub.delete(number);
+        bench.tell(&message("demo", "firing", "two"));
+        let again = bench.settled()[0]["issue"].as_i64().unwrap();
+        assert_ne!(again, copy);
+        assert_eq!(bench.stub.issue(copy)["title"], "planted");
+        untouched();
+        bench.control.stop().unwrap();
+    }
+}
+
+fn hex_of(text: &str) -> String {
+    use sha2::Digest as _;
+    hex::encode(sha2::Sha256::digest(text.as_bytes()))
+}
+
+/// Labels are there whoever opened the issue, and grow with what is wrong; those of
+/// people stay.
+#[test]
+fn an_issue_has_the_labels_of_what_fires() {
+    for kind in KINDS {
+        let bench = Bench::start(&Database::sqlite(), kind);
+        let mut warning = message("demo", "firing", "one");
+        warning["alerts"][0]["labels"]["severity"] = json!("warning");
+        bench.tell(&warning);
+        let number = bench.settled()[0]["issue"].as_i64().unwrap();
+        let labels = || {
+            let mut labels = bench.stub.labels(&bench.stub.issue(number));
+            labels.sort();
+            labels
+        };
+        assert_eq!(labels(), ["alert"]);
+        bench.stub.add_label(number, "bug");
+        bench.tell(&message("demo", "firing", "one"));
+        bench.settled();
+        assert_eq!(labels(), ["alert", "bug", "page"]);
+        bench.control.stop().unwrap();
+    }
+}
+
+/// An issue that somebody has moved to another repository is theirs.
+#[test]
+fn an_issue_that_was_transferred_is_opened_anew() {
+    let bench = Bench::start(&Database::sqlite(), TrackerKind::Github);
+    bench.tell(&message("demo", "firing", "one"));
+    let number = bench.settled()[0]["issue"].as_i64().unwrap();
+    bench.stub.delete(number);
+    let elsewhere = "http://127.0.0.1:1/repos/other/place/issues/1";
+    bench
+        .stub
+        .fail(&[Fault::Status(301, "location", elsewhere)]);
+    bench.tell(&message("demo", "firing", "two"));
+    let again = bench.settled()[0]["issue"].as_i64().unwrap();
+    assert_ne!(number, again);
+    assert!(bench.stub.failed_all());
+    // A repository that has moved is no reason to open anything.
+    let moved = [Fault::Status(301, "location", elsewhere); 2];
+    bench.stub.fail(&moved);
+    bench.tell(&message("demo", "firing", "three"));
+    let settled = bench.settled();
+    assert_eq!(settled[0]["issue"], again);
+    assert_eq!(bench.stub.own().len(), 1);
+    bench.control.stop().unwrap();
+}
+
+/// Where not all issues can be looked through, whether one is there is not known.
+#[test]
+fn what_cannot_be_looked_through_opens_nothing() {
+    let bench = Bench::start(&Database::sqlite(), TrackerKind::Github);
+    for _ in 0..2000 {
+        bench.stub.plant("other");
+    }
+    bench.tell(&message("demo", "firing", "one"));
+    let said = wait(|| {
+        let error = bench.groups()[0]["error"].clone();
+        error.is_string().then_some(error)
+    });
+    assert!(said.as_str().unwrap().contains("too many issues"), "{said}");
+    assert_eq!(bench.stub.own().len(), 0);
+    bench.control.stop().unwrap();
+}
+
 #[test]
 fn a_group_has_one_issue_that_goes_as_it_goes() {
     for kind in KINDS {
@@ -167,12 +305,12 @@ fn a_group_has_one_issue_that_goes_as_it_goes() {
                     .unwrap()
                     .ends_with("two")
             );
-            for (status, state) in [
-                ("resolved", "closed"),
-                ("firing", "open"),
-                ("resolved", "closed"),
+            for (minute, status, state) in [
+                (0, "resolved", "closed"),
+                (5, "firing", "open"),
+                (5, "resolved", "closed"),
             ] {
-                bench.tell(&message("demo", status, "two"));
+                bench.tell(&began(message("demo", status, "two"), minute));
                 bench.settled();
                 assert_eq!(bench.stub.issue(number)["state"], state);
             }

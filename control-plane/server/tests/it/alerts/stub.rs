@@ -40,6 +40,20 @@ struct Repository {
     last: i64,
 }
 
+impl Repository {
+    fn open(&mut self, title: &str, body: &str, labels: Value) -> Value {
+        // No number comes twice, whatever was deleted.
+        let numbers = self.issues.iter();
+        let highest = numbers.filter_map(|one| one["number"].as_i64()).max();
+        self.last = self.last.max(highest.unwrap_or_default()) + 1;
+        let issue = json!({
+            "number": self.last, "title": title, "body": body, "labels": labels, "state": "open",
+        });
+        self.issues.push(issue.clone());
+        issue
+    }
+}
+
 /// A running tracker with one repository; it ends with the process.
 pub(super) struct Stub {
     pub(super) kind: TrackerKind,
@@ -128,6 +142,27 @@ impl Stub {
         repository.issues.iter().filter(is_own).cloned().collect()
     }
 
+    /// An issue that somebody else opens.
+    pub(super) fn plant(&self, body: &str) -> i64 {
+        let mut repository = lock(&self.repository);
+        repository.open("planted", body, json!([]))["number"]
+            .as_i64()
+            .unwrap()
+    }
+
+    /// A label that somebody else puts there.
+    pub(super) fn add_label(&self, number: i64, name: &str) {
+        let (id, _) = LABELS.iter().find(|(_, known)| *known == name).unwrap();
+        let label = match self.kind {
+            TrackerKind::Github => json!(name),
+            TrackerKind::Gitea => json!(id),
+        };
+        let mut repository = lock(&self.repository);
+        let mut issues = repository.issues.iter_mut();
+        let issue = issues.find(|issue| issue["number"] == number).unwrap();
+        issue["labels"].as_array_mut().unwrap().push(label);
+    }
+
     pub(super) fn labels(&self, issue: &Value) -> Vec<String> {
         let labels = issue["labels"].as_array().unwrap().iter();
         let name = |label: &Value| match self.kind {
@@ -176,7 +211,7 @@ async fn answer(
     let Some(path) = uri.path().strip_prefix(base) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let is_creation = method == Method::POST;
+    let is_creation = method == Method::POST && path == "issues";
     let fault = next_fault(&shared, is_creation);
     match fault {
         Some(Fault::Status(status, name, value)) => {
@@ -230,18 +265,27 @@ fn perform(
             axum::Json(labels).into_response()
         }
         ("POST", "issues") => {
-            // No number comes twice, whatever was deleted.
-            let numbers = repository.issues.iter();
-            let highest = numbers.filter_map(|one| one["number"].as_i64()).max();
-            repository.last = repository.last.max(highest.unwrap_or_default()) + 1;
-            let number = repository.last;
-            let issue = json!({
-                "number": number, "title": sent["title"], "body": sent["body"],
-                "labels": sent["labels"], "state": "open",
-            });
-            repository.issues.push(issue.clone());
+            let text = |name: &str| sent[name].as_str().unwrap().to_owned();
+            let issue = repository.open(&text("title"), &text("body"), sent["labels"].clone());
             repository.writes += 1;
             (StatusCode::CREATED, axum::Json(issue)).into_response()
+        }
+        ("POST", path) if path.ends_with("/labels") => {
+            let number = path
+                .trim_start_matches("issues/")
+                .trim_end_matches("/labels");
+            let number: Value = number.parse::<i64>().unwrap().into();
+            let mut issues = repository.issues.iter_mut();
+            let issue = issues.find(|issue| issue["number"] == number).unwrap();
+            let labels = issue["labels"].as_array_mut().unwrap();
+            for label in sent["labels"].as_array().unwrap() {
+                if !labels.contains(label) {
+                    labels.push(label.clone());
+                }
+            }
+            let labels = labels.clone();
+            repository.writes += 1;
+            axum::Json(labels).into_response()
         }
         ("PATCH", path) => {
             let number = path

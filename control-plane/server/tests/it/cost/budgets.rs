@@ -59,6 +59,10 @@ async fn a_surge_crosses_what_alerts_are_at() {
         until(&bench, r#"ig_cost_spent{budget="all"}"#, close(92.0)).await;
         until(&bench, r#"ig_cost_budget{budget="all"}"#, close(100.0)).await;
         until(&bench, "ig_cost_unattributed_ratio", close(1.0)).await;
+        let computed = bench.metric("ig_cost_computed_timestamp_seconds").unwrap();
+        let age = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64() - computed;
+        assert!((0.0..600.0).contains(&age), "{age}");
+        assert_eq!(bench.metric("ig_cost_failures_total"), Some(0.0));
         until(&bench, r#"ig_cost_spent{budget="alpha"}"#, close(0.0)).await;
         let shown = bench.get("/cost/budgets");
         assert_eq!(shown[0]["spent"], "92.00");

@@ -122,6 +122,23 @@ async fn spans_weigh_what_counts_count() {
     }
 }
 
+/// A sender whose spans all weigh something is told nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_what_weighs_is_told_nothing() {
+    let bench = Bench::with(Database::sqlite(), |config| config.cost.spans = true);
+    let url = format!("http://{}", bench.control.grpc);
+    let channel = Channel::from_shared(url).unwrap().connect().await;
+    let mut client = TraceServiceClient::new(channel.unwrap());
+    let mut request = Request::new(request(vec![span("Case", "alpha", 1)]));
+    let token = format!("Bearer {}", bench.control.token.as_ref().unwrap());
+    request
+        .metadata_mut()
+        .insert("authorization", token.parse().unwrap());
+    let answer = client.export(request).await.unwrap().into_inner();
+    assert_eq!(answer.partial_success, None);
+    bench.control.stop().unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn spans_are_taken_of_who_may_and_where_they_are_wanted() {
     for (spans, token, expected) in [
@@ -148,6 +165,13 @@ async fn spans_are_taken_of_who_may_and_where_they_are_wanted() {
                 .insert("authorization", value.parse().unwrap());
         }
         let answer = client.export(request).await;
+        // Who sends is told what weighs nothing.
+        let told = answer.as_ref().ok().and_then(|answer| {
+            let told = answer.get_ref().partial_success.as_ref()?;
+            assert!(told.error_message.contains("ig.tenant"), "{told:?}");
+            Some(told.rejected_spans)
+        });
+        assert_eq!(told, expected.is_none().then_some(2));
         assert_eq!(answer.err().map(|error| error.code()), expected);
         let taken = if expected.is_none() {
             (1.0, 2.0)

@@ -82,7 +82,18 @@ async fn gateway(
     percent: f64,
     limits: Option<GlobalLimits>,
 ) -> Gateway {
-    let (grpc, traces) = (control.grpc.port(), collector.grpc.port());
+    let traces = collector.grpc.port();
+    let mut tracing = Tracing::new(Endpoints::plain([Address::new("127.0.0.1", traces)]));
+    tracing.sampling_percent = percent;
+    traced_by(control, Some(tracing), limits).await
+}
+
+async fn traced_by(
+    control: &ControlPlaneProcess,
+    tracing: Option<Tracing>,
+    limits: Option<GlobalLimits>,
+) -> Gateway {
+    let grpc = control.grpc.port();
     let edit = move |options: &mut ig_envoy::StaticOptions| {
         let module = options.guards[0].module.clone();
         let local = |port| Endpoints::plain([Address::new("127.0.0.1", port)]);
@@ -91,10 +102,8 @@ async fn gateway(
             endpoints: local(grpc),
             node: "edge-1".into(),
         });
-        let mut tracing = Tracing::new(local(traces));
-        tracing.sampling_percent = percent;
         options.global_limits = limits;
-        options.tracing = Some(tracing);
+        options.tracing = tracing.clone();
     };
     Gateway::with_options(ig_e2e::demo().await.unwrap(), edit).await
 }
@@ -312,6 +321,46 @@ async fn what_the_gateway_does_not_keep_nobody_keeps() {
         assert_ne!(span.service, "ig-gateway", "{span:#?}");
         assert_ne!(span.name, "facts", "{span:#?}");
     }
+}
+
+/// Where the gateway does not trace, nothing overwrites what a client sends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_names_no_trace_where_the_gateway_has_none() {
+    if !skip::ready() {
+        return;
+    }
+    let collector = Collector::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let telemetry = format!(
+        "endpoint = \"http://{}\"\nsampling-ratio = 0.0\n",
+        collector.grpc
+    );
+    let mut control = control_plane(folder.path(), &telemetry);
+    furnish(&control);
+    let gateway = traced_by(&control, None, None).await;
+    until_status(&gateway, "{}", 403).await;
+    let (cases, _) = by_id("Cases");
+    let token = TokenClaims::alpha().with("sub", USER.into());
+    let token = gateway.fixture.issuer.token(&token);
+    let mut request = request_with_token(&token, &cases);
+    for (name, value) in [
+        ("x-ig-trace", format!("{TRACE}-{CLIENT}")),
+        // As of a request that is traced.
+        (
+            "x-request-id",
+            "87480383-79aa-903c-891f-c14cf0945647".into(),
+        ),
+    ] {
+        request.headers.push((name.into(), value.into_bytes()));
+    }
+    let outcome = gateway.send(request).await;
+    assert_eq!(outcome.response.status, 200);
+    assert!(outcome.seen[0].header("x-ig-trace").is_empty());
+    // The control plane was asked, and keeps nothing that nobody asked it to keep.
+    control.stop().unwrap();
+    let spans = collector.spans();
+    assert!(spans.iter().all(|span| span.trace != TRACE), "{spans:#?}");
+    assert!(spans.iter().all(|span| span.name != "facts"), "{spans:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,8 @@
 //! `cargo xtask chaos`: everything that it needs, then `ig-chaos`.
 
+mod mutants;
+pub mod mutation;
+
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -18,17 +21,30 @@ pub struct Args {
     words: Vec<String>,
 }
 
+/// Instead of the system as it is, each build that is broken on purpose; or those named
+/// after it.
+const MUTATIONS: &str = "--mutations";
+
 /// Runs `cargo xtask chaos`.
 ///
 /// # Errors
 /// When a part is missing or does not build.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let root = tools::root();
-    let is_asked = |word: &str| args.words.iter().any(|one| one == word);
-    if !["--help", "-h", "--list", "--version", "-V"]
-        .into_iter()
-        .any(is_asked)
-    {
+    prepare(&args.words)?;
+    match &args.words[..] {
+        [first, names @ ..] if first == MUTATIONS => mutants::run(&tools::root(), names),
+        words => start("ig-chaos", words),
+    }
+}
+
+/// Builds the harness and what it judges, unless somebody only wants to read.
+///
+/// # Errors
+/// When a part is missing or does not build.
+pub(crate) fn prepare(words: &[String]) -> Result<()> {
+    let only_reads = ["--help", "-h", "--list", "--version", "-V"];
+    let is_asked = |word: &&str| words.iter().any(|one| one == word);
+    if !only_reads.iter().any(is_asked) {
         setup::ensure(vec![setup::Extra::Postgres, setup::Extra::Redis])?;
         let module = wasm::Args {
             variants: vec![wasm::Variant::Full],
@@ -37,9 +53,17 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         };
         wasm::run(&module)?;
     }
-    workspace::build(&root, "--bin", &["ig-chaos", "ig-control-plane"])?;
-    let status = std::process::Command::new(root.join("target/debug/ig-chaos"))
-        .args(&args.words)
+    workspace::build(&tools::root(), "--bin", &["ig-chaos", "ig-control-plane"])?;
+    Ok(())
+}
+
+/// Runs a program of the harness.
+///
+/// # Errors
+/// If it does not start.
+pub(crate) fn start(program: &str, words: &[String]) -> Result<ExitCode> {
+    let status = std::process::Command::new(tools::root().join("target/debug").join(program))
+        .args(words)
         .status()?;
     // Killed by a signal, it could not be run.
     Ok(ExitCode::from(

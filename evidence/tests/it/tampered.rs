@@ -1,0 +1,158 @@
+//! One thing is changed at a time, and each is refused with its reason.
+
+mod cases;
+
+use ig_evidence::seal::sign;
+use ig_evidence::{Asked, Kind, names, verify};
+use ig_signing::PrivateKey;
+use serde_json::Value;
+
+use crate::small::{self, COMMIT, Map, Small, files, map};
+use cases::{By, CASES, Case};
+
+/// The bundle as a case has it.
+fn changed(case: &Case, small: &Small) -> Map {
+    let mut parts = small::parts();
+    if case.by == By::Maker {
+        (case.change)(&mut parts);
+        return map(&small.seal(&parts).files);
+    }
+    let mut made = map(&small.seal(&parts).files);
+    (case.change)(&mut made);
+    let other = PrivateKey::generate().unwrap();
+    let key = match case.by {
+        By::Signer => &small.key,
+        By::Foreign => &other,
+        By::Stranger | By::Maker => return made,
+    };
+    // The log is where it was before the manifest came.
+    let mut log = small.log();
+    let honest = map(&small.seal(&parts).files);
+    let delta: Value = serde_json::from_slice(&honest[names::DELTA]).unwrap();
+    let bodies = delta["entries"].as_array().unwrap().iter().map(|entry| {
+        use base64::Engine as _;
+        let body = entry["body"].as_str().unwrap();
+        base64::engine::general_purpose::STANDARD
+            .decode(body)
+            .unwrap()
+    });
+    log.append(&bodies.collect::<Vec<_>>()).unwrap();
+    made.remove(names::MANIFEST);
+    made.remove(names::SIGNATURE);
+    let keys = small.log_keys.keys();
+    let about = made[names::ABOUT].clone();
+    // Who signs again cannot be kept from signing what is no bundle.
+    if ig_evidence::About::parse(&about).is_err() {
+        made.insert(names::ABOUT.into(), honest[names::ABOUT].clone());
+        let mut signed = map(&sign(files(&made), key, &mut log, keys).unwrap());
+        signed.insert(names::ABOUT.into(), about);
+        return signed;
+    }
+    map(&sign(files(&made), key, &mut log, keys).unwrap())
+}
+
+#[test]
+fn what_was_tampered_with_is_refused_with_its_reason() {
+    assert!(CASES.len() >= 20);
+    let small = Small::new();
+    for case in CASES {
+        let found = verify(
+            &files(&changed(case, &small)),
+            &Asked::by(small.key.public()),
+        );
+        let said: Vec<_> = found.problems.iter().collect();
+        assert_eq!(found.exit_code(), 1, "{}: {said:?}", case.name);
+        let is_it =
+            |one: &&&ig_evidence::Problem| one.kind == case.kind && one.why.contains(case.why);
+        assert!(
+            said.iter().any(|one| is_it(&one)),
+            "{}: {said:#?}",
+            case.name
+        );
+        // What the signer did is signed: nothing else may be what refuses it.
+        if case.by == By::Maker {
+            let is_seal = |kind| {
+                matches!(
+                    kind,
+                    Kind::Signature | Kind::Missing | Kind::Extra | Kind::Changed
+                )
+            };
+            assert!(
+                !said.iter().any(|one| is_seal(one.kind)),
+                "{}: {said:#?}",
+                case.name
+            );
+        }
+    }
+}
+
+#[test]
+fn no_byte_of_any_file_may_change() {
+    let small = Small::new();
+    let made = map(&small.seal(&small::parts()).files);
+    // A line in the signature's checkpoint by a key that nobody asks for says nothing; what
+    // else is in it has its cases.
+    for name in made.keys().filter(|name| *name != names::SIGNATURE) {
+        let mut other = made.clone();
+        let bytes = other.get_mut(name).unwrap();
+        let at = bytes.len() / 2;
+        bytes[at] ^= 1;
+        let found = verify(&files(&other), &Asked::by(small.key.public()));
+        assert_ne!(found.exit_code(), 0, "{name}");
+    }
+}
+
+#[test]
+fn what_is_asked_for_has_to_be_so() {
+    let small = Small::new();
+    let sealed = small.seal(&small::parts());
+    let key = small.key.public();
+    let kinds = |asked: &Asked<'_>| -> Vec<Kind> {
+        verify(&sealed.files, asked)
+            .problems
+            .iter()
+            .map(|one| one.kind)
+            .collect()
+    };
+    let other = COMMIT.replace('0', "f");
+    let commit = Asked {
+        commit: Some(&other),
+        ..Asked::by(key)
+    };
+    assert_eq!(kinds(&commit), [Kind::OtherRelease]);
+
+    let foreign = PrivateKey::generate().unwrap();
+    assert!(kinds(&Asked::by(foreign.public())).contains(&Kind::Signature));
+
+    // A ledger that the auditor knows, and the signer does not name.
+    let mut strange = Small::new();
+    let origin = "ledger.example".parse().unwrap();
+    let keys = ig_ledger::sign::LogSigner::from_bytes(origin, &[1; 32], &[2; 32]).unwrap();
+    strange.log_keys = std::sync::Arc::new(keys);
+    let theirs = strange.seal(&small::parts());
+    let root = theirs.files.get(names::TRUSTED_ROOT).unwrap();
+    let root = ig_signing::TrustedRoot::parse(root).unwrap();
+    let asked = Asked {
+        trusted_root: Some(&root),
+        ..Asked::by(key)
+    };
+    assert!(kinds(&asked).contains(&Kind::Inclusion));
+    let asked = Asked {
+        checkpoint: Some(theirs.checkpoint.as_bytes()),
+        ..Asked::by(key)
+    };
+    assert_eq!(kinds(&asked), [Kind::Consistency]);
+
+    let [name, _] = small::ARTEFACTS;
+    for (name, bytes, kind) in [
+        (name, small::artefact("ig, but another"), Kind::Changed),
+        ("ig-else", small::artefact(name), Kind::Extra),
+    ] {
+        let artefacts = [(name.to_owned(), bytes)].into();
+        let asked = Asked {
+            artefacts,
+            ..Asked::by(key)
+        };
+        assert_eq!(kinds(&asked), [kind]);
+    }
+}
