@@ -28,6 +28,11 @@ pub enum Kind {
     Anonymous,
     /// An access token that ended a minute ago.
     Expired,
+    /// An access token that begins in a minute.
+    Early,
+    /// A catalogued query with an access token of an issuer whose clock differs, by less
+    /// than clocks may.
+    Skewed,
     /// A catalogued query of a user who was made a moment ago: guards may know them
     /// already, or not.
     Newcomer,
@@ -38,7 +43,7 @@ pub enum Kind {
 impl Kind {
     /// Whether it has to be served where nothing is disturbed.
     pub fn is_due(self) -> bool {
-        matches!(self, Self::Read | Self::Write)
+        matches!(self, Self::Read | Self::Write | Self::Skewed)
     }
 
     /// Whether an upstream may see it.
@@ -113,6 +118,8 @@ pub struct Change {
     pub at: Micros,
     /// When it was acknowledged; never, maybe.
     pub acknowledged: Option<Micros>,
+    /// SHA-256 of the ledger's entry that it has to have, if one is known.
+    pub entry: Option<String>,
 }
 
 /// Changes of the workload.
@@ -125,6 +132,10 @@ pub enum What {
     Deactivation,
     /// A snapshot is published.
     Publication,
+    /// An asset is exported.
+    Export,
+    /// A snapshot that nobody can read is put where publications are.
+    Poison,
 }
 
 /// What a gateway's proxy said that it runs.
@@ -134,6 +145,20 @@ pub struct Running {
     pub node: String,
     /// The revision.
     pub revision: String,
+    /// When.
+    pub at: Micros,
+}
+
+/// What a gateway says of its breakers.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Breakers {
+    /// Which gateway.
+    pub gateway: usize,
+    /// Breakers that let nothing through: cluster, priority, and what there is too much of.
+    pub open: Vec<String>,
+    /// Hosts of upstreams that are left out, for their answers or for none.
+    pub hosts_out: u64,
     /// When.
     pub at: Micros,
 }
@@ -162,6 +187,8 @@ pub enum Event {
     Change(Change),
     /// A proxy's revision.
     Running(Running),
+    /// A proxy's breakers.
+    Breakers(Breakers),
     /// A fault was there.
     Fault(Fault),
 }
@@ -203,6 +230,15 @@ impl History {
     }
 }
 
+/// SHA-256, in hex.
+pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// SHA-256 of the events, one line of JSON each.
 ///
 /// # Errors
@@ -213,6 +249,5 @@ pub fn digest(events: &[Event]) -> serde_json::Result<String> {
         digest.update(serde_json::to_vec(event)?);
         digest.update(b"\n");
     }
-    let digest = digest.finalize();
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&digest.finalize()))
 }

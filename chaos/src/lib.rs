@@ -4,16 +4,22 @@
 #![forbid(unsafe_code)]
 
 pub mod check;
+mod ending;
 pub mod fault;
 pub mod history;
+pub mod load;
 mod numbers;
 mod report;
 mod run;
 mod scenario;
+mod seeds;
+mod versions;
 pub mod workload;
 pub mod world;
 
 pub use numbers::Numbers;
 pub use report::page;
-pub use run::{Figures, Outcome, run};
+pub use run::{Breaker, Figures, Outcome, run};
 pub use scenario::{Act, SCENARIOS, Scenario, Step};
+pub use seeds::{Kept, kept};
+pub use versions::Versions;

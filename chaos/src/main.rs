@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use clap::Parser;
 use ig_chaos::history::Event;
-use ig_chaos::world::{Built, World};
-use ig_chaos::{Outcome, SCENARIOS, Scenario, page, run};
+use ig_chaos::world::{Built, Under, World};
+use ig_chaos::{Outcome, SCENARIOS, Scenario, Versions, kept, page, run};
 use serde_json::json;
 
 /// Disturbs the real system under load, and judges whether it stayed safe.
@@ -18,7 +18,9 @@ use serde_json::json;
     after_help = "Examples:\n  \
         cargo xtask chaos --list\n  \
         cargo xtask chaos --scenario control-plane-kill --seed 7\n  \
-        cargo xtask chaos --all\n\n\
+        cargo xtask chaos --all\n  \
+        cargo xtask chaos --regressions\n  \
+        cargo xtask chaos --mutations    builds that are broken on purpose, or those named\n\n\
         Exit codes: 0 every invariant held, 1 one did not, 2 it could not be run."
 )]
 struct Args {
@@ -26,20 +28,39 @@ struct Args {
     #[arg(long)]
     list: bool,
     /// One scenario; again for more
-    #[arg(long, value_name = "NAME", required_unless_present_any = ["list", "all"])]
+    #[arg(long, value_name = "NAME",
+        required_unless_present_any = ["list", "all", "regressions"])]
     scenario: Vec<String>,
     /// Every scenario
     #[arg(long, conflicts_with = "scenario")]
     all: bool,
+    /// Runs that once found something, beside what is asked for
+    #[arg(long)]
+    regressions: bool,
     /// What is drawn at random depends on it
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Seconds for which a scenario disturbs the system
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(2..=600))]
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(2..=120))]
     duration: u64,
     /// Where the report goes
     #[arg(long, value_name = "DIR", default_value = "reports")]
     reports: PathBuf,
+    /// Another control plane than the one of this workspace
+    #[arg(long, value_name = "FILE")]
+    control_plane: Option<PathBuf>,
+    /// Another module than the one of this workspace
+    #[arg(long, value_name = "FILE")]
+    module: Option<PathBuf>,
+}
+
+/// A run: a scenario, its seed, and for how long.
+struct Run {
+    scenario: &'static Scenario,
+    seed: u64,
+    time: Duration,
+    /// Its name in reports: no two have one.
+    name: String,
 }
 
 fn main() -> ExitCode {
@@ -60,33 +81,84 @@ fn start(args: &Args) -> Result<bool> {
         }
         return Ok(true);
     }
-    let scenarios = chosen(args)?;
+    let runs = chosen(args)?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
-    runtime.block_on(all(args, &scenarios))
+    runtime.block_on(all(args, &runs))
 }
 
-fn chosen(args: &Args) -> Result<Vec<&'static Scenario>> {
-    if args.all {
-        return Ok(SCENARIOS.iter().collect());
-    }
-    let find = |name: &String| {
-        let found = SCENARIOS.iter().find(|one| one.name == name);
-        found.with_context(|| format!("there is no scenario `{name}`; see --list"))
+fn chosen(args: &Args) -> Result<Vec<Run>> {
+    let run = |scenario: &'static Scenario| Run {
+        scenario,
+        seed: args.seed,
+        time: Duration::from_secs(args.duration),
+        name: scenario.name.to_owned(),
     };
-    args.scenario.iter().map(find).collect()
+    let mut runs = Vec::new();
+    if args.all {
+        runs.extend(SCENARIOS.iter().map(run));
+    }
+    for name in &args.scenario {
+        let found = SCENARIOS.iter().find(|one| one.name == name);
+        runs.push(run(found.with_context(|| {
+            format!("there is no scenario `{name}`; see --list")
+        })?));
+    }
+    if args.regressions {
+        for one in kept()? {
+            runs.push(Run {
+                scenario: one.scenario()?,
+                seed: one.seed,
+                time: Duration::from_secs(one.duration),
+                name: format!("{}-{}", one.scenario, one.seed),
+            });
+        }
+    }
+    Ok(runs)
 }
 
-async fn all(args: &Args, scenarios: &[&'static Scenario]) -> Result<bool> {
+fn built(args: &Args) -> Result<Built> {
+    match (&args.control_plane, &args.module) {
+        (Some(control_plane), Some(module)) => Ok(Built {
+            control_plane: control_plane.clone(),
+            module: module.clone(),
+        }),
+        (control_plane, module) => {
+            let here = Built::here()?;
+            Ok(Built {
+                control_plane: control_plane.clone().unwrap_or(here.control_plane),
+                module: module.clone().unwrap_or(here.module),
+            })
+        }
+    }
+}
+
+async fn all(args: &Args, runs: &[Run]) -> Result<bool> {
+    let versions = Versions::now();
     eprintln!("starting the system");
-    let mut world = World::start(&Built::here()?).await?;
+    let mut world = World::start(&built(args)?, Under::Chaos).await?;
+    // Said now, and not once half of all was run.
+    let fills = runs.iter().any(|run| run.scenario.name == "disk-full");
+    ensure!(
+        !fills || world.disk().is_ok(),
+        "disk-full needs root: the database's disk is a file system of its own"
+    );
     let folder = args.reports.join("chaos");
     std::fs::create_dir_all(&folder)?;
     let mut outcomes = Vec::new();
-    for (number, scenario) in (1..).zip(scenarios) {
-        let time = Duration::from_secs(args.duration);
-        let (name, about) = (scenario.name, scenario.about);
-        eprintln!("{number}/{} {name}: {about}", scenarios.len());
-        let (outcome, events) = run(&mut world, scenario, args.seed, time).await?;
+    let mut broken = None;
+    for (number, of) in (1..).zip(runs) {
+        let (name, about) = (&of.name, of.scenario.about);
+        eprintln!("{number}/{} {name}: {about}", runs.len());
+        let done = run(&mut world, of.scenario, of.seed, of.time).await;
+        let (outcome, events) = match done {
+            Ok(done) => done,
+            // What was run before is reported all the same.
+            Err(error) => {
+                let _ = world.keep_logs(&folder.join(name));
+                broken = Some(error.context(name.clone()));
+                break;
+            }
+        };
         say(&outcome);
         std::fs::write(folder.join(format!("{name}.jsonl")), lines(&events)?)?;
         if !outcome.holds {
@@ -94,19 +166,24 @@ async fn all(args: &Args, scenarios: &[&'static Scenario]) -> Result<bool> {
         }
         outcomes.push((outcome, events));
     }
-    ensure!(!outcomes.is_empty(), "nothing was run");
-    let holds = outcomes.iter().all(|(outcome, _)| outcome.holds);
+    if outcomes.is_empty() {
+        return Err(broken.unwrap_or_else(|| anyhow!("nothing was run")));
+    }
+    let holds = broken.is_none() && outcomes.iter().all(|(outcome, _)| outcome.holds);
     let html = args.reports.join("chaos.html");
-    std::fs::write(&html, page(&outcomes))?;
+    std::fs::write(&html, page(&versions, &outcomes))?;
     let scenarios: Vec<_> = outcomes.into_iter().map(|(outcome, _)| outcome).collect();
     let report = json!({
-        "version": env!("CARGO_PKG_VERSION"), "seed": args.seed, "durationSeconds": args.duration,
+        "versions": versions, "seed": args.seed, "durationSeconds": args.duration,
         "holds": holds, "scenarios": scenarios,
     });
     let file = args.reports.join("chaos-results.json");
     std::fs::write(&file, serde_json::to_vec_pretty(&report)?)?;
     eprintln!("{} and {}", file.display(), html.display());
-    Ok(holds)
+    match broken {
+        Some(error) => Err(error),
+        None => Ok(holds),
+    }
 }
 
 fn lines(events: &[Event]) -> Result<String> {

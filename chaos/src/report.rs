@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use crate::history::{Event, Fault, Micros};
 use crate::run::Outcome;
+use crate::versions::Versions;
 
 const WIDTH: f64 = 900.0;
 const HEIGHT: f64 = 160.0;
@@ -20,14 +21,43 @@ const COLOURS: [(&str, &str); 4] = [
     ("no answer", "#c22"),
 ];
 
+/// What every page begins with, under its title.
+pub(crate) fn head(title: &str, versions: &Versions) -> String {
+    let title = escaped(title);
+    let mut page = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title><style>\
+         body{{font:14px sans-serif;max-width:960px;margin:2em auto;color:#222}}\
+         h2{{margin-top:2em}}.fail{{color:#c22}}.pass{{color:#185}}svg{{background:#fafafa}}\
+         td,th{{padding:2px 10px;text-align:left}}pre{{white-space:pre-wrap}}\
+         </style><h1>{title}</h1><p>"
+    );
+    let known = |one: &Option<String>| one.as_deref().unwrap_or("not known").to_owned();
+    let dirty = match versions.is_dirty {
+        Some(true) => ", and what was changed since",
+        _ => "",
+    };
+    for text in [
+        format!(
+            "Version {}, commit {}{dirty}.",
+            versions.version,
+            known(&versions.commit)
+        ),
+        format!("Envoy: {}.", known(&versions.envoy)),
+        format!("{}.", known(&versions.postgres)),
+        format!("{}.", known(&versions.redis)),
+        format!("{}; {}.", versions.machine, known(&versions.date)),
+    ] {
+        let _ = write!(page, "{}<br>", escaped(&text));
+    }
+    page.push_str("</p>");
+    page
+}
+
 /// The page of outcomes and their histories.
-pub fn page(outcomes: &[(Outcome, Vec<Event>)]) -> String {
-    let mut page = String::from(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Chaos</title><style>\
-         body{font:14px sans-serif;max-width:960px;margin:2em auto;color:#222}\
-         h2{margin-top:2em}.fail{color:#c22}.pass{color:#185}svg{background:#fafafa}\
-         td,th{padding:2px 10px;text-align:left}pre{white-space:pre-wrap}\
-         </style><h1>Chaos</h1><table><tr><th>scenario<th>verdict<th>served meanwhile<th>not\
+pub fn page(versions: &Versions, outcomes: &[(Outcome, Vec<Event>)]) -> String {
+    let mut page = head("Chaos", versions);
+    page.push_str(
+        "<table><tr><th>scenario<th>verdict<th>served meanwhile<th>not\
          <th>p95 ms<th>recovered after ms",
     );
     for (outcome, _) in outcomes {
@@ -68,6 +98,9 @@ fn section(page: &mut String, outcome: &Outcome, events: &[Event]) {
             "<span style=\"color:{colour}\">&#9679;</span> {name} &nbsp; "
         );
     }
+    page.push_str(
+        "<br>Bars at the top, a row for each gateway: hosts left out (brown), breakers open (red).",
+    );
     page.push_str("</p><table><tr><th>invariant<th>verdict<th>looked at");
     for verdict in &outcome.verdicts {
         let name = serde_json::to_value(verdict.invariant).unwrap_or_default();
@@ -84,6 +117,20 @@ fn section(page: &mut String, outcome: &Outcome, events: &[Event]) {
         let _ = write!(page, "{} {count}; ", escaped(answer));
     }
     page.push_str("</p>");
+    for (name, breaker) in &outcome.figures.breakers {
+        let _ = write!(
+            page,
+            "<div>{} opened {} times, was open for {} ms, and {}</div>",
+            escaped(name),
+            breaker.trips,
+            breaker.open_ms,
+            if breaker.recovered {
+                "closed"
+            } else {
+                "stayed open"
+            },
+        );
+    }
     for fault in &outcome.faults {
         let _ = write!(
             page,
@@ -145,6 +192,25 @@ fn plot(page: &mut String, events: &[Event], faults: &[Fault]) {
              <text x=\"2\" y=\"{at:.1}\" font-size=\"10\" fill=\"#666\">{label}</text>"
         );
     }
+    for event in events {
+        let Event::Breakers(seen) = event else {
+            continue;
+        };
+        // A row for each gateway, below the top: what is out, and what is open.
+        let row = 4.0 + 8.0 * seen.gateway as f64;
+        for (is_so, at, colour) in [
+            (seen.hosts_out > 0, row, "#b70"),
+            (!seen.open.is_empty(), row + 3.0, "#c22"),
+        ] {
+            if is_so {
+                let _ = write!(
+                    page,
+                    "<rect x=\"{:.1}\" y=\"{at}\" width=\"6\" height=\"3\" fill=\"{colour}\"/>",
+                    x(seen.at)
+                );
+            }
+        }
+    }
     for request in requests {
         let kind = match (request.status, request.code.as_deref()) {
             (200, _) => 0,
@@ -163,7 +229,7 @@ fn plot(page: &mut String, events: &[Event], faults: &[Fault]) {
     page.push_str("</svg>");
 }
 
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.chars().fold(String::new(), |mut all, one| {
         match one {
             '&' => all.push_str("&amp;"),

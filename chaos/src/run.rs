@@ -1,23 +1,21 @@
 //! One scenario: the workload runs, something is done to the system, it is repaired,
 //! and the history is judged.
 
-use std::collections::{BTreeMap, HashMap};
-use std::process::Command;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use rustix::process::Signal;
 use serde::Serialize;
-use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
-use crate::check::{Ending, Record, Verdict, quantile, read_access_log};
-use crate::fault::Toxics;
-use crate::history::{Event, Fault, What, digest};
+use crate::check::{Record, Verdict, quantile};
+use crate::ending::{Before, ending};
+use crate::fault::{Filter, Toxics};
+use crate::history::{Change, Event, Fault, Micros, What, digest};
 use crate::numbers::Numbers;
-use crate::scenario::{Act, Scenario, Step};
+use crate::scenario::{Act, RESET, Scenario, Step};
 use crate::workload::{Controls, Workload};
-use crate::world::{World, until};
+use crate::world::{CONTROL_LINKS, World, primary_of};
 
 /// Before anything is disturbed.
 const WARM: Duration = Duration::from_secs(2);
@@ -71,6 +69,49 @@ pub struct Figures {
     pub recovery: f64,
     /// Answers by code; of those without one, by status.
     pub answers: BTreeMap<String, usize>,
+    /// Breakers that were seen open, by gateway and name.
+    pub breakers: BTreeMap<String, Breaker>,
+    /// Most hosts that a gateway left out at a time.
+    pub hosts_out: u64,
+}
+
+/// What became of a breaker.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Breaker {
+    /// How often it opened, as far as somebody looked.
+    pub trips: usize,
+    /// Milliseconds from a look that found it open to one that found it closed.
+    pub open_ms: u64,
+    /// Whether it was closed when somebody looked last.
+    pub recovered: bool,
+}
+
+/// Breakers over time, by gateway and name.
+fn breakers(record: &Record<'_>) -> BTreeMap<String, Breaker> {
+    let mut all: BTreeMap<String, (Breaker, Micros)> = BTreeMap::new();
+    let mut last: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+    for seen in record.breakers() {
+        let name = |breaker: &String| format!("gateway {}: {breaker}", seen.gateway);
+        let open: BTreeSet<_> = seen.open.iter().map(name).collect();
+        let before = last.entry(seen.gateway).or_default();
+        for name in open.difference(before) {
+            let (breaker, since) = all.entry(name.clone()).or_default();
+            breaker.trips += 1;
+            breaker.recovered = false;
+            *since = seen.at;
+        }
+        for name in before.difference(&open) {
+            if let Some((breaker, since)) = all.get_mut(name) {
+                breaker.recovered = true;
+                breaker.open_ms += (seen.at - *since) / 1000;
+            }
+        }
+        *before = open;
+    }
+    all.into_iter()
+        .map(|(name, (breaker, _))| (name, breaker))
+        .collect()
 }
 
 /// Runs a scenario; the events are its history.
@@ -84,15 +125,16 @@ pub async fn run(
     time: Duration,
 ) -> Result<(Outcome, Vec<Event>)> {
     let mut numbers = Numbers::new(seed);
-    let workload = Workload::start(world, numbers.fork().below(usize::MAX) as u64)?;
+    let before = Before::of(world).await?;
+    let mut workload = Workload::start(world, numbers.fork().below(usize::MAX) as u64)?;
     let controls = Controls::of(world);
     tokio::time::sleep(WARM).await;
     let steps = (scenario.steps)(&mut numbers, time);
     let loses_log = steps
         .iter()
-        .any(|step| matches!(step.act, Act::EndGateway(..)));
+        .any(|step| matches!(step.act, Act::EndGateway(..) | Act::LoseNames(_)));
     for step in &steps {
-        apply(world, step).await?;
+        apply(world, &mut workload, step).await?;
     }
     world.repair().await?;
     let bound = Duration::from_millis(scenario.promises.recovery_ms) + QUIET;
@@ -100,7 +142,9 @@ pub async fn run(
     let began = world.history.now();
     while repaired.elapsed() < bound {
         let quiet = world.history.now() - workload.last_failure().max(began);
-        if quiet > u64::try_from(QUIET.as_micros())? {
+        // Connections of a burst are closed once they were idle for a while; until
+        // then, their breaker is open.
+        if quiet > u64::try_from(QUIET.as_micros())? && workload.is_closed() {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -113,7 +157,7 @@ pub async fn run(
         Event::Arrival(arrival) => arrival.id.is_none_or(|id| id >= first),
         _ => true,
     });
-    let ending = ending(world, &controls, &events, loses_log).await?;
+    let ending = ending(world, &controls, &before, &events, loses_log).await?;
     let record = Record::of(&events, &ending, scenario.promises);
     let verdicts = record.judge();
     let faults = events.iter().filter_map(|event| match event {
@@ -148,6 +192,12 @@ fn figures(record: &Record<'_>, events: &[Event]) -> Figures {
         p99: milliseconds(0.99),
         recovery: 0.0,
         answers: BTreeMap::new(),
+        breakers: breakers(record),
+        hosts_out: record
+            .breakers()
+            .map(|one| one.hosts_out)
+            .max()
+            .unwrap_or_default(),
     };
     for event in events {
         match event {
@@ -167,14 +217,14 @@ fn figures(record: &Record<'_>, events: &[Event]) -> Figures {
             }
             Event::Arrival(_) => figures.arrivals += 1,
             Event::Change(change) => figures.changes += usize::from(change.acknowledged.is_some()),
-            Event::Running(_) | Event::Fault(_) => {}
+            Event::Running(_) | Event::Breakers(_) | Event::Fault(_) => {}
         }
     }
     figures
 }
 
 /// Does something, waits, and undoes it.
-async fn apply(world: &mut World, step: &Step) -> Result<()> {
+async fn apply(world: &mut World, workload: &mut Workload, step: &Step) -> Result<()> {
     let from = world.history.now();
     match &step.act {
         Act::EndGateway(at, signal) => world.gateways[*at].end(*signal).await?,
@@ -183,9 +233,39 @@ async fn apply(world: &mut World, step: &Step) -> Result<()> {
         Act::PauseReplica(at) => world.replicas[*at].signal(Signal::STOP)?,
         Act::EndUpstream(at) => world.upstreams[*at].kill().await,
         Act::PauseUpstream(at) => world.upstreams[*at].pause(true),
+        Act::Burst(region) => {
+            world.upstreams[primary_of(*region)].pause(true);
+            workload.burst(world, *region)?;
+        }
         Act::EndRedis => world.redis.kill()?,
         Act::PauseRedis => world.redis.signal("STOP")?,
         Act::EndPostgres => world.postgres.kill()?,
+        Act::FillDisk => world.disk()?.fill()?,
+        Act::Poison => {
+            let at = world.history.now();
+            let key = world.poison()?;
+            world.history.push(Event::Change(Change {
+                what: What::Poison,
+                key,
+                at,
+                acknowledged: None,
+                entry: None,
+            }));
+        }
+        Act::EndCertificate => {
+            world.expire_certificates(true)?;
+            // Replicas have read it by then.
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            world.disturb(&CONTROL_LINKS, RESET);
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            world.disturb(&CONTROL_LINKS, Toxics::default());
+        }
+        Act::LoseNames(at) => {
+            world.fail_names(true);
+            world.gateways[*at].end(Signal::KILL).await?;
+            world.gateways[*at].start_again().await?;
+        }
+        Act::Filter(at, filter) => world.gateways[*at].filter(*filter).await?,
         Act::Links(names, toxics) => world.disturb(names, *toxics),
     }
     tokio::time::sleep(step.time).await;
@@ -196,9 +276,19 @@ async fn apply(world: &mut World, step: &Step) -> Result<()> {
         Act::PauseReplica(at) => world.replicas[*at].signal(Signal::CONT)?,
         Act::EndUpstream(at) => world.upstreams[*at].start()?,
         Act::PauseUpstream(at) => world.upstreams[*at].pause(false),
+        Act::Burst(region) => world.upstreams[primary_of(*region)].pause(false),
         Act::EndRedis => world.redis.restart()?,
         Act::PauseRedis => world.redis.signal("CONT")?,
         Act::EndPostgres => world.postgres.start_again()?,
+        Act::FillDisk => {
+            world.disk()?.free()?;
+            world.postgres.start_if_ended()?;
+        }
+        // The next publication is above it.
+        Act::Poison => {}
+        Act::EndCertificate => world.expire_certificates(false)?,
+        Act::LoseNames(_) => world.fail_names(false),
+        Act::Filter(at, _) => world.gateways[*at].filter(Filter::default()).await?,
         Act::Links(names, _) => world.disturb(names, Toxics::default()),
     }
     world.history.push(Event::Fault(Fault {
@@ -207,93 +297,4 @@ async fn apply(world: &mut World, step: &Step) -> Result<()> {
         until: world.history.now(),
     }));
     Ok(())
-}
-
-/// Looks at what is there now.
-async fn ending(
-    world: &World,
-    controls: &Controls,
-    events: &[Event],
-    decisions_lost: bool,
-) -> Result<Ending> {
-    let mut ending = Ending {
-        publications: publications(controls).await?,
-        decisions_lost,
-        catalogue: catalogue()?,
-        ..Ending::default()
-    };
-    for event in events {
-        let Event::Change(change) = event else {
-            continue;
-        };
-        if change.what != What::User {
-            continue;
-        }
-        let (tenant, name) = change.key.split_once('/').context("a user's key")?;
-        let count = controls.count(tenant.parse()?, name).await?;
-        ending.users.insert(change.key.clone(), count);
-    }
-    for gateway in &world.gateways {
-        gateway.flush().await?;
-    }
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    for gateway in &world.gateways {
-        ending.decisions.push(read_access_log(&gateway.access_log)?);
-    }
-    ending.ledger = fsck(world)?;
-    Ok(ending)
-}
-
-async fn publications(controls: &Controls) -> Result<HashMap<String, u64>> {
-    let mut numbers = HashMap::new();
-    let mut cursor = String::new();
-    loop {
-        let path = format!("/snapshots/demo?limit=1000{cursor}");
-        let said = until("publications", Duration::from_secs(30), async || {
-            let (status, said) = controls.call(0, "GET", path.clone(), String::new()).await;
-            (status == 200).then_some(said)
-        })
-        .await?;
-        for one in said["items"].as_array().into_iter().flatten() {
-            let revision = one["revision"]
-                .as_str()
-                .context("a publication's revision")?;
-            let number = one["number"].as_u64().context("a publication's number")?;
-            numbers.insert(revision.to_owned(), number);
-        }
-        match said["next"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => return Ok(numbers),
-        }
-    }
-}
-
-fn catalogue() -> Result<std::collections::BTreeSet<String>> {
-    let manifest = ig_e2e::workspace().join("persisted-queries/manifest.json");
-    let manifest: Value = serde_json::from_slice(&std::fs::read(manifest)?)?;
-    let operations = manifest["operations"].as_array().context("operations")?;
-    let texts = operations.iter().filter_map(|one| one["body"].as_str());
-    let hash = |text: &str| {
-        let digest = Sha256::digest(text);
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
-    };
-    Ok(texts.map(hash).collect())
-}
-
-/// What the control plane's own check says of the whole ledger, if it is not right.
-fn fsck(world: &World) -> Result<Option<String>> {
-    let with = &world.direct;
-    let ran = Command::new(&with.program)
-        .args(["--database", &with.database, "--module"])
-        .arg(&with.module)
-        .args(["ledger", "fsck"])
-        .env("IG_LOG", "error")
-        .output()?;
-    if ran.status.success() {
-        return Ok(None);
-    }
-    match ran.status.code() {
-        Some(_) => Ok(Some(String::from_utf8_lossy(&ran.stderr).trim().to_owned())),
-        None => bail!("the ledger's check was killed"),
-    }
 }

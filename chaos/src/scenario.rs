@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::check::Promises;
-use crate::fault::Toxics;
+use crate::fault::{Filter, Toxics};
 use crate::numbers::Numbers;
 use crate::world::{CONTROL_LINKS, PEER_LINKS, UPSTREAM_LINKS};
 
@@ -24,12 +24,24 @@ pub enum Act {
     EndUpstream(usize),
     /// An upstream takes requests and does not answer.
     PauseUpstream(usize),
+    /// A region's primary does not answer, and more is written than may wait for it.
+    Burst(usize),
     /// Redis ends, and comes back empty.
     EndRedis,
     /// Redis is stopped.
     PauseRedis,
     /// PostgreSQL ends as `kill -9` ends it, and recovers.
     EndPostgres,
+    /// The database's disk is full.
+    FillDisk,
+    /// A snapshot that is broken is published behind the control plane's back.
+    Poison,
+    /// The control plane's certificate has ended, and connections to it end.
+    EndCertificate,
+    /// Names are not resolved, and a gateway starts anew meanwhile.
+    LoseNames(usize),
+    /// A gateway's fault filter does something.
+    Filter(usize, Filter),
     /// Links are disturbed.
     Links(&'static [&'static str], Toxics),
 }
@@ -60,13 +72,16 @@ const PROMISES: Promises = Promises {
     directory_goes: false,
     recovery_ms: 5_000,
     p95_ms: None,
+    breakers_open: false,
 };
 
-const ALL_LINKS: [&str; 10] = [
+const ALL_LINKS: [&str; 12] = [
     "eu-primary",
-    "eu-replica",
+    "eu-replica-1",
+    "eu-replica-2",
     "us-primary",
-    "us-replica",
+    "us-replica-1",
+    "us-replica-2",
     "peer-eu",
     "peer-us",
     "control-0",
@@ -75,6 +90,7 @@ const ALL_LINKS: [&str; 10] = [
     "redis",
 ];
 
+/// So much later in each direction, and up to a quarter more.
 const fn latency(milliseconds: u64) -> Toxics {
     Toxics {
         latency: Duration::from_millis(milliseconds),
@@ -97,7 +113,8 @@ const DOWN: Toxics = Toxics {
     down: true,
     ..NOTHING
 };
-const RESET: Toxics = Toxics {
+/// Connections end at once, as by a peer that forgot them.
+pub(crate) const RESET: Toxics = Toxics {
     reset_peer: true,
     ..NOTHING
 };
@@ -220,6 +237,63 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "disk-full",
+        about: "the database's disk is full: what cannot be kept is not acknowledged",
+        promises: Promises {
+            directory_goes: true,
+            recovery_ms: 15_000,
+            ..PROMISES
+        },
+        steps: |_, time| one(Act::FillDisk, time),
+    },
+    Scenario {
+        name: "snapshot-poison",
+        about: "a broken snapshot is published by force: gateways go on with the one before",
+        promises: PROMISES,
+        steps: |_, time| rounds(4, time, |_| Act::Poison),
+    },
+    Scenario {
+        name: "certificate-ended",
+        about: "the control plane shows a certificate that has ended: gateways do not believe it",
+        promises: Promises {
+            directory_goes: true,
+            recovery_ms: 30_000,
+            ..PROMISES
+        },
+        steps: |_, time| one(Act::EndCertificate, time),
+    },
+    Scenario {
+        name: "names-lost",
+        about: "the control plane's names are not resolved, and a gateway starts meanwhile",
+        promises: Promises {
+            gateways_go: true,
+            directory_goes: true,
+            recovery_ms: 30_000,
+            ..PROMISES
+        },
+        steps: |numbers, time| one(Act::LoseNames(numbers.below(2)), time),
+    },
+    Scenario {
+        name: "gateway-faults",
+        about: "Envoy's fault filter holds some requests for half a second, and aborts others",
+        promises: PROMISES,
+        steps: |numbers, time| {
+            rounds(2, time, |round| {
+                let filter = match round {
+                    0 => Filter {
+                        delayed: 30,
+                        aborted: 0,
+                    },
+                    _ => Filter {
+                        delayed: 10,
+                        aborted: 20,
+                    },
+                };
+                Act::Filter(numbers.below(2), filter)
+            })
+        },
+    },
+    Scenario {
         name: "redis-kill",
         about: "Redis ends and comes back empty",
         promises: PROMISES,
@@ -235,7 +309,10 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "upstream-kill",
         about: "hosts end and come back, one after the other",
         promises: PROMISES,
-        steps: |numbers, time| rounds(6, time, |_| Act::EndUpstream(numbers.below(4))),
+        steps: |numbers, time| {
+            let hosts = UPSTREAM_LINKS.len();
+            rounds(6, time, |_| Act::EndUpstream(numbers.below(hosts)))
+        },
     },
     Scenario {
         name: "upstream-pause",
@@ -247,13 +324,23 @@ pub const SCENARIOS: &[Scenario] = &[
         steps: |_, time| one(Act::PauseUpstream(1), time),
     },
     Scenario {
+        name: "upstream-burst",
+        about: "more is written than a primary answers: what is too much is refused at once",
+        promises: Promises {
+            gateways_go: true,
+            breakers_open: true,
+            ..PROMISES
+        },
+        steps: |numbers, time| rounds(2, time, |_| Act::Burst(numbers.below(2))),
+    },
+    Scenario {
         name: "upstream-latency",
-        about: "one host of four answers up to 500 ms late: 95 of 100 are in time all the same",
+        about: "one host of six answers 400 to 500 ms late: 95 of 100 are in time all the same",
         promises: Promises {
             p95_ms: Some(350),
             ..PROMISES
         },
-        steps: |_, time| one(Act::Links(&["us-primary"], latency(400)), time),
+        steps: |_, time| one(Act::Links(&["us-replica-1"], latency(200)), time),
     },
     Scenario {
         name: "upstream-reset",
@@ -281,7 +368,12 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "region-down",
         about: "all hosts of a region are away: nobody else serves its tenants",
         promises: PROMISES,
-        steps: |_, time| one(Act::Links(&["us-primary", "us-replica"], DOWN), time),
+        steps: |_, time| {
+            one(
+                Act::Links(&["us-primary", "us-replica-1", "us-replica-2"], DOWN),
+                time,
+            )
+        },
     },
     Scenario {
         name: "regions-apart",
@@ -294,12 +386,12 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "anything",
-        about: "all of it, drawn at random",
+        about: "all of it but the full disk, drawn at random",
         promises: Promises {
             gateways_go: true,
             directory_goes: true,
-            recovery_ms: 15_000,
-            p95_ms: None,
+            recovery_ms: 30_000,
+            ..PROMISES
         },
         steps: |numbers, time| rounds(6, time, |_| any(numbers)),
     },
@@ -317,16 +409,27 @@ fn any(numbers: &mut Numbers) -> Act {
         NARROW,
         SLOW_CLOSE,
     ];
-    match numbers.below(14) {
+    match numbers.below(19) {
         0 => Act::EndGateway(numbers.below(2), signal),
         1 => Act::PauseGateway(numbers.below(2)),
         2 | 3 => Act::EndReplica(numbers.below(2), signal),
         4 => Act::PauseReplica(numbers.below(2)),
-        5 => Act::EndUpstream(numbers.below(4)),
-        6 => Act::PauseUpstream(numbers.below(4)),
+        5 => Act::EndUpstream(numbers.below(UPSTREAM_LINKS.len())),
+        6 => Act::PauseUpstream(numbers.below(UPSTREAM_LINKS.len())),
         7 => Act::EndRedis,
         8 => Act::PauseRedis,
         9 => Act::EndPostgres,
+        10 => Act::Poison,
+        11 => Act::EndCertificate,
+        12 => Act::LoseNames(numbers.below(2)),
+        13 => Act::Burst(numbers.below(2)),
+        14 => Act::Filter(
+            numbers.below(2),
+            Filter {
+                delayed: 20,
+                aborted: 10,
+            },
+        ),
         _ => {
             let at = numbers.below(ALL_LINKS.len());
             let toxics = *numbers.one_of(&toxics);

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails like a test")]
 
 use ig_chaos::check::{Decision, Ending, Invariant, Promises, Record};
-use ig_chaos::history::{Arrival, Change, Event, Fault, Kind, Request, What};
+use ig_chaos::history::{Arrival, Breakers, Change, Event, Fault, Kind, Request, What};
 use ig_chaos::world::{region_of, tenant_name};
 
 const PROMISES: Promises = Promises {
@@ -12,6 +12,7 @@ const PROMISES: Promises = Promises {
     directory_goes: false,
     recovery_ms: 1_000,
     p95_ms: Some(350),
+    breakers_open: false,
 };
 
 fn decision(number: u64) -> String {
@@ -56,6 +57,15 @@ fn change(what: What, key: &str, at: u64) -> Change {
         key: key.into(),
         at,
         acknowledged: Some(at + 1_000),
+        entry: None,
+    }
+}
+
+/// An asset that was exported, with its entry in the ledger.
+fn exported(asset: &str) -> Change {
+    Change {
+        entry: Some(format!("entry of {asset}")),
+        ..change(What::Export, asset, 300_000)
     }
 }
 
@@ -66,6 +76,7 @@ struct Story {
     arrivals: Vec<Arrival>,
     changes: Vec<Change>,
     faults: Vec<Fault>,
+    breakers: Vec<Breakers>,
     ending: Ending,
 }
 
@@ -78,15 +89,19 @@ impl Story {
                 change(What::User, "0/ada", 0),
                 change(What::Deactivation, "user-2", 500_000),
                 change(What::Publication, "revision-2", 600_000),
+                exported("asset-1"),
             ],
             faults: vec![Fault {
                 name: "something".into(),
                 from: 2_000_000,
                 until: 4_000_000,
             }],
+            breakers: Vec::new(),
             ending: Ending {
                 publications: [("revision-1".to_owned(), 1), ("revision-2".to_owned(), 2)].into(),
                 users: [("0/ada".to_owned(), 1)].into(),
+                exports: [("asset-1".to_owned(), 1)].into(),
+                entries: [("entry of asset-1".to_owned(), 1)].into(),
                 catalogue: ["text".to_owned()].into(),
                 ..Ending::default()
             },
@@ -119,6 +134,7 @@ impl Story {
             .chain(self.arrivals.iter().cloned().map(Event::Arrival))
             .chain(self.changes.iter().cloned().map(Event::Change))
             .chain(self.faults.iter().cloned().map(Event::Fault))
+            .chain(self.breakers.iter().cloned().map(Event::Breakers))
             .collect();
         let verdicts = Record::of(&events, &self.ending, PROMISES).judge();
         assert!(
@@ -179,6 +195,14 @@ const ROWS: &[Row] = &[
         },
     ),
     (
+        "one arrives that was denied, where a log is not whole",
+        Invariant::NothingUndecided,
+        |story| {
+            story.ending.decisions_lost = true;
+            story.ending.decisions[0][7].is_allowed = false;
+        },
+    ),
+    (
         "one arrives without a decision",
         Invariant::NothingUndecided,
         |story| {
@@ -190,6 +214,15 @@ const ROWS: &[Row] = &[
         Invariant::NothingUndecided,
         |story| {
             story.ending.decisions[0][7].revision = Some("revision-9".into());
+        },
+    ),
+    (
+        "one was allowed by a revision that is broken",
+        Invariant::NothingUndecided,
+        |story| {
+            let mut poison = change(What::Poison, "revision-2", 600_000);
+            poison.acknowledged = None;
+            story.changes.push(poison);
         },
     ),
     (
@@ -237,7 +270,7 @@ const ROWS: &[Row] = &[
     ),
     (
         "a request arrives as another tenant's",
-        Invariant::InRegion,
+        Invariant::NothingForeign,
         |story| {
             story.arrivals[7].tenant = tenant_name(3);
         },
@@ -249,11 +282,52 @@ const ROWS: &[Row] = &[
             story.ending.decisions[0][20].revision = Some("revision-1".into());
         },
     ),
+    (
+        "a gateway stays at what it has",
+        Invariant::RevisionsForward,
+        |story| {
+            story.ending.behind.push("edge".into());
+        },
+    ),
     ("a user is lost", Invariant::NothingLost, |story| {
         story.ending.users.clear();
     }),
     ("a user is there twice", Invariant::NothingLost, |story| {
         story.ending.users.insert("0/ada".into(), 2);
+    }),
+    ("a write arrives twice", Invariant::NothingLost, |story| {
+        let again = story.arrivals[5].clone();
+        story.arrivals.push(again);
+    }),
+    (
+        "a write is answered that no host saw",
+        Invariant::NothingLost,
+        |story| {
+            story.arrivals.remove(5);
+        },
+    ),
+    ("an export is lost", Invariant::NothingLost, |story| {
+        story.ending.exports.clear();
+    }),
+    ("an export is made twice", Invariant::NothingLost, |story| {
+        story.ending.exports.insert("asset-1".into(), 2);
+    }),
+    (
+        "an export is not in the ledger",
+        Invariant::NothingLost,
+        |story| {
+            story.ending.entries.clear();
+        },
+    ),
+    (
+        "an export is in the ledger twice",
+        Invariant::NothingLost,
+        |story| {
+            story.ending.entries.insert("entry of asset-1".into(), 2);
+        },
+    ),
+    ("no export is ever made", Invariant::NothingLost, |story| {
+        story.changes.retain(|one| one.what != What::Export);
     }),
     ("the ledger is not right", Invariant::NothingLost, |story| {
         story.ending.ledger = Some("entry 3 differs".into());
@@ -307,6 +381,19 @@ const ROWS: &[Row] = &[
             }
         },
     ),
+    ("a breaker stays open", Invariant::Recovers, |story| {
+        story.breakers.push(Breakers {
+            gateway: 0,
+            open: vec!["upstream-primary default.rq_open".into()],
+            hosts_out: 0,
+            at: 5_000_000,
+        });
+    }),
+    ("the slow ones are refused", Invariant::InTime, |story| {
+        for id in 20..23 {
+            story.request(id).status = 503;
+        }
+    }),
     ("those served meanwhile wait", Invariant::InTime, |story| {
         for id in 20..40 {
             story.request(id).took = 400_000;
@@ -346,6 +433,8 @@ fn a_publication_that_is_lost_is_found() {
 fn what_nobody_was_told_may_be_either() {
     for count in [0, 1] {
         let mut story = Story::right();
+        story.changes.push(change(What::User, "0/bob", 0));
+        story.ending.users.insert("0/bob".into(), 1);
         story.changes[0].acknowledged = None;
         story.ending.users.insert("0/ada".into(), count);
         assert_eq!(story.failing(), []);

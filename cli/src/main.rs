@@ -15,7 +15,9 @@ mod access;
 mod catalogue;
 mod completions;
 mod control_plane;
+mod cost;
 mod envoy;
+mod evidence;
 mod export;
 mod files;
 mod github;
@@ -74,7 +76,7 @@ enum Command {
     /// Check, test, bundle, push and activate policies.
     #[command(subcommand)]
     Policy(policy::Command),
-    /// Put and list tenants.
+    /// Put, change and list tenants.
     #[command(subcommand)]
     Tenant(tenant::Command),
     /// Put and list graphs.
@@ -86,6 +88,9 @@ enum Command {
     Decisions(control_plane::DecisionsArgs),
     /// List changes to what the control plane has.
     Audit(control_plane::AuditArgs),
+    /// Show what requests cost.
+    #[command(subcommand)]
+    Cost(cost::Command),
     /// Make, list and revoke admin tokens of the control plane.
     #[command(subcommand)]
     Access(access::Command),
@@ -95,6 +100,9 @@ enum Command {
     /// Write, sign, list and get exports, and their keys.
     #[command(subcommand, visible_alias = "exports")]
     Export(export::Command),
+    /// Verify the evidence of a release.
+    #[command(subcommand)]
+    Evidence(evidence::Command),
     /// Issue access tokens for development.
     Token(token::Args),
     /// Render configuration that loads the guard.
@@ -112,12 +120,14 @@ fn main() -> ExitCode {
         Command::Proxies(args) => control_plane::proxies(&args),
         Command::Decisions(args) => control_plane::decisions(&args),
         Command::Audit(args) => control_plane::audit(&args),
+        Command::Cost(command) => cost::run(command),
         Command::Access(command) => access::run(command),
         Command::StepUp(command) => step_up::run(command),
         Command::Catalogue(command) => catalogue::run(command),
         Command::Snapshot(command) => snapshot::run(command),
         Command::Policy(command) => policy::run(command),
         Command::Export(command) => export::run(command),
+        Command::Evidence(command) => evidence::run(command),
         Command::Token(args) => token::run(args),
         Command::Envoy(command) => envoy::run(command),
         Command::Completions(args) => completions::run(&args),
@@ -137,5 +147,5 @@ fn main() -> ExitCode {
 /// Whether the control plane read what was sent, and found it wrong.
 fn is_finding(error: &anyhow::Error) -> bool {
     let refusal = error.downcast_ref::<control_plane::Refusal>();
-    refusal.is_some_and(|refusal| matches!(refusal.status, 404 | 409 | 422))
+    refusal.is_some_and(|refusal| matches!(refusal.status, 404 | 409 | 412 | 422))
 }

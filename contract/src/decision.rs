@@ -12,6 +12,18 @@ use crate::{DenyCode, Revision};
 /// request, comma-separated, so that an access log writes it between brackets.
 pub const FILTER_STATE_KEY: &str = "ig.decision";
 
+/// Filter state of requests whose trace is kept, for the gateway's span: what
+/// became of it, a word of [`Outcome`].
+pub const TRACE_OUTCOME: &str = "ig.trace.outcome";
+/// The same: the answer's code, a [`DenyCode`]; none where it is allowed.
+pub const TRACE_CODE: &str = "ig.trace.code";
+/// The same: the graph, by the snapshot.
+pub const TRACE_GRAPH: &str = "ig.trace.graph";
+/// The same: the snapshot's revision.
+pub const TRACE_REVISION: &str = "ig.trace.revision";
+/// The same: the decision's id, by which somebody who may can look it up.
+pub const TRACE_DECISION: &str = "ig.trace.decision";
+
 /// Rule of an answer that came from another region than the request was for.
 pub const BREACH_RULE: &str = "region-breach";
 
@@ -38,6 +50,20 @@ pub enum Outcome {
     Deny,
     /// It went to the upstream, and would have been denied in `enforce`.
     ShadowDeny,
+}
+
+impl Outcome {
+    /// Every outcome, for counters and tables.
+    pub const ALL: [Self; 3] = [Self::Allow, Self::Deny, Self::ShadowDeny];
+
+    /// As records and labels spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::ShadowDeny => "shadow-deny",
+        }
+    }
 }
 
 /// One decision. Field names are stable: access logs and stores rely on them.

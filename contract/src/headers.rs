@@ -49,6 +49,11 @@ pub const fn cost(class: OperationClass) -> &'static str {
 /// denied what would have been forwarded, and nothing else comes of it.
 pub const FORWARDED_BY: &str = "x-ig-forwarded-by";
 
+/// Trace and span of the gateway's own span, as the gateway writes it where it
+/// traces: 32 hexadecimal digits, `-`, 16. It is for the guard's calls, and
+/// never reaches an upstream, which is sent `traceparent`.
+pub const TRACE: &str = "x-ig-trace";
+
 /// Metadata of the stream on which a proxy asks for snapshots: the formats that
 /// its module reads, as [`Formats`](crate::snapshot::Formats) writes them.
 pub const SNAPSHOT_FORMATS: &str = "x-ig-snapshot-formats";

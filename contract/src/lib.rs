@@ -12,6 +12,7 @@ pub mod id;
 pub mod policy;
 pub mod snapshot;
 pub mod step_up;
+pub mod trace;
 
 pub use answer::{Deny, DenyCode};
 pub use decision::{DecisionRecord, Mode, Outcome};

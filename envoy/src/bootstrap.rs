@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use ig_contract::trace;
 use serde_json::{Value, json};
 
 use crate::options::StaticOptions;
-use crate::{cluster, http};
+use crate::{cluster, http, readiness, stats};
 
 /// Renders a static bootstrap.
 pub fn render(options: &StaticOptions) -> Value {
     let mut bootstrap = json!({
         "admin": {"address": options.admin.to_envoy()},
+        "stats_config": stats::config(),
         "static_resources": {
             "listeners": [{
                 "name": "ingress",
@@ -30,11 +32,22 @@ pub fn render(options: &StaticOptions) -> Value {
             }],
         },
     });
-    if let Some(control_plane) = &options.control_plane {
-        bootstrap["node"] = json!({"id": control_plane.node, "cluster": "ig"});
+    let node = options.control_plane.as_ref().map(|fed| &*fed.node);
+    // Secret discovery wants one too, from files as well.
+    if let Some(node) = node.or(options.sds.is_some().then_some("envoy")) {
+        bootstrap["node"] = json!({"id": node, "cluster": "ig"});
+    }
+    if let (Some(address), Some(listeners)) = (
+        &options.readiness,
+        bootstrap["static_resources"]["listeners"].as_array_mut(),
+    ) {
+        listeners.push(readiness::listener(options, address));
     }
     if let Some(region) = &options.region {
         bootstrap["node"]["locality"] = json!({"region": region.name});
+    }
+    if options.tracing.is_some() {
+        bootstrap["node"]["metadata"] = json!({trace::METADATA: trace::WRITTEN});
     }
     bootstrap
 }

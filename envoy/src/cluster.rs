@@ -5,8 +5,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::bootstrap::duration;
-use crate::options::{CONTROL_PLANE, Endpoints, HttpVersion, StaticOptions, UpstreamTls};
-use crate::{Address, Jwks, jwt, upstream};
+use crate::options::{
+    CONTROL_PLANE, Endpoints, GATEWAY_PREFIX, HttpVersion, StaticOptions, UPSTREAM,
+    UPSTREAM_PRIMARY, UPSTREAM_REPLICA, UpstreamTls,
+};
+use crate::{Address, Jwks, TRACES, jwt, sds, upstream};
 
 pub(crate) fn all(options: &StaticOptions) -> Vec<Value> {
     let mut clusters = upstream::clusters(options);
@@ -16,16 +19,19 @@ pub(crate) fn all(options: &StaticOptions) -> Vec<Value> {
 
 /// Those that the guard, or Envoy for its sake, asks something.
 pub(crate) fn asked(options: &StaticOptions) -> Vec<Value> {
-    let mut clusters = Vec::new();
-    let mut add = |name: &str, endpoints: &Endpoints, version| {
+    let made = of_asked(options).into_iter();
+    let made = made.map(|(name, endpoints, version)| {
         let groups = [Group::anywhere(&endpoints.addresses)];
-        clusters.push(cluster(
-            name,
-            &groups,
-            endpoints.tls.as_ref(),
-            options,
-            version,
-        ));
+        cluster(&name, &groups, endpoints.tls.as_ref(), options, version)
+    });
+    made.collect()
+}
+
+/// Names of the same, and what they are made of.
+fn of_asked(options: &StaticOptions) -> Vec<(String, &Endpoints, HttpVersion)> {
+    let mut clusters = Vec::new();
+    let mut add = |name: &str, endpoints, version| {
+        clusters.push((name.to_owned(), endpoints, version));
     };
     if let Some(store) = &options.text_store {
         add(&store.cluster, &store.endpoints, HttpVersion::Http1);
@@ -38,7 +44,37 @@ pub(crate) fn asked(options: &StaticOptions) -> Vec<Value> {
     if let Some(control_plane) = &options.control_plane {
         add(CONTROL_PLANE, &control_plane.endpoints, HttpVersion::Http2);
     }
+    if let Some(tracing) = &options.tracing {
+        add(TRACES, &tracing.collector, HttpVersion::Http2);
+    }
     clusters
+}
+
+/// Whether a cluster that is made here may be called so: a store of texts needs another name.
+pub fn is_cluster_of_ours(name: &str) -> bool {
+    let ours = [
+        CONTROL_PLANE,
+        TRACES,
+        UPSTREAM,
+        UPSTREAM_PRIMARY,
+        UPSTREAM_REPLICA,
+    ];
+    ours.contains(&name)
+        || [jwt::JWKS_PREFIX, GATEWAY_PREFIX]
+            .iter()
+            .any(|begin| name.starts_with(begin))
+}
+
+/// Clusters that are reached by TLS, but for the service's.
+pub(crate) fn with_tls(options: &StaticOptions) -> Vec<(String, &UpstreamTls)> {
+    let asked = of_asked(options).into_iter();
+    let asked = asked.filter_map(|(name, endpoints, _)| Some((name, endpoints.tls.as_ref()?)));
+    let gateways = options.region.iter().flat_map(|region| {
+        let tls = region.gateway_tls.as_ref();
+        let names = region.gateways.keys();
+        names.filter_map(move |name| Some((upstream::gateway(name), tls?)))
+    });
+    asked.chain(gateways).collect()
 }
 
 /// Hosts of one priority; those of a later one serve where the earlier cannot.
@@ -88,10 +124,15 @@ pub(crate) fn cluster(
 ) -> Value {
     let timeouts = &options.timeouts;
     let groups_by_priority = groups.iter().enumerate();
+    // What is read of a WebSocket at once has to fit into what a filter may hold.
+    let read_at_once = match options.websockets {
+        Some(_) => options.buffers.per_connection_bytes / 2,
+        None => options.buffers.per_connection_bytes,
+    };
     let mut cluster = json!({
         "name": name,
         "connect_timeout": duration(timeouts.connect),
-        "per_connection_buffer_limit_bytes": options.buffers.per_connection_bytes,
+        "per_connection_buffer_limit_bytes": read_at_once,
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions":
                 protocol_options(name, version, timeouts.upstream_idle),
@@ -111,7 +152,7 @@ pub(crate) fn cluster(
         cluster["dns_lookup_family"] = json!("V4_PREFERRED");
     }
     if let Some(tls) = tls {
-        cluster["transport_socket"] = transport_socket(tls);
+        cluster["transport_socket"] = transport_socket(name, tls, options);
     }
     cluster
 }
@@ -137,27 +178,13 @@ fn hosts(addresses: &[Address]) -> Vec<Value> {
     addresses.iter().map(host).collect()
 }
 
-fn transport_socket(tls: &UpstreamTls) -> Value {
-    let mut socket = json!({
+fn transport_socket(cluster: &str, tls: &UpstreamTls, options: &StaticOptions) -> Value {
+    json!({
         "name": "envoy.transport_sockets.tls",
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
             "sni": tls.server_name,
-            "common_tls_context": {
-                "validation_context": {
-                    "trusted_ca": {"filename": tls.trusted_ca.to_string_lossy()},
-                    "match_typed_subject_alt_names": [
-                        {"san_type": "DNS", "matcher": {"exact": tls.server_name}},
-                    ],
-                },
-            },
+            "common_tls_context": sds::common_context(cluster, tls, options),
         },
-    });
-    if let Some((chain, key)) = &tls.identity {
-        socket["typed_config"]["common_tls_context"]["tls_certificates"] = json!([{
-            "certificate_chain": {"filename": chain.to_string_lossy()},
-            "private_key": {"filename": key.to_string_lossy()},
-        }]);
-    }
-    socket
+    })
 }

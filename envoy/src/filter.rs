@@ -5,22 +5,28 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::options::{Guard, SnapshotFrom, StaticOptions};
-use crate::{control_plane, jwt, upstream};
+use crate::{control_plane, jwt, tracing, upstream};
 
 /// Name of the filter that ends every chain.
 pub(crate) const ROUTER: &str = "envoy.filters.http.router";
 
 pub(crate) fn chain(options: &StaticOptions) -> Vec<Value> {
-    let mut filters: Vec<Value> = jwt::filter(options).into_iter().collect();
+    let mut filters: Vec<Value> = tracing::filter(options).into_iter().collect();
+    filters.extend(jwt::filter(options));
     filters.extend(guards(options));
     filters.extend(upstream::admission_control(options));
-    filters.push(json!({
+    filters.push(router());
+    filters
+}
+
+/// What ends every chain.
+pub(crate) fn router() -> Value {
+    json!({
         "name": ROUTER,
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
         },
-    }));
-    filters
+    })
 }
 
 /// The guards, and what asks the control plane what it counts for all proxies.
@@ -34,7 +40,8 @@ pub(crate) fn guards(options: &StaticOptions) -> Vec<Value> {
     filters
 }
 
-fn wasm(guard: &Guard) -> Value {
+/// One guard.
+pub(crate) fn wasm(guard: &Guard) -> Value {
     let mut config = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
         "config": {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::bootstrap::duration;
 use crate::options::StaticOptions;
-use crate::{access_log, filter, local_reply, route};
+use crate::{access_log, filter, local_reply, route, tracing};
 
 /// Name of the network filter.
 pub(crate) const CONNECTION_MANAGER: &str = "envoy.filters.network.http_connection_manager";
@@ -60,14 +60,21 @@ pub(crate) fn connection_manager(options: &StaticOptions) -> Value {
             "request_headers_timeout": duration(timeouts.request_headers),
             "request_timeout": duration(timeouts.request),
             "stream_idle_timeout": duration(timeouts.stream_idle),
-            // No `upgrade_configs`: frames of a WebSocket pass no guard, so
-            // Envoy refuses the upgrade, as the guard would.
             "access_log": access_log::all(options),
             "http_filters": filter::chain(options),
             "local_reply_config": local_reply::config(options),
             "route_config": route::config(options),
         },
     });
+    // Without them Envoy refuses the upgrade, as the guard would.
+    if options.websockets.is_some() {
+        manager["typed_config"]["upgrade_configs"] = json!([{"upgrade_type": "websocket"}]);
+        // Browsers open WebSockets within HTTP/2 too (RFC 8441).
+        manager["typed_config"]["http2_protocol_options"]["allow_connect"] = json!(true);
+    }
+    if let Some(traced) = &options.tracing {
+        manager["typed_config"]["tracing"] = tracing::config(traced);
+    }
     for (pointer, value) in one_reading() {
         set(&mut manager["typed_config"], pointer, value);
     }

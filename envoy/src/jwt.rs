@@ -5,9 +5,12 @@ use serde_json::{Map, Value, json};
 
 use crate::options::{Jwks, JwtProvider, MAX_CLOCK_SKEW_SECONDS, StaticOptions};
 
+/// The names of clusters that serve keys begin so, and end in the provider's.
+pub(crate) const JWKS_PREFIX: &str = "jwks_";
+
 /// Name of the cluster that serves a provider's keys.
 pub(crate) fn jwks_cluster(provider: &JwtProvider) -> String {
-    format!("jwks_{}", provider.name)
+    format!("{JWKS_PREFIX}{}", provider.name)
 }
 
 /// The filter; none where no issuer is trusted.

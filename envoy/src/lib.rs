@@ -19,8 +19,12 @@ mod jwt;
 mod local_reply;
 mod mesh;
 mod options;
+mod readiness;
 mod region;
 mod route;
+mod sds;
+mod stats;
+mod tracing;
 mod upstream;
 mod yaml;
 
@@ -29,6 +33,7 @@ pub use backpressure::{
     AdmissionControl, Backpressure, GlobalLimits, HealthCheck, OutlierDetection, Retries,
 };
 pub use bootstrap::render;
+pub use cluster::is_cluster_of_ours;
 pub use mesh::{
     Backend, Chosen, EnvoyGateway, Istio, MeshError, Naming, Workload, envoy_gateway, istio,
 };
@@ -38,4 +43,6 @@ pub use options::{
     Timeouts, UPSTREAM, UPSTREAM_PRIMARY, UPSTREAM_REPLICA, Upstream, UpstreamTls,
 };
 pub use region::{LocalRegion, RegionError};
+pub use sds::sds_files;
+pub use tracing::{TRACES, Tracing};
 pub use yaml::yaml;

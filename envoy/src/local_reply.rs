@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::options::StaticOptions;
 
 /// Flags of failures before anything reached an upstream: no healthy host, no
-/// connection, no room, no cluster, no route, overload.
-const NEVER_REACHED: [&str; 6] = ["UH", "UF", "UO", "NC", "NR", "OM"];
+/// connection, no room, no cluster, no route, overload, a fault that somebody injects.
+const NEVER_REACHED: [&str; 7] = ["UH", "UF", "UO", "NC", "NR", "OM", "FI"];
 
 /// Flags of failures after which an upstream may have done what was asked:
 /// timeouts, resets, connections that ended, answers that are none, retries that

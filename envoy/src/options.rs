@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Address, Backpressure, GlobalLimits, LocalRegion};
+use crate::{Address, Backpressure, GlobalLimits, LocalRegion, Tracing};
 
 /// Name of the cluster that requests go to, where there are no regions.
 pub const UPSTREAM: &str = "upstream";
@@ -51,6 +51,8 @@ pub struct StaticOptions {
     pub metadata_key: String,
     /// Where the access log goes, beside the control plane.
     pub access_log: AccessLog,
+    /// Where spans go; nowhere by default.
+    pub tracing: Option<Tracing>,
     /// The control plane, where guards take their snapshots from it.
     pub control_plane: Option<ControlPlane>,
     /// Proxies in front of this one that append to `x-forwarded-for`.
@@ -61,6 +63,16 @@ pub struct StaticOptions {
     pub timeouts: Timeouts,
     /// Most downstream connections at a time.
     pub max_connections: u32,
+    /// Where it is said whether the guards have their snapshots; nowhere by default. It is
+    /// for who decides whether the proxy takes requests, over plain HTTP.
+    pub readiness: Option<Address>,
+    /// Folder of [`sds_files`](crate::sds_files), as Envoy finds it. Certificates of the control
+    /// plane's, other gateways' and spans' clusters come by them, and are read again when they
+    /// are renewed; without it they are read once.
+    pub sds: Option<PathBuf>,
+    /// How long a WebSocket may be silent; without it, no upgrade is let in. The
+    /// guard's own time-out has to be shorter, since it tells both sides why.
+    pub websockets: Option<Duration>,
 }
 
 impl StaticOptions {
@@ -78,11 +90,15 @@ impl StaticOptions {
             jwt_providers: Vec::new(),
             metadata_key: ig_contract::snapshot::Identity::default().metadata_key,
             access_log: AccessLog::Stdout,
+            tracing: None,
             control_plane: None,
             trusted_hops: 0,
             buffers: BufferLimits::default(),
             timeouts: Timeouts::default(),
             max_connections: 50_000,
+            readiness: None,
+            sds: None,
+            websockets: None,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Routes, by what the guard says of a request. It sets its headers before a
 //! route is chosen, and removes what a client sends under their names.
 
+use std::time::Duration;
+
 use ig_contract::headers;
 use ig_contract::snapshot::{OperationClass, Priority, Route};
 use serde_json::{Value, json};
@@ -31,9 +33,9 @@ pub(crate) fn config(options: &StaticOptions) -> Value {
     };
     json!({
         "name": "ig",
-        // It is for the guard, whichever of its guards runs: an upstream could
-        // log it. Another gateway makes its own of the token.
-        "request_headers_to_remove": [headers::JWT_PAYLOAD],
+        // They are for the guard, whichever of its guards runs: an upstream could
+        // log the token's payload. Another gateway makes its own of both.
+        "request_headers_to_remove": [headers::JWT_PAYLOAD, headers::TRACE],
         "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}],
     })
 }
@@ -116,7 +118,12 @@ impl Target {
             headers.push(exact(headers::PRIORITY, Priority::High.as_str()));
         }
         high["route"]["priority"] = json!("HIGH");
-        vec![high, self.route(is_it, options)]
+        let requests = [high, self.route(is_it, options)];
+        let upgrades = options.websockets.map(|idle| {
+            let upgrades = requests.iter().map(|route| upgrade(route, idle));
+            upgrades.collect::<Vec<_>>()
+        });
+        upgrades.into_iter().flatten().chain(requests).collect()
     }
 
     fn route(&self, is_it: &[Value], options: &StaticOptions) -> Value {
@@ -172,6 +179,25 @@ impl Retry {
         }
         policy
     }
+}
+
+/// The route of a WebSocket: it may be silent for longer, and is never tried again
+/// once anything was sent.
+fn upgrade(route: &Value, idle: Duration) -> Value {
+    let mut upgrade = route.clone();
+    let is_upgrade = json!({
+        "name": "upgrade",
+        "string_match": {"exact": "websocket", "ignore_case": true},
+    });
+    if let Some(headers) = upgrade
+        .pointer_mut("/match/headers")
+        .and_then(Value::as_array_mut)
+    {
+        headers.push(is_upgrade);
+    }
+    upgrade["route"]["timeout"] = duration(Duration::ZERO).into();
+    upgrade["route"]["idle_timeout"] = duration(idle).into();
+    upgrade
 }
 
 fn exact(name: &str, value: &str) -> Value {

@@ -112,6 +112,8 @@ fn health_check(check: &HealthCheck, version: HttpVersion) -> Value {
         "interval": duration(check.interval),
         "timeout": duration(check.timeout),
         "interval_jitter_percent": 10,
+        // By default a minute, also for what a cluster's first requests meet.
+        "no_traffic_interval": duration(check.interval),
         "unhealthy_threshold": check.unhealthy_threshold,
         "healthy_threshold": check.healthy_threshold,
         "http_health_check": {

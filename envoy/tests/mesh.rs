@@ -10,7 +10,7 @@ use ig_contract::snapshot::Residency;
 use ig_envoy::{
     Address, Backend, Chosen, ControlPlane, Endpoints, EnvoyGateway, GlobalLimits, Guard, Istio,
     Jwks, JwtProvider, LocalRegion, MAX_CLOCK_SKEW_SECONDS, MeshError, Naming, StaticOptions,
-    Upstream, UpstreamTls, Workload, envoy_gateway, istio, yaml,
+    Upstream, UpstreamTls, Workload, envoy_gateway, istio, sds_files, yaml,
 };
 use serde_json::{Value, json};
 
@@ -121,6 +121,68 @@ fn rendering_is_as_recorded() {
             path.display()
         );
     }
+}
+
+/// Where there is a folder for it, certificates come by files that a ConfigMap brings.
+#[test]
+fn certificates_that_are_renewed() {
+    let mut options = options();
+    options.sds = Some("/var/run/secrets/ig".into());
+    let files = sds_files(&options);
+    let names = [
+        "control-plane-authority.json",
+        "control-plane-certificate.json",
+    ];
+    assert!(files.keys().eq(names), "{files:?}");
+    let pointer = "/resources/0/tls_certificate";
+    let expected = json!({
+        "certificate_chain": {"filename": "/var/run/secrets/ig/tls.crt"},
+        "private_key": {"filename": "/var/run/secrets/ig/tls.key"},
+        "watched_directory": {"path": "/var/run/secrets/ig"},
+    });
+    assert_eq!(files[names[1]].pointer(pointer), Some(&expected));
+
+    let gateway = Workload::Gateway(Chosen::Labels(labels()));
+    let istio = istio(&options, &filter(gateway)).unwrap();
+    let envoy_gateway = envoy_gateway(&options, &policy()).unwrap();
+    for (objects, name) in [
+        (&istio, "ig-guard-demo-sds"),
+        (&envoy_gateway, "ig-guard-demo-sds"),
+    ] {
+        let map = objects
+            .iter()
+            .find(|one| one["kind"] == "ConfigMap")
+            .unwrap();
+        assert_eq!(map["metadata"], json!({"name": name, "namespace": "edge"}));
+        for (name, file) in &files {
+            let text = map["data"][name].as_str().unwrap();
+            assert_eq!(serde_json::from_str::<Value>(text).unwrap(), *file);
+        }
+        // Nothing names a file of the Secret by itself, which would be read once.
+        let others = objects.iter().filter(|one| one["kind"] != "ConfigMap");
+        let text: String = others.map(Value::to_string).collect();
+        assert!(
+            !text.contains("/tls.crt") && !text.contains("/ca.crt"),
+            "{text}"
+        );
+        for name in names {
+            assert!(
+                text.contains(&format!("/var/run/secrets/ig/{name}")),
+                "{name}"
+            );
+        }
+    }
+
+    // Files of two folders are watched each in its own.
+    let control_plane = options.control_plane.as_mut().unwrap();
+    let tls = control_plane.endpoints.tls.as_mut().unwrap();
+    tls.identity = Some(("/one/tls.crt".into(), "/two/tls.key".into()));
+    let certificate = &sds_files(&options)[names[1]];
+    let watched = certificate.pointer("/resources/0/tls_certificate/watched_directory");
+    assert_eq!(watched, None, "{certificate}");
+
+    options.sds = None;
+    assert!(sds_files(&options).is_empty());
 }
 
 /// The guard is what the bootstrap has, with the flag without which it reads no

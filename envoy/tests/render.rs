@@ -10,7 +10,7 @@ use std::process::Command;
 use ig_contract::snapshot::Residency;
 use ig_envoy::{
     AccessLog, Address, ControlPlane, Endpoints, GlobalLimits, Guard, HealthCheck, Jwks,
-    JwtProvider, LocalRegion, StaticOptions, TextStore, Upstream, UpstreamTls, render,
+    JwtProvider, LocalRegion, StaticOptions, TextStore, Tracing, Upstream, UpstreamTls, render,
 };
 use serde_json::json;
 
@@ -121,6 +121,15 @@ fn regional(module: &Path, authorities: &Path) -> StaticOptions {
     options
 }
 
+/// With spans.
+fn traced(module: &Path, authorities: &Path) -> StaticOptions {
+    let mut options = discovered(module, authorities);
+    let mut tracing = Tracing::new(Endpoints::plain([Address::new("collector.local", 4317)]));
+    tracing.sampling_percent = 12.5;
+    options.tracing = Some(tracing);
+    options
+}
+
 #[test]
 fn rendering_is_as_recorded() {
     let module = Path::new("guard.wasm");
@@ -132,6 +141,7 @@ fn rendering_is_as_recorded() {
             discovered(module, Path::new("authorities.pem")),
         ),
         ("regional", regional(module, Path::new("authorities.pem"))),
+        ("traced", traced(module, Path::new("authorities.pem"))),
     ] {
         let rendered = render(&options);
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/{name}.json"));
@@ -191,6 +201,7 @@ fn envoy_accepts_it() {
         ("large", large(&module, &authorities)),
         ("discovered", discovered(&module, &authorities)),
         ("regional", regional(&module, &authorities)),
+        ("traced", traced(&module, &authorities)),
     ] {
         // Validation opens the log.
         if options.access_log != AccessLog::Stdout {

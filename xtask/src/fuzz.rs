@@ -35,6 +35,8 @@ enum Target {
     Patch,
     /// Step-up tokens
     Token,
+    /// Frames of WebSockets
+    Frames,
     /// Manifests of exports
     Manifest,
     /// Sigstore bundles
@@ -71,6 +73,7 @@ impl Target {
             Self::Filter => ("control-plane/scim/fuzz", "filter"),
             Self::Patch => ("control-plane/scim/fuzz", "patch"),
             Self::Token => ("filters/step-up/fuzz", "token"),
+            Self::Frames => ("filters/websocket/fuzz", "frames"),
             Self::Manifest => ("control-plane/signing/fuzz", "manifest"),
             Self::Bundle => ("control-plane/signing/fuzz", "bundle"),
             Self::Envelope => ("control-plane/signing/fuzz", "envelope"),

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{bench, chaos, demo, fuzz, release, setup, stack, tiers, wasm};
+use xtask::{bench, chaos, demo, evidence, fuzz, load, release, setup, stack, tiers, wasm};
 
 /// Everything a contributor runs in this workspace.
 #[derive(Parser)]
@@ -34,6 +34,8 @@ enum Command {
     Ci(tiers::CiArgs),
     Bench(bench::Args),
     Chaos(chaos::Args),
+    Load(load::Args),
+    Evidence(evidence::Args),
     Fuzz(fuzz::Args),
     Dist(release::DistArgs),
     Image(release::ImageArgs),
@@ -50,6 +52,8 @@ fn main() -> ExitCode {
         Command::Ci(args) => tiers::run_ci(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Chaos(args) => chaos::run(&args),
+        Command::Load(args) => load::run(&args),
+        Command::Evidence(args) => evidence::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Dist(args) => release::run_dist(&args),
         Command::Image(args) => release::run_image(&args),

@@ -12,16 +12,29 @@ use crate::process::Process;
 /// All packages but the module, which is of another target.
 pub(crate) const PACKAGES: [&str; 3] = ["--workspace", "--exclude", "ig-guard-wasm"];
 
-/// Builds binaries (`target/debug/{name}`) or examples.
+/// What of a package is built.
+#[derive(Clone, Copy)]
+pub(crate) enum Target {
+    /// `target/debug/{name}`.
+    Bin,
+    /// `target/debug/examples/{name}`.
+    Example,
+}
+
+/// Builds binaries or examples.
 ///
 /// # Errors
 /// When they do not build.
-pub(crate) fn build(root: &Path, kind: &str, names: &[&str]) -> Result<()> {
+pub(crate) fn build(root: &Path, target: Target, names: &[&str]) -> Result<()> {
+    let option = match target {
+        Target::Bin => "--bin",
+        Target::Example => "--example",
+    };
     let mut cargo = Process::new("cargo")
         .args(["build", "--quiet"])
         .args(PACKAGES);
     for name in names {
-        cargo = cargo.args([kind, *name]);
+        cargo = cargo.args([option, *name]);
     }
     Ok(cargo.current_dir(root).inherit_as_log()?)
 }

@@ -14,13 +14,14 @@ use serde_json::Value;
 use xtask::tools::root;
 
 /// Which crates of the workspace a crate may need, tests and builds aside.
-const ALLOWED: [(&str, &[&str]); 23] = [
+const ALLOWED: [(&str, &[&str]); 26] = [
     ("ig-contract", &[]),
     ("ig-persisted-query", &["ig-contract"]),
     ("ig-policy", &["ig-contract"]),
     ("ig-step-up", &["ig-contract"]),
     ("ig-residency", &["ig-contract"]),
     ("ig-rate-limit", &["ig-contract"]),
+    ("ig-websocket", &[]),
     (
         "ig-guard",
         &[
@@ -30,9 +31,13 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "ig-step-up",
             "ig-residency",
             "ig-rate-limit",
+            "ig-websocket",
         ],
     ),
-    ("ig-guard-wasm", &["ig-contract", "ig-guard"]),
+    (
+        "ig-guard-wasm",
+        &["ig-contract", "ig-guard", "ig-websocket"],
+    ),
     ("ig-schema", &["ig-contract"]),
     ("ig-schema-diff", &["ig-contract", "ig-schema"]),
     (
@@ -40,6 +45,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
         &["ig-contract", "ig-schema", "ig-policy", "ig-step-up"],
     ),
     ("ig-scim", &[]),
+    ("ig-cost", &[]),
     (
         "ig-control-plane",
         &[
@@ -52,17 +58,20 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "ig-policy",
             "ig-signing",
             "ig-ledger",
+            "ig-cost",
         ],
     ),
     ("ig-signing", &[]),
     ("ig-ledger", &[]),
     ("ig-verify", &["ig-ledger", "ig-signing"]),
     ("ig-envoy", &["ig-contract"]),
+    ("ig-evidence", &["ig-ledger", "ig-signing"]),
     (
         "ig-cli",
         &[
             "ig-contract",
             "ig-envoy",
+            "ig-evidence",
             "ig-schema",
             "ig-signing",
             "ig-schema-diff",
@@ -77,7 +86,10 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "ig-authenticator",
             "ig-contract",
             "ig-envoy",
+            "ig-evidence",
+            "ig-ledger",
             "ig-schema",
+            "ig-signing",
             "ig-snapshot",
         ],
     ),

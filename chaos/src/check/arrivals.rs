@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Decision, Invariant, Record, Verdict};
 use crate::history::{Kind, Micros, What};
-use crate::world::{MAX_STALE, region_of, tenant_name};
+use crate::world::{MAX_STALE, region_of};
 
 /// Within which a deactivation is known to every guard that hears of changes.
 const SECOND: Micros = 1_000_000;
@@ -20,6 +20,14 @@ impl Record<'_> {
             .filter(|decision| decision.is_allowed)
             .map(|decision| (decision.id.as_str(), decision))
             .collect();
+        let denies = self.ending.decisions.iter().flatten();
+        let denied: BTreeSet<&str> = denies
+            .filter(|decision| !decision.is_allowed)
+            .map(|decision| decision.id.as_str())
+            .collect();
+        let changes = self.changes.iter();
+        let poisons = changes.filter(|one| one.what == What::Poison);
+        let poisoned: BTreeSet<&str> = poisons.map(|one| one.key.as_str()).collect();
         for arrival in &self.arrivals {
             let Some(id) = arrival.id else {
                 violations.push(format!("a request without a number arrived: {arrival:?}"));
@@ -43,6 +51,12 @@ impl Record<'_> {
                     if !self.ending.publications.contains_key(revision) {
                         violations.push(format!("{id}: {revision} was never published"));
                     }
+                    if poisoned.contains(revision) {
+                        violations.push(format!("{id}: {revision} is broken"));
+                    }
+                }
+                None if denied.contains(arrival.decision.as_str()) => {
+                    violations.push(format!("{id} was denied, and arrived"));
                 }
                 // A proxy that was killed wrote not all of its log.
                 None if self.ending.decisions_lost && !arrival.decision.is_empty() => {}
@@ -57,10 +71,7 @@ impl Record<'_> {
         for arrival in &self.arrivals {
             let request = arrival.id.and_then(|id| self.requests.get(&id));
             let Some(request) = request else { continue };
-            let (tenant, home) = (tenant_name(request.tenant), region_of(request.tenant));
-            if arrival.tenant != tenant {
-                violations.push(format!("{} arrived as of {}", request.id, arrival.tenant));
-            }
+            let home = region_of(request.tenant);
             if arrival.region != home {
                 violations.push(format!(
                     "{} of {home} arrived in {}",

@@ -1,11 +1,13 @@
-//! What the control plane was asked for.
+//! What the control plane and hosts were asked to change.
+
+use std::collections::BTreeMap;
 
 use super::{Invariant, Record, Verdict};
-use crate::history::What;
+use crate::history::{Change, Kind, What};
 
 impl Record<'_> {
     pub(super) fn nothing_lost(&self) -> Verdict {
-        let mut violations = Vec::new();
+        let mut violations = self.writes_not_once();
         let mut looked_at = 0;
         for change in &self.changes {
             match change.what {
@@ -26,11 +28,63 @@ impl Record<'_> {
                         violations.push(format!("the publication {} is lost", change.key));
                     }
                 }
-                What::Publication | What::Deactivation => {}
+                What::Export => {
+                    looked_at += 1;
+                    let there = self.ending.exports.get(&change.key).copied();
+                    match (change.acknowledged.is_some(), there.unwrap_or_default()) {
+                        (true, 1) | (false, 0 | 1) => {}
+                        (true, 0) => violations.push(format!("the export {} is lost", change.key)),
+                        (_, many) => {
+                            violations.push(format!("{} is exported {many} times", change.key));
+                        }
+                    }
+                }
+                What::Publication | What::Deactivation | What::Poison => {}
+            }
+            violations.extend(self.not_in_ledger(change));
+        }
+        // Where nothing is acknowledged, nothing can be lost.
+        for what in [What::User, What::Publication, What::Export] {
+            let mut of = self.changes.iter().filter(|one| one.what == what);
+            if !of.any(|one| one.acknowledged.is_some()) {
+                violations.push(format!("no {what:?} was acknowledged"));
             }
         }
         violations.extend(self.ending.ledger.clone());
         Verdict::of(Invariant::NothingLost, looked_at, violations)
+    }
+
+    /// Writes that hosts saw otherwise than once: what may have happened is not tried
+    /// again, and what was answered has happened.
+    fn writes_not_once(&self) -> Vec<String> {
+        let mut arrived: BTreeMap<u64, usize> = BTreeMap::new();
+        let writes = self.arrivals.iter().filter(|one| one.is_write);
+        for id in writes.filter_map(|one| one.id) {
+            *arrived.entry(id).or_default() += 1;
+        }
+        let asked = self.requests.values();
+        let asked = asked.filter(|one| one.kind == Kind::Write);
+        let wrong = asked.filter_map(|one| {
+            let times = arrived.get(&one.id).copied().unwrap_or_default();
+            let is_right = times == 1 || times == 0 && one.status != 200;
+            (!is_right).then(|| {
+                let (id, status) = (one.id, one.status);
+                format!("the write {id} was answered {status}, and arrived {times} times")
+            })
+        });
+        wrong.collect()
+    }
+
+    /// What is wrong with the ledger's entry of a change that was acknowledged.
+    fn not_in_ledger(&self, change: &Change) -> Option<String> {
+        let entry = change.acknowledged.and(change.entry.as_ref())?;
+        match self.ending.entries.get(entry).copied().unwrap_or_default() {
+            1 => None,
+            times => Some(format!(
+                "{:?} {} is in the ledger {times} times",
+                change.what, change.key
+            )),
+        }
     }
 
     pub(super) fn revisions_forward(&self) -> Verdict {
@@ -57,6 +111,8 @@ impl Record<'_> {
                 highest = highest.max(number);
             }
         }
+        let behind = self.ending.behind.iter();
+        violations.extend(behind.map(|node| format!("{node} does not come to the newest")));
         // What the control plane says of proxies has no order: two replicas say it.
         for running in &self.running {
             looked_at += 1;

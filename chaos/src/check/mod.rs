@@ -11,7 +11,7 @@ use serde::Serialize;
 
 pub use self::access_log::{Decision, read as read_access_log};
 pub(crate) use self::answers::quantile;
-use crate::history::{Arrival, Change, Event, Fault, Micros, Request, Running};
+use crate::history::{Arrival, Breakers, Change, Event, Fault, Micros, Request, Running};
 
 /// What has to hold, whatever is done to the system.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, Serialize)]
@@ -20,12 +20,12 @@ pub enum Invariant {
     /// No request reaches an upstream without an allow decision of a published
     /// revision.
     NothingUndecided,
-    /// No answer has another tenant's data.
+    /// No request arrives as another tenant's, and no answer has another's data.
     NothingForeign,
     /// No host of another region sees or answers a tenant's request, and no replica a
     /// write.
     InRegion,
-    /// No proxy goes back to an earlier revision.
+    /// No proxy goes back to an earlier revision, and each comes to the newest.
     RevisionsForward,
     /// What was acknowledged is there, once.
     NothingLost,
@@ -66,6 +66,8 @@ pub struct Promises {
     pub recovery_ms: u64,
     /// 95 of 100 of those served meanwhile were, within so many milliseconds.
     pub p95_ms: Option<u64>,
+    /// A breaker opens, so that what is too much waits for nobody.
+    pub breakers_open: bool,
 }
 
 /// What is true at the end, beside the history.
@@ -73,8 +75,14 @@ pub struct Promises {
 pub struct Ending {
     /// Number of each publication by its revision.
     pub publications: HashMap<String, u64>,
+    /// Gateways that did not come to what was published last, with nothing in the way.
+    pub behind: Vec<String>,
     /// How often each user that was asked for is there, by its key.
     pub users: BTreeMap<String, usize>,
+    /// How often each asset was exported, by its id.
+    pub exports: BTreeMap<String, usize>,
+    /// How often the ledger has each entry, by its SHA-256.
+    pub entries: HashMap<String, usize>,
     /// What is wrong with the ledger.
     pub ledger: Option<String>,
     /// What gateways decided, by gateway.
@@ -91,6 +99,7 @@ pub struct Record<'a> {
     arrivals: Vec<&'a Arrival>,
     changes: Vec<&'a Change>,
     running: Vec<&'a Running>,
+    breakers: Vec<&'a Breakers>,
     faults: Vec<&'a Fault>,
     ending: &'a Ending,
     promises: Promises,
@@ -132,6 +141,7 @@ impl<'a> Record<'a> {
             arrivals: Vec::new(),
             changes: Vec::new(),
             running: Vec::new(),
+            breakers: Vec::new(),
             faults: Vec::new(),
             ending,
             promises,
@@ -144,6 +154,7 @@ impl<'a> Record<'a> {
                 Event::Arrival(arrival) => this.arrivals.push(arrival),
                 Event::Change(change) => this.changes.push(change),
                 Event::Running(running) => this.running.push(running),
+                Event::Breakers(breakers) => this.breakers.push(breakers),
                 Event::Fault(fault) => this.faults.push(fault),
             }
         }
@@ -163,7 +174,20 @@ impl<'a> Record<'a> {
             Invariant::Recovers => self.recovers(),
             Invariant::InTime => self.in_time(),
         };
-        Invariant::ALL.into_iter().map(one).collect()
+        let mut verdicts: Vec<_> = Invariant::ALL.into_iter().map(one).collect();
+        for verdict in &mut verdicts {
+            let is_asked = verdict.invariant != Invariant::InTime || self.promises.p95_ms.is_some();
+            if is_asked && verdict.looked_at == 0 {
+                verdict.holds = false;
+                verdict.violations.push("nothing was looked at".to_owned());
+            }
+        }
+        verdicts
+    }
+
+    /// What gateways said of their breakers, in that order.
+    pub fn breakers(&self) -> impl Iterator<Item = &'a Breakers> {
+        self.breakers.iter().copied()
     }
 
     /// From the first fault's beginning to the last one's end.

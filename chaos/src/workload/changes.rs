@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::Shared;
 use super::requests::Client;
-use crate::history::{Change, Event, Kind, Running, What};
+use crate::history::{Change, Event, Kind, Micros, Running, What, sha256};
 use crate::numbers::Numbers;
 use crate::world::{REGIONS, TENANTS, Tokens, World, person, tenant_name};
 
@@ -64,12 +64,25 @@ impl Controls {
         path: String,
         body: String,
     ) -> (u16, Value) {
-        let (url, bearer) = (
-            format!("http://{}", self.http[replica]),
-            self.bearer.clone(),
-        );
+        let headers = vec![("authorization", self.bearer.clone())];
+        self.call_with(replica, headers, method, path, body).await
+    }
+
+    /// The same with these headers.
+    pub(super) async fn call_with(
+        &self,
+        replica: usize,
+        headers: Vec<(&'static str, String)>,
+        method: &'static str,
+        path: String,
+        body: String,
+    ) -> (u16, Value) {
+        let url = format!("http://{}", self.http[replica]);
         let call = move || {
-            let headers = [("authorization", bearer.as_str())];
+            let headers: Vec<_> = headers
+                .iter()
+                .map(|(name, value)| (*name, value.as_str()))
+                .collect();
             ig_e2e::call(&url, &headers, method, &path, body.as_bytes())
         };
         match tokio::task::spawn_blocking(call).await {
@@ -115,15 +128,45 @@ impl Controls {
         .await
     }
 
-    fn other(&self, replica: usize) -> usize {
+    /// Gives the graph settings that it did not have, so that the next publication is
+    /// another revision; whether that was acknowledged. A comment is in no snapshot.
+    pub(crate) async fn vary(&self, replica: usize, at: Micros) -> bool {
+        let path = || "/graphs/demo".to_owned();
+        let (status, mut graph) = self.call(replica, "GET", path(), String::new()).await;
+        if status != 200 {
+            return false;
+        }
+        let settings = graph["settings"].as_str().unwrap_or_default();
+        let settings = settings.split(VARIED).next().unwrap_or_default();
+        // Nobody has as many connections as any of these numbers.
+        let number = 10_000 + at / 1_000 % 900_000;
+        graph["settings"] = json!(format!("{settings}{VARIED}\nmax-connections = {number}\n"));
+        let put = self.call(replica, "PUT", path(), graph.to_string());
+        put.await.0 == 204
+    }
+
+    /// Proxies by their node, and the revision that each runs, as a replica knows it.
+    pub(crate) async fn accepted(&self, replica: usize) -> Vec<(String, String)> {
+        let path = "/proxies".to_owned();
+        let (_, said) = self.call(replica, "GET", path, String::new()).await;
+        let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
+        let all = said.as_array().into_iter().flatten();
+        all.filter_map(|one| Some((text(&one["node"])?, text(&one["accepted"])?)))
+            .collect()
+    }
+
+    pub(super) fn other(&self, replica: usize) -> usize {
         (replica + 1) % self.http.len()
     }
 }
 
-/// Attempts at one change, at one replica after the other.
-const ATTEMPTS: usize = 200;
+/// The setting that differs from one publication to the next: the last of them.
+const VARIED: &str = "[subscriptions]";
 
-const PAUSE: Duration = Duration::from_millis(50);
+/// Attempts at one change, at one replica after the other.
+pub(super) const ATTEMPTS: usize = 200;
+
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 /// Users are made, one after the other.
 pub(super) async fn users(controls: Controls, shared: Arc<Shared>, mut numbers: Numbers) {
@@ -180,6 +223,7 @@ async fn make(
         key: format!("{tenant}/{name}"),
         at,
         acknowledged: id.is_some().then(|| shared.history.now()),
+        entry: None,
     }));
     id
 }
@@ -271,6 +315,7 @@ async fn deactivate(
         key: user.name.clone(),
         at,
         acknowledged,
+        entry: None,
     }));
     if acknowledged.is_some() {
         shared.deactivated().push(user);
@@ -282,27 +327,14 @@ async fn deactivate(
 pub(super) async fn publications(controls: Controls, shared: Arc<Shared>, mut numbers: Numbers) {
     while !shared.is_over() {
         let replica = numbers.below(controls.http.len());
-        let (status, mut graph) = controls
-            .call(replica, "GET", "/graphs/demo".to_owned(), String::new())
-            .await;
-        if status == 200 {
-            let at = shared.history.now();
-            let settings = graph["settings"].as_str().unwrap_or_default();
-            let settings = settings.split("# at ").next().unwrap_or_default();
-            graph["settings"] = json!(format!("{settings}# at {at}\n"));
-            publish(&controls, &shared, replica, graph).await;
+        if controls.vary(replica, shared.history.now()).await {
+            publish(&controls, &shared, replica).await;
         }
         tokio::time::sleep(Duration::from_millis(1500)).await;
     }
 }
 
-async fn publish(controls: &Controls, shared: &Shared, replica: usize, graph: Value) {
-    let (status, _) = controls
-        .call(replica, "PUT", "/graphs/demo".to_owned(), graph.to_string())
-        .await;
-    if status != 204 {
-        return;
-    }
+async fn publish(controls: &Controls, shared: &Shared, replica: usize) {
     let at = shared.history.now();
     let (status, said) = controls
         .call(replica, "POST", "/snapshots/demo".to_owned(), String::new())
@@ -313,6 +345,9 @@ async fn publish(controls: &Controls, shared: &Shared, replica: usize, graph: Va
         key: revision.to_owned(),
         at,
         acknowledged: (status == 200).then(|| shared.history.now()),
+        entry: Some(sha256(format!(
+            r#"{{"kind":"release/v1","sha256":"{revision}"}}"#
+        ))),
     }));
 }
 
@@ -320,18 +355,10 @@ async fn publish(controls: &Controls, shared: &Shared, replica: usize, graph: Va
 pub(super) async fn watch(controls: Controls, shared: Arc<Shared>) {
     while !shared.is_over() {
         for replica in 0..controls.http.len() {
-            let path = "/proxies".to_owned();
-            let (_, said) = controls.call(replica, "GET", path, String::new()).await;
-            let all = said.as_array().or_else(|| said["items"].as_array());
-            for proxy in all.into_iter().flatten() {
-                let (Some(node), Some(revision)) =
-                    (proxy["node"].as_str(), proxy["accepted"].as_str())
-                else {
-                    continue;
-                };
+            for (node, revision) in controls.accepted(replica).await {
                 shared.history.push(Event::Running(Running {
-                    node: node.to_owned(),
-                    revision: revision.to_owned(),
+                    node,
+                    revision,
                     at: shared.history.now(),
                 }));
             }

@@ -16,19 +16,21 @@ use serde_json::{Value, json};
 use super::{Shared, User};
 use crate::history::{Event, Kind, Request};
 use crate::numbers::Numbers;
-use crate::world::{REGIONS, TENANTS, World, tenant_name};
+use crate::world::{REGIONS, TENANTS, Tokens, World, analyst};
 
 /// How long a client waits for an answer.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Of a hundred requests, how many are of a kind. The rest are reads.
-const SHARES: [(Kind, usize); 7] = [
+const SHARES: [(Kind, usize); 9] = [
     (Kind::Write, 15),
     (Kind::AdHoc, 6),
     (Kind::UnknownId, 4),
     (Kind::ForeignPurpose, 5),
     (Kind::Anonymous, 4),
     (Kind::Expired, 3),
+    (Kind::Early, 3),
+    (Kind::Skewed, 5),
     (Kind::Deactivated, 8),
 ];
 
@@ -52,7 +54,13 @@ struct Bodies {
 struct Analysts {
     valid: Vec<String>,
     expired: Vec<String>,
+    maker: Tokens,
 }
+
+/// From when and until when a token is good whose issuer's clock differs by as much as
+/// clocks may: seconds from now.
+const SKEWED: [(i64, i64); 2] = [(3, 7200), (-7200, -3)];
+const EARLY: (i64, i64) = (60, 7200);
 
 impl Client {
     /// One that knows the world's addresses.
@@ -69,13 +77,11 @@ impl Client {
             ad_hoc: json!({"query": "{ cases(first: 1) { id } }"}).to_string(),
             unknown: json!({"documentId": format!("sha256:{}", "0".repeat(64))}).to_string(),
         };
-        let token = |tenant: usize, seconds| {
-            let name = format!("analyst-{}", tenant_name(tenant));
-            world.tokens().of(tenant, &name, seconds)
-        };
+        let token = |tenant: usize, seconds| world.tokens().of(tenant, &analyst(tenant), seconds);
         let tokens = Analysts {
             valid: (0..TENANTS).map(|tenant| token(tenant, 7200)).collect(),
             expired: (0..TENANTS).map(|tenant| token(tenant, -60)).collect(),
+            maker: world.tokens(),
         };
         let gateways = world.gateways.iter();
         Ok(Self {
@@ -87,6 +93,19 @@ impl Client {
             bodies: Arc::new(bodies),
             tokens: Arc::new(tokens),
         })
+    }
+
+    /// Another one with connections of its own, that draws numbers of its own.
+    pub(super) fn fork(&mut self) -> Self {
+        let gateways = self.gateways.iter();
+        let gateways = gateways.map(|(address, _)| (*address, Connection::new(*address)));
+        Self {
+            shared: self.shared.clone(),
+            numbers: self.numbers.fork(),
+            gateways: gateways.collect(),
+            bodies: self.bodies.clone(),
+            tokens: self.tokens.clone(),
+        }
     }
 
     /// One request after the other, each at its time, until the workload is over.
@@ -122,17 +141,28 @@ impl Client {
             return;
         }
         let tenant = self.numbers.below(TENANTS);
-        let tokens = match kind {
-            Kind::Expired => &self.tokens.expired,
-            _ => &self.tokens.valid,
-        };
-        let user = User {
-            tenant,
-            name: format!("analyst-{}", tenant_name(tenant)),
-            token: tokens[tenant].clone(),
-            id: String::new(),
-        };
+        let user = self.analyst(tenant, kind);
         self.ask_as(&user, kind, gateway).await;
+    }
+
+    /// A tenant's analyst, with the token that a request of the kind has.
+    pub(super) fn analyst(&mut self, tenant: usize, kind: Kind) -> User {
+        let numbers = &mut self.numbers;
+        let tokens = &*self.tokens;
+        let name = analyst(tenant);
+        let made = |(from, until)| tokens.maker.between(tenant, &name, from, until);
+        let token = match kind {
+            Kind::Expired => tokens.expired[tenant].clone(),
+            Kind::Early => made(EARLY),
+            Kind::Skewed => made(*numbers.one_of(&SKEWED)),
+            _ => tokens.valid[tenant].clone(),
+        };
+        User {
+            tenant,
+            token,
+            name,
+            id: String::new(),
+        }
     }
 
     /// One request of a user; whether it was served.

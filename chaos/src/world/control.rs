@@ -1,5 +1,6 @@
 //! A replica of the control plane: a process that is killed, stopped and started.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -21,6 +22,8 @@ pub struct With {
     pub program: PathBuf,
     /// The database's URL.
     pub database: String,
+    /// Configuration file.
+    pub config: Option<PathBuf>,
     /// Redis' URL.
     pub redis: String,
     /// The guard's module.
@@ -71,7 +74,9 @@ impl Replica {
             .create(true)
             .append(true)
             .open(&self.with.log)?;
+        let config = self.with.config.iter();
         let child = Command::new(&self.with.program)
+            .args(config.flat_map(|file| [OsStr::new("--config"), file.as_os_str()]))
             .args(["--database", &self.with.database])
             .args(["--redis", &self.with.redis])
             .arg("--module")
@@ -92,9 +97,14 @@ impl Replica {
     /// # Errors
     /// If it cannot be started.
     pub fn start_again(&mut self) -> Result<()> {
-        match &self.child {
-            Some(_) => Ok(()),
-            None => self.spawn(),
+        // One that was started while its database was away may have ended by itself.
+        let is_running = match &mut self.child {
+            Some(child) => child.try_wait()?.is_none(),
+            None => false,
+        };
+        match is_running {
+            true => Ok(()),
+            false => self.spawn(),
         }
     }
 
@@ -108,6 +118,11 @@ impl Replica {
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(())
+    }
+
+    /// Its process, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
     }
 
     /// Sends it a signal.

@@ -4,18 +4,22 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use ig_e2e::Envoy;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::fault::Filter;
+
 /// A gateway.
 pub struct Gateway {
     envoy: Option<Envoy>,
+    workers: u32,
     bootstrap: Value,
     /// Where clients connect.
     pub address: SocketAddr,
-    admin: SocketAddr,
+    /// Its admin interface.
+    pub admin: SocketAddr,
     /// How it names itself.
     pub node: String,
     /// Its access log.
@@ -28,6 +32,7 @@ impl Gateway {
     /// # Errors
     /// If it does not get ready.
     pub async fn start(
+        workers: u32,
         address: SocketAddr,
         admin: SocketAddr,
         node: String,
@@ -36,6 +41,7 @@ impl Gateway {
     ) -> Result<Self> {
         let mut this = Self {
             envoy: None,
+            workers,
             bootstrap,
             address,
             admin,
@@ -46,14 +52,20 @@ impl Gateway {
         Ok(this)
     }
 
+    /// Its process, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.envoy.as_ref().and_then(Envoy::id)
+    }
+
     /// Starts it again where it was, if it is not running.
     ///
     /// # Errors
     /// If it does not get ready.
     pub async fn start_again(&mut self) -> Result<()> {
         if self.envoy.is_none() {
-            // One worker: what it remembers is one story.
-            let started = Envoy::start_on(1, self.address, self.admin, &self.bootstrap).await?;
+            let workers = self.workers;
+            let started =
+                Envoy::start_on(workers, self.address, self.admin, &self.bootstrap).await?;
             self.envoy = Some(started);
         }
         Ok(())
@@ -81,6 +93,18 @@ impl Gateway {
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
         self.envoy = None;
+        Ok(())
+    }
+
+    /// Has its fault filter do something.
+    ///
+    /// # Errors
+    /// If it does not answer, or does not know the filter.
+    pub async fn filter(&self, filter: Filter) -> Result<()> {
+        if let Some(envoy) = &self.envoy {
+            let said = envoy.post_admin(&filter.path()).await?;
+            ensure!(said.contains(" 200 "), "{said}");
+        }
         Ok(())
     }
 

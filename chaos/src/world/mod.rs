@@ -1,28 +1,41 @@
-//! The real system: two regions with a gateway, a primary and a replica each, two
+//! The real system: two regions with a gateway, a primary and two replicas each, two
 //! replicas of the control plane on one PostgreSQL and one Redis. Every link between
 //! them goes through a proxy that can disturb it.
 
+mod certificates;
 mod control;
+mod exporter;
 mod gateway;
+mod links;
+mod provide;
+mod tokens;
 mod upstream;
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use ig_contract::snapshot::{Foreign, Region, Residency};
-use ig_e2e::{
-    Fixture, Issuer, Postgres, Redis, Scim, TokenClaims, demo, fill, free_address, module,
+use ig_e2e::{Fixture, Postgres, Redis, Scim, demo, free_address, module};
+use ig_envoy::{
+    AccessLog, Address, ControlPlane, Endpoints, Guard, HealthCheck, LocalRegion, StaticOptions,
 };
-use ig_envoy::{AccessLog, Address, ControlPlane, Endpoints, Guard, LocalRegion};
+use rustix::process::geteuid;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
+use self::certificates::Certificates;
 pub use self::control::{Replica, With};
+pub use self::exporter::{ACTION, Exporter, TENANT as TENANT_OF_EXPORTS};
 pub use self::gateway::Gateway;
+pub use self::links::{Links, Under};
+pub use self::provide::person;
+use self::provide::{provide, residency};
+pub use self::tokens::Tokens;
+use self::upstream::HEALTH;
 pub use self::upstream::Upstream;
-use crate::fault::{FaultProxy, Toxics};
+use crate::fault::{Disk, Names, Toxics, with_filter};
 use crate::history::History;
 
 /// The regions, in the order of their gateways.
@@ -36,6 +49,10 @@ pub const MAX_STALE: u64 = 6;
 
 const ISSUER: &str = "https://issuer.test";
 
+/// Requests that a gateway lets be under way to a cluster: more than there are at a
+/// time, and fewer than a burst has.
+const MAX_REQUESTS: u32 = 32;
+
 /// The region a tenant lives in.
 pub fn region_of(tenant: usize) -> &'static str {
     REGIONS[tenant % REGIONS.len()]
@@ -46,6 +63,12 @@ pub fn tenant_name(tenant: usize) -> String {
     format!("t{tenant}")
 }
 
+/// Name of a tenant's analyst. Tenants of a region have one of the same name: what
+/// forgets the tenant takes one for the other.
+pub fn analyst(tenant: usize) -> String {
+    format!("analyst-{}", tenant % REGIONS.len())
+}
+
 /// Everything but clients.
 pub struct World {
     /// What happened.
@@ -54,12 +77,12 @@ pub struct World {
     pub fixture: Fixture,
     /// By region.
     pub gateways: Vec<Gateway>,
-    /// Primary and replica of the first region, then of the second.
+    /// Primary and replicas of the first region, then of the second.
     pub upstreams: Vec<Upstream>,
     /// The control plane's.
     pub replicas: Vec<Replica>,
-    /// Links by name.
-    pub links: BTreeMap<&'static str, FaultProxy>,
+    /// Links between all of these.
+    pub links: Links,
     /// The cache that replicas share limits in.
     pub redis: Redis,
     /// The database.
@@ -68,9 +91,17 @@ pub struct World {
     pub scim: Vec<Scim>,
     /// The first token.
     pub token: String,
+    /// Somebody who exports; one workload at a time has them.
+    pub exporter: Arc<Mutex<Exporter>>,
     /// The control plane's program, and its database without a link.
     pub direct: With,
     folder: tempfile::TempDir,
+    /// Those of the control plane, where something is done to them.
+    certificates: Option<Certificates>,
+    /// Where gateways resolve names, where something is done to that.
+    names: Option<Names>,
+    /// The database's, which goes after it.
+    disk: Option<Disk>,
 }
 
 /// Programs and modules that are judged.
@@ -95,19 +126,33 @@ impl Built {
     }
 }
 
-/// Loopback addresses of their own: a port of a dead host is nobody else's.
-struct Addresses(u8);
+/// Hosts of a region: the first is its primary.
+const HOSTS: usize = 3;
 
-impl Addresses {
-    fn next(&mut self) -> SocketAddr {
-        self.0 += 1;
-        let [.., high, low] = (std::process::id() % 0xffff).to_be_bytes();
-        SocketAddr::from(([127, high.max(1), low, self.0], 4000))
-    }
+/// An upstream's link: primary and replicas of each region.
+pub const UPSTREAM_LINKS: [&str; 2 * HOSTS] = [
+    "eu-primary",
+    "eu-replica-1",
+    "eu-replica-2",
+    "us-primary",
+    "us-replica-1",
+    "us-replica-2",
+];
+
+/// The host of a region that writes.
+pub fn primary_of(region: usize) -> usize {
+    region * HOSTS
 }
 
-/// An upstream's link: primary and replica of each region.
-pub const UPSTREAM_LINKS: [&str; 4] = ["eu-primary", "eu-replica", "us-primary", "us-replica"];
+/// What hosts are asked in between, as an operator sets it who promises 350 ms:
+/// `ig envoy render --health-path /health --health-interval 300 --health-timeout 200`.
+fn health_check() -> HealthCheck {
+    HealthCheck {
+        interval: Duration::from_millis(300),
+        timeout: Duration::from_millis(200),
+        ..HealthCheck::new(HEALTH)
+    }
+}
 
 /// Links from gateways to the control plane.
 pub const CONTROL_LINKS: [&str; 2] = ["control-0", "control-1"];
@@ -116,87 +161,79 @@ pub const CONTROL_LINKS: [&str; 2] = ["control-0", "control-1"];
 pub const PEER_LINKS: [&str; 2] = ["peer-eu", "peer-us"];
 
 impl World {
-    /// Starts everything, and waits until every gateway serves its tenants.
+    /// Starts everything. Gateways are ready once they have their snapshot.
     ///
     /// # Errors
     /// If a part is missing or does not get ready.
-    pub async fn start(built: &Built) -> Result<Self> {
+    pub async fn start(built: &Built, under: Under) -> Result<Self> {
         let history = History::default();
         let folder = tempfile::tempdir()?;
-        let mut addresses = Addresses(0);
-        let mut links = BTreeMap::new();
-        let (postgres, redis) = (Postgres::start()?, Redis::start()?);
+        let mut links = Links::new(under);
+        let (mut disk, mut names, mut certificates) = (None, None, None);
+        if under == Under::Chaos {
+            // Nobody else may mount one; what fills it then says so.
+            disk = geteuid().is_root().then(Disk::mount).transpose()?;
+            names = Some(Names::start(links.next()).await?);
+            certificates = Some(Certificates::new(folder.path())?);
+        }
+        let on = disk.as_ref().map_or(Path::new("/tmp"), Disk::path);
+        let (postgres, redis) = (Postgres::start_on(on)?, Redis::start()?);
         let database = postgres.database()?;
         let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
         let redis_port = redis.url().rsplit(':').next().context("port")?.parse()?;
-        for (name, to) in [
-            ("postgres", local(postgres.port())),
-            ("redis", local(redis_port)),
-        ] {
-            let link = FaultProxy::start(name, addresses.next(), to).await?;
-            links.insert(name, link);
+        links.join("postgres", local(postgres.port())).await?;
+        links.join("redis", local(redis_port)).await?;
+        let noted = (under == Under::Chaos).then(|| history.clone());
+        let upstreams = upstreams(&mut links, noted.as_ref()).await?;
+        let listen = REGIONS.map(|_| links.next());
+        for (name, to) in PEER_LINKS.into_iter().zip(listen) {
+            links.join(name, to).await?;
         }
-
-        // Upstreams stand behind links, and the snapshot knows the links only.
-        let mut upstreams = Vec::new();
-        for (number, name) in UPSTREAM_LINKS.into_iter().enumerate() {
-            let at = addresses.next();
-            let is_primary = number % 2 == 0;
-            let region = REGIONS[number / 2];
-            let mut upstream = Upstream::new(region, is_primary, at, history.clone());
-            upstream.start()?;
-            upstreams.push(upstream);
-            links.insert(name, FaultProxy::start(name, addresses.next(), at).await?);
-        }
-        let listen: Vec<_> = REGIONS.iter().map(|_| addresses.next()).collect();
-        for (name, to) in PEER_LINKS.into_iter().zip(&listen) {
-            links.insert(name, FaultProxy::start(name, addresses.next(), *to).await?);
-        }
-        let residency = residency(&links);
-
-        let with = |number: usize| With {
+        let residency = residency(&links)?;
+        let linked = database.replace(
+            &local(postgres.port()).to_string(),
+            &links.address("postgres")?.to_string(),
+        );
+        let redis_link = links.address("redis")?;
+        let with = |number: usize, database: &str| With {
             program: built.control_plane.clone(),
-            database: database.replace(
-                &format!("127.0.0.1:{}", postgres.port()),
-                &links["postgres"].address.to_string(),
-            ),
-            redis: format!("redis://{}", links["redis"].address),
+            database: database.to_owned(),
+            config: certificates.as_ref().map(Certificates::config),
+            redis: format!("redis://{redis_link}"),
             module: built.module.clone(),
             log: folder.path().join(format!("control-{number}.log")),
         };
-        let direct = With {
-            database: database.clone(),
-            ..with(0)
-        };
-        let (first, token) = Replica::start(with(0), true)?;
+        let (first, token) = Replica::start(with(0, &linked), true)?;
         let token = token.context("no token")?;
-        let (second, _) = Replica::start(with(1), false)?;
+        let (second, _) = Replica::start(with(1, &linked), false)?;
         let replicas = vec![first, second];
         for (name, replica) in CONTROL_LINKS.into_iter().zip(&replicas) {
-            let link = FaultProxy::start(name, addresses.next(), replica.grpc).await?;
-            links.insert(name, link);
+            links.join(name, replica.grpc).await?;
         }
-
         let fixture = demo().await?;
         let scim = provide(&replicas[0], &token, &residency)?;
+        let exporter = Exporter::register(&replicas[0], &token, &scim, &fixture)?;
         let mut gateways = Vec::new();
         for (region, at) in REGIONS.iter().zip(listen) {
             let mut options = fixture.options(at, free_address()?)?;
-            let admin = format!("{}:{}", options.admin.host, options.admin.port).parse()?;
-            let node = format!("edge-{region}");
-            let access_log = folder.path().join(format!("{region}.log"));
             options.guards = vec![Guard::of_graph(&built.module, "demo")];
             options.region = Some(LocalRegion::of(&residency, region)?);
-            options.upstream = ig_envoy::Upstream::plain([]);
-            options.access_log = AccessLog::File(access_log.clone());
-            let to = CONTROL_LINKS.map(|name| address(links[name].address));
             options.control_plane = Some(ControlPlane {
-                endpoints: Endpoints::plain(to),
-                node: node.clone(),
+                endpoints: Endpoints {
+                    addresses: control_addresses(&links, names.as_ref())?,
+                    tls: certificates.as_ref().map(Certificates::tls),
+                },
+                node: format!("edge-{region}"),
             });
-            let bootstrap = ig_envoy::render(&options);
-            let gateway = Gateway::start(at, admin, node, access_log, bootstrap).await?;
-            gateways.push(gateway);
+            let gateway = gateway(
+                options,
+                region,
+                at,
+                links.under(),
+                names.as_ref(),
+                folder.path(),
+            );
+            gateways.push(gateway.await?);
         }
         Ok(Self {
             history,
@@ -209,14 +246,18 @@ impl World {
             postgres,
             scim,
             token,
-            direct,
+            exporter: Arc::new(Mutex::new(exporter)),
+            direct: with(0, &database),
             folder,
+            certificates,
+            names,
+            disk,
         })
     }
 
     /// Who makes access tokens.
     pub fn tokens(&self) -> Tokens {
-        Tokens(self.fixture.issuer.clone())
+        Tokens::of_issuer(self.fixture.issuer.clone())
     }
 
     /// Body of a request by the name of a catalogued operation.
@@ -233,13 +274,46 @@ impl World {
         Ok(json!({"documentId": id, "variables": variables}).to_string())
     }
 
+    /// The database's disk.
+    ///
+    /// # Errors
+    /// If it has none of its own.
+    pub fn disk(&self) -> Result<&Disk> {
+        self.disk
+            .as_ref()
+            .context("the database has no disk of its own")
+    }
+
+    /// Whether the control plane's certificate has ended.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn expire_certificates(&self, expire: bool) -> Result<()> {
+        match &self.certificates {
+            Some(certificates) => certificates.expire(expire),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether names are resolved no more.
+    pub fn fail_names(&self, fail: bool) {
+        if let Some(names) = &self.names {
+            names.fail(fail);
+        }
+    }
+
+    /// Puts half a snapshot where the last publication is looked for; its revision.
+    ///
+    /// # Errors
+    /// If the database does not take it.
+    pub fn poison(&self) -> Result<String> {
+        let database = self.direct.database.rsplit('/').next().unwrap_or_default();
+        self.postgres.sql(database, POISON)
+    }
+
     /// Sets what is done to links.
     pub fn disturb(&self, names: &[&str], toxics: Toxics) {
-        for name in names {
-            if let Some(link) = self.links.get(name) {
-                link.set(toxics);
-            }
-        }
+        self.links.set(names, toxics);
     }
 
     /// Everything is as it was: processes run, links are clean.
@@ -247,9 +321,7 @@ impl World {
     /// # Errors
     /// If something does not start.
     pub async fn repair(&mut self) -> Result<()> {
-        for link in self.links.values() {
-            link.set(Toxics::default());
-        }
+        self.links.clear();
         for upstream in &mut self.upstreams {
             upstream.pause(false);
             upstream.start()?;
@@ -262,6 +334,12 @@ impl World {
             let _ = gateway.signal(rustix::process::Signal::CONT);
             gateway.start_again().await?;
         }
+        self.fail_names(false);
+        self.expire_certificates(false)?;
+        if let Some(disk) = &self.disk {
+            disk.free()?;
+        }
+        self.postgres.start_if_ended()?;
         let _ = self.redis.signal("CONT");
         if self.redis.say("PING").is_err() {
             let _ = self.redis.kill();
@@ -292,122 +370,93 @@ impl World {
     }
 }
 
-/// Makes access tokens.
-#[derive(Clone)]
-pub struct Tokens(Issuer);
+/// Half of the last snapshot, published after it, under the hash that it has.
+const POISON: &str = "WITH last AS (SELECT graph, revision, state FROM publications \
+    WHERE graph = 'demo' ORDER BY number DESC LIMIT 1), \
+    cut AS (SELECT s.graph, substring(s.bytes FROM 1 FOR octet_length(s.bytes) / 2) AS bytes, \
+    s.created_at, last.state FROM snapshots s JOIN last ON last.revision = s.revision), \
+    kept AS (INSERT INTO snapshots (revision, graph, bytes, created_at) \
+    SELECT encode(sha256(bytes), 'hex'), graph, bytes, created_at FROM cut \
+    ON CONFLICT (revision) DO NOTHING) \
+    INSERT INTO publications (graph, revision, state, published_at, published_by) \
+    SELECT graph, encode(sha256(bytes), 'hex'), state, created_at, 'chaos' FROM cut \
+    RETURNING revision";
 
-impl Tokens {
-    /// An access token of a tenant's user, that ends in so many seconds. It says
-    /// nothing of what they may: that is in the directory.
-    pub fn of(&self, tenant: usize, user: &str, seconds: i64) -> String {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now = now.unwrap_or_default().as_secs();
-        let claims = TokenClaims::alpha()
-            .with("tenant", json!(tenant_name(tenant)))
-            .with("sub", json!(user))
-            .with("groups", json!([]))
-            .with("purposes", json!([]))
-            .with("exp", json!(now.saturating_add_signed(seconds)));
-        self.0.token(&claims)
+/// What hosts of regions are: each behind its link.
+async fn upstreams(links: &mut Links, noted: Option<&History>) -> Result<Vec<Upstream>> {
+    let mut upstreams = Vec::new();
+    for (number, name) in UPSTREAM_LINKS.into_iter().enumerate() {
+        let at = links.next();
+        let is_primary = number % HOSTS == 0;
+        let region = REGIONS[number / HOSTS];
+        let mut upstream = Upstream::new(region, is_primary, at, noted.cloned());
+        upstream.start()?;
+        upstreams.push(upstream);
+        links.join(name, at).await?;
     }
+    Ok(upstreams)
 }
 
-fn address(of: SocketAddr) -> Address {
-    Address::new(of.ip().to_string(), of.port())
-}
-
-fn residency(links: &BTreeMap<&'static str, FaultProxy>) -> Residency {
-    let at = |name: &str| [links[name].address.to_string()].into();
-    let regions = REGIONS.into_iter().enumerate().map(|(number, region)| {
-        let region_of = Region {
-            gateways: at(PEER_LINKS[number]),
-            primary: at(UPSTREAM_LINKS[2 * number]),
-            replicas: at(UPSTREAM_LINKS[2 * number + 1]),
+/// Where gateways find the control plane: by names where somebody resolves them.
+fn control_addresses(links: &Links, names: Option<&Names>) -> Result<Vec<Address>> {
+    let mut to = Vec::new();
+    for name in CONTROL_LINKS {
+        let link = links.address(name)?;
+        let host = match (names, link.ip()) {
+            (Some(names), IpAddr::V4(ip)) => {
+                let host = format!("{name}.test");
+                names.add(&host, ip);
+                host
+            }
+            (_, ip) => ip.to_string(),
         };
-        (region.to_owned(), region_of)
-    });
-    Residency {
-        regions: regions.collect(),
-        default_region: None,
-        foreign: Foreign::Forward,
+        to.push(Address::new(host, link.port()));
     }
+    Ok(to)
 }
 
-/// The control plane's settings, in TOML.
-fn settings(residency: &Residency) -> String {
-    let mut text = format!(
-        "endpoint = \"/graphql\"\n[directory]\ncluster = \"control-plane\"\n\
-         authority = \"ig\"\nmax-stale-seconds = {MAX_STALE}\n\
-         [residency]\nforeign = \"forward\"\n"
-    );
-    for (name, region) in &residency.regions {
-        text.push_str(&format!(
-            "[residency.regions.{name}]\ngateways = {}\nprimary = {}\nreplicas = {}\n",
-            json!(region.gateways),
-            json!(region.primary),
-            json!(region.replicas)
-        ));
-    }
-    text
-}
-
-/// Gives the control plane the demo, its tenants and their analysts.
-fn provide(control: &Replica, token: &str, residency: &Residency) -> Result<Vec<Scim>> {
-    let url = format!("http://{}", control.http);
-    let bearer = format!("Bearer {token}");
-    let call = |method: &str, path: &str, body: &[u8]| {
-        ig_e2e::call(&url, &[("authorization", &bearer)], method, path, body)
-            .unwrap_or_else(|error| (0, Value::String(format!("{error:#}"))))
-    };
-    let expect = |method: &str, path: &str, body: Value| {
-        let (status, said) = call(method, path, body.to_string().as_bytes());
-        ensure!(
-            (200..300).contains(&status),
-            "{method} {path}: {status} {said}"
-        );
-        anyhow::Ok(said)
-    };
-    fill(call)?;
-    expect("DELETE", "/tenants/alpha", Value::Null)?;
-    let mut provisioners = Vec::new();
-    for tenant in 0..TENANTS {
-        let name = tenant_name(tenant);
-        let of = json!({
-            "region": region_of(tenant), "purposes": ["investigation", "audit"],
-            "purposesByGroup": {"analyst": ["investigation"]},
-            "issuers": {ISSUER: {"attribute": "userName"}},
-        });
-        expect("PUT", &format!("/tenants/{name}"), of)?;
-        let new = json!({
-            "name": format!("idp-{name}"), "role": "provisioner", "tenant": name,
-            "mayConfer": true,
-        });
-        let made = expect("POST", "/tokens", new)?;
-        let token = made["token"].as_str().context("no token")?;
-        let scim = Scim::new(format!("{url}/scim/v2"), token);
-        let user = scim.post("/Users", &person(&format!("analyst-{name}")));
-        ensure!(user.status == 201, "{}", user.text);
-        let group = json!({
-            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
-            "displayName": "analyst", "members": [{"value": user.id()}],
-        });
-        let group = scim.post("/Groups", &group);
-        ensure!(group.status == 201, "{}", group.text);
-        provisioners.push(scim);
-    }
-    let mut graph = expect("GET", "/graphs/demo", Value::Null)?;
-    graph["settings"] = json!(settings(residency));
-    expect("PUT", "/graphs/demo", graph)?;
-    expect("POST", "/snapshots/demo", Value::Null)?;
-    Ok(provisioners)
-}
-
-/// A user as SCIM has it.
-pub fn person(name: &str) -> Value {
+/// That Envoy asks this server for names, and no other.
+fn resolver(at: SocketAddr) -> Value {
+    let at = json!({"address": at.ip().to_string(), "port_value": at.port(), "protocol": "UDP"});
     json!({
-        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
-        "userName": name, "externalId": name,
+        "name": "envoy.network.dns_resolver.cares",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
+            "resolvers": [{"socket_address": at}],
+            "dns_resolver_options": {"no_default_search_domain": true},
+        },
     })
+}
+
+/// A region's gateway, with what an operator would say of its upstreams.
+async fn gateway(
+    mut options: StaticOptions,
+    region: &str,
+    at: SocketAddr,
+    under: Under,
+    names: Option<&Names>,
+    folder: &Path,
+) -> Result<Gateway> {
+    let admin = format!("{}:{}", options.admin.host, options.admin.port).parse()?;
+    let node = format!("edge-{region}");
+    options.upstream = ig_envoy::Upstream::plain([]);
+    let (workers, access_log) = match under {
+        // One worker: what it remembers is one story.
+        Under::Chaos => {
+            options.upstream.max_requests = MAX_REQUESTS;
+            (1, folder.join(format!("{region}.log")))
+        }
+        // Nobody reads gigabytes.
+        Under::Load { workers } => (workers, "/dev/null".into()),
+    };
+    options.backpressure.health_check = Some(health_check());
+    options.access_log = AccessLog::File(access_log.clone());
+    let mut bootstrap = ig_envoy::render(&options);
+    if let Some(names) = names {
+        bootstrap = with_filter(bootstrap);
+        bootstrap["typed_dns_resolver_config"] = resolver(names.address);
+    }
+    Gateway::start(workers, at, admin, node, access_log, bootstrap).await
 }
 
 /// Waits for something that is asked again and again.

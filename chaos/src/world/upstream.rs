@@ -13,10 +13,18 @@ use hyper::body::Incoming;
 use ig_contract::headers;
 use ig_e2e::{Listening, signature};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
-use crate::history::{Arrival, Event, History};
+use crate::history::{Arrival, Event, History, sha256};
+
+/// What Envoy asks hosts in between; nobody's request.
+pub(super) const HEALTH: &str = "/health";
+
+/// Three events, and the end (graphql-sse).
+fn events(data: &str) -> String {
+    let event = format!("event: next\ndata: {data}\n\n");
+    format!("{event}{event}{event}event: complete\ndata:\n\n")
+}
 
 /// One host of a region.
 pub struct Upstream {
@@ -27,7 +35,8 @@ pub struct Upstream {
 struct Of {
     region: &'static str,
     is_primary: bool,
-    history: History,
+    /// Where it notes what reaches it, if anybody reads that.
+    history: Option<History>,
     /// Whether nothing is answered, as by a process that is stopped.
     paused: watch::Sender<bool>,
 }
@@ -38,7 +47,7 @@ impl Upstream {
         region: &'static str,
         is_primary: bool,
         address: SocketAddr,
-        history: History,
+        history: Option<History>,
     ) -> Self {
         let of = Of {
             region,
@@ -80,40 +89,52 @@ impl Upstream {
 
 impl Of {
     async fn answer(&self, request: http::Request<Incoming>) -> Response<Full<Bytes>> {
+        if request.uri().path() == HEALTH {
+            self.wait().await;
+            return Response::default();
+        }
         let (head, body) = request.into_parts();
         let header = |name: &str| {
             let value = head.headers.get(name).and_then(|value| value.to_str().ok());
             value.unwrap_or_default().to_owned()
         };
-        let body = body.collect().await.ok().map(|body| body.to_bytes());
-        let body: Value = serde_json::from_slice(&body.unwrap_or_default()).unwrap_or(Value::Null);
+        // One that broke off is no request: it would be noted as one without a text.
+        let Ok(body) = body.collect().await else {
+            return Response::default();
+        };
+        let body: Value = serde_json::from_slice(&body.to_bytes()).unwrap_or(Value::Null);
         let query = body["query"].as_str().unwrap_or_default();
         let nonce = header("x-nonce");
         let tenant = header(headers::TENANT);
-        self.history.push(Event::Arrival(Arrival {
-            id: nonce.parse().ok(),
-            region: self.region.to_owned(),
-            is_primary: self.is_primary,
-            tenant: tenant.clone(),
-            decision: header(headers::DECISION_ID),
-            query: hex(&Sha256::digest(query)),
-            is_write: query.trim_start().starts_with("mutation"),
-            at: self.history.now(),
-        }));
-        let mut paused = self.paused.subscribe();
-        let _ = tokio::time::timeout(
-            Duration::from_secs(60),
-            paused.wait_for(|is_paused| !is_paused),
-        )
-        .await;
+        if let Some(history) = &self.history {
+            history.push(Event::Arrival(Arrival {
+                id: nonce.parse().ok(),
+                region: self.region.to_owned(),
+                is_primary: self.is_primary,
+                tenant: tenant.clone(),
+                decision: header(headers::DECISION_ID),
+                query: sha256(query),
+                is_write: query.trim_start().starts_with("mutation"),
+                at: history.now(),
+            }));
+        }
+        self.wait().await;
+        let data = json!({"data": {"of": tenant}}).to_string();
+        let (kind, body) = match query.trim_start().starts_with("subscription") {
+            true => ("text/event-stream", events(&data)),
+            false => ("application/json", data),
+        };
         let answer = Response::builder()
-            .header("content-type", "application/json")
+            .header("content-type", kind)
             .header("x-signature", signature(self.region, &nonce))
-            .body(Full::from(json!({"data": {"of": tenant}}).to_string()));
+            .body(Full::from(body));
         answer.unwrap_or_default()
     }
-}
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    /// Until the host goes on.
+    async fn wait(&self) {
+        let mut paused = self.paused.subscribe();
+        let goes_on = paused.wait_for(|is_paused| !is_paused);
+        let _ = tokio::time::timeout(Duration::from_secs(60), goes_on).await;
+    }
 }

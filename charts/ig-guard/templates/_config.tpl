@@ -89,6 +89,16 @@ url = {{ toJson .url }}
 key = {{ toJson .key }}
 {{- end }}
 {{- end }}
+{{- if $of.issues.repository }}
+
+[issues]
+kind = {{ toJson $of.issues.kind }}
+url = {{ toJson $of.issues.url }}
+repository = {{ toJson $of.issues.repository }}
+token-file = "/etc/ig/issues/token"
+labels = {{ toJson $of.issues.labels }}
+critical-labels = {{ toJson $of.issues.criticalLabels }}
+{{- end }}
 {{- with $of.extraConfig }}
 
 {{ . | trim }}
@@ -101,7 +111,12 @@ key = {{ toJson .key }}
 {{- with $said.Error -}}
 {{- fail (printf "guard.settings: is no TOML (%s); write it as docs/operating.md says" (toString .)) -}}
 {{- end -}}
-{{- toJson $said -}}
+{{- $json := toJson $said -}}
+{{- /* JSON cannot say what is not finite, and what is empty would pass every check. */ -}}
+{{- if not $json -}}
+{{- fail "guard.settings: has nan or inf, which is no value of any setting; write a number" -}}
+{{- end -}}
+{{- $json -}}
 {{- end -}}
 
 {{/* guard.toml of the graph, as `ig graph put`, `ig tenant import` and `ig envoy render` take it. */}}

@@ -3,7 +3,7 @@
 {{- $of := .Values.gateway -}}
 {{- $args := list "envoy" "render" "--flavour" "envoy" -}}
 {{- $args = concat $args (list "--control-plane" (include "ig-guard.controlPlane" .) "--graph" .Values.graph) -}}
-{{- $args = concat $args (list "--control-plane-ca" "/etc/ig/proxy/ca.crt" "--proxy-certificate" "/etc/ig/proxy/tls.crt" "--proxy-key" "/etc/ig/proxy/tls.key") -}}
+{{- $args = concat $args (list "--control-plane-ca" "/etc/ig/proxy/ca.crt" "--proxy-certificate" "/etc/ig/proxy/tls.crt" "--proxy-key" "/etc/ig/proxy/tls.key" "--sds" "/run/ig/sds") -}}
 {{- $args = concat $args (list "--node" "$(POD_NAME)" "--module" .Values.guard.modulePath) -}}
 {{- /* Without a tenant it would deny everybody, so `ig` refuses it; then there is nothing in it to set Envoy up by. */ -}}
 {{- if .Values.tenants -}}{{- $args = concat $args (list "--config" "/etc/ig/graph/guard.toml") -}}{{- end -}}
@@ -27,11 +27,11 @@
 {{- $args = concat $args (list "--jwks-ca" .Values.tokens.ca) -}}
 {{- with .Values.guard.textStore -}}{{- $args = concat $args (list "--text-store" .) -}}{{- end -}}
 {{- $admin := ternary "0.0.0.0:9901" "127.0.0.1:9901" $of.admin.exposed -}}
-{{- $args = concat $args (list "--listen" "0.0.0.0:10000" "--admin" $admin) $of.extraArgs (list "--output" "/run/ig/envoy.json") -}}
+{{- $args = concat $args (list "--listen" "0.0.0.0:10000" "--admin" $admin "--readiness" "0.0.0.0:10001") $of.extraArgs (list "--output" "/run/ig/envoy.json") -}}
 {{- toYaml $args -}}
 {{- end -}}
 
-{{/* Whether Envoy serves. */}}
+{{/* Whether Envoy serves, which it does without a snapshot too, and denies everybody. */}}
 {{- define "ig-guard.envoyProbe" -}}
 {{- if .Values.gateway.admin.exposed -}}
 httpGet: {path: /ready, port: admin}

@@ -37,19 +37,34 @@ that file anew, and compares what is rendered here with what `ig` renders.
 {{- end -}}
 {{- with $cluster.transport_socket -}}
 {{- $_ := set .typed_config "sni" (trimAll "[]" $.host) -}}
-{{- $_ := set .typed_config.common_tls_context.validation_context "match_typed_subject_alt_names" (list (dict "san_type" "DNS" "matcher" (dict "exact" (trimAll "[]" $.host)))) -}}
+{{- /* With certificates of secret discovery the names stand beside it. */ -}}
+{{- $combined := default (dict) .typed_config.common_tls_context.combined_validation_context -}}
+{{- $context := default .typed_config.common_tls_context.validation_context $combined.default_validation_context -}}
+{{- $_ := set $context "match_typed_subject_alt_names" (list (dict "san_type" "DNS" "matcher" (dict "exact" (trimAll "[]" $.host)))) -}}
 {{- end -}}
 {{- toJson $cluster -}}
 {{- end -}}
 
-{{/* The pieces with this release's values, as JSON: clusters, manager, filters, buffer. */}}
-{{- define "ig-guard.mesh" -}}
+{{/*
+files/mesh.json with values in place of placeholders. All at once: a value may be called what a
+placeholder is.
+*/}}
+{{- define "ig-guard.meshText" -}}
 {{- $text := .Files.Get "files/mesh.json" -}}
-{{- $folder := .Values.mesh.certificates | trimSuffix "/" -}}
-{{- $texts := regexSplit "=" .Values.guard.textStore 2 -}}
-{{- range $token, $value := dict "GRAPH-NAME" .Values.graph "MODULE-PATH" .Values.guard.modulePath "PROXY-CA" (printf "%s/ca.crt" $folder) "PROXY-CERTIFICATE" (printf "%s/tls.crt" $folder) "PROXY-KEY" (printf "%s/tls.key" $folder) "JWKS-CA" .Values.tokens.ca -}}
-{{- $text = $text | replace (printf "/%s" $token) $token | replace $token (include "ig-guard.inJson" $value) -}}
+{{- $values := dict "GRAPH-NAME" .Values.graph "MODULE-PATH" .Values.guard.modulePath "PROXY-FOLDER" (.Values.mesh.certificates | trimSuffix "/") "JWKS-CA" .Values.tokens.ca -}}
+{{- $placeholder := printf "/?(%s)" (keys $values | sortAlpha | join "|") -}}
+{{- $between := regexSplit $placeholder $text -1 -}}
+{{- first $between -}}
+{{- range $index, $found := regexFindAll $placeholder $text -1 -}}
+{{- include "ig-guard.inJson" (get $values (trimPrefix "/" $found)) -}}
+{{- index $between (add1 $index) -}}
 {{- end -}}
+{{- end -}}
+
+{{/* The pieces with this release's values, as JSON: clusters, manager, filters, sds, buffer. */}}
+{{- define "ig-guard.mesh" -}}
+{{- $texts := regexSplit "=" .Values.guard.textStore 2 -}}
+{{- $text := include "ig-guard.meshText" . -}}
 {{- /* What the module reads, where it is of another release than the chart. */ -}}
 {{- with .Values.mesh.snapshotFormats -}}
 {{- $text = regexReplaceAll `("x-ig-snapshot-formats",\s*"value": )"[0-9-]+"` $text (printf `${1}"%s"` .) -}}
@@ -105,5 +120,5 @@ that file anew, and compares what is rendered here with what `ig` renders.
 {{- end -}}
 {{- end -}}
 {{- $_ := set $pieces.manager.typed_config "http2_protocol_options" (dict "initial_stream_window_size" $buffer) -}}
-{{- dict "clusters" $clusters "manager" $pieces.manager "filters" $filters "buffer" $buffer | toJson -}}
+{{- dict "clusters" $clusters "manager" $pieces.manager "filters" $filters "sds" $pieces.sds "buffer" $buffer | toJson -}}
 {{- end -}}

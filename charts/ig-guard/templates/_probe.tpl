@@ -10,7 +10,7 @@ metadata:
 spec:
   # Helm waits five minutes by default.
   backoffLimit: 1
-  activeDeadlineSeconds: {{ add 60 (mul 2 (int $of.waitSeconds)) }}
+  activeDeadlineSeconds: {{ add 60 (mul 2 (add (int $of.waitSeconds) (int $of.holdSeconds))) }}
   # 1: something came through, which no waiting mends. 2: it could not be found out.
   podFailurePolicy:
     rules:
@@ -43,20 +43,36 @@ spec:
             {{- /* A file: arguments and variables are read by whoever sees the pod. */}}
             {{- $token := list "--token-file" "/etc/ig/probe/token" }}
             {{- $as := ternary $token (list "--expect-code" "UNAUTHENTICATED") (not (empty $of.tokenSecretName)) }}
-            {{- toYaml (concat (list "envoy" "probe" (include "ig-guard.probeUrl" .root) "--wait" (printf "%ds" (int $of.waitSeconds))) $as $of.extraArgs) | nindent 12 }}
+            {{- $ca := ternary (list "--ca" "/etc/ig/probe-ca/ca.crt") (list) (not (empty $of.ca.secretName)) }}
+            {{- toYaml (concat (list "envoy" "probe" (include "ig-guard.probeUrl" .root) "--wait" (printf "%ds" (int $of.waitSeconds)) "--hold" (printf "%ds" (int $of.holdSeconds))) $as $ca $of.extraArgs) | nindent 12 }}
           securityContext:
             {{- include "ig-guard.containerSecurity" . | nindent 12 }}
           resources:
             {{- toYaml $of.resources | nindent 12 }}
-          {{- if $of.tokenSecretName }}
+          {{- if or $of.tokenSecretName $of.ca.secretName }}
           volumeMounts:
+            {{- if $of.tokenSecretName }}
             - {name: token, mountPath: /etc/ig/probe, readOnly: true}
+            {{- end }}
+            {{- if $of.ca.secretName }}
+            - {name: ca, mountPath: /etc/ig/probe-ca, readOnly: true}
+            {{- end }}
       volumes:
+        {{- if $of.ca.secretName }}
+        - name: ca
+          secret:
+            secretName: {{ $of.ca.secretName | quote }}
+            defaultMode: 0440
+            items:
+              - {key: {{ $of.ca.key | quote }}, path: ca.crt}
+        {{- end }}
+        {{- if $of.tokenSecretName }}
         - name: token
           secret:
             secretName: {{ $of.tokenSecretName | quote }}
             defaultMode: 0440
             items:
               - {key: {{ $of.tokenSecretKey | quote }}, path: token}
+        {{- end }}
           {{- end }}
 {{- end -}}

@@ -1,6 +1,9 @@
 {{/* Checks across values. Each message names the value, and says what to do. */}}
 {{- define "ig-guard.validate" -}}
 {{- include "ig-guard.validateTexts" . -}}
+{{- include "ig-guard.validateSettings" . -}}
+{{- include "ig-guard.validateModule" . -}}
+{{- include "ig-guard.validateNames" . -}}
 {{- include "ig-guard.validateControlPlane" . -}}
 {{- include "ig-guard.validateCertificates" . -}}
 {{- include "ig-guard.validateResidency" . -}}
@@ -9,6 +12,8 @@
 {{- include "ig-guard.validateTokens" . -}}
 {{- include "ig-guard.validateMeshes" . -}}
 {{- include "ig-guard.validateMonitoring" . -}}
+{{- include "ig-guard.validateNetwork" . -}}
+{{- include "ig-guard.validateFormats" . -}}
 {{- include "ig-guard.validateProbe" . -}}
 {{- include "ig-guard.validateFiles" . -}}
 {{- end -}}
@@ -32,8 +37,11 @@ TOML that values bring along, by what a parser makes of it: a table has many spe
 {{- with $extra.Error -}}
 {{- fail (printf "controlPlane.extraConfig: is no TOML (%s); write it as docs/control-plane.md says" (toString .)) -}}
 {{- end -}}
+{{- if not (toJson $extra) -}}
+{{- fail "controlPlane.extraConfig: has nan or inf, which is no value of any setting; write a number" -}}
+{{- end -}}
 {{- range $key, $value := $extra -}}
-{{- if has $key (list "tls" "grpc-tls" "decisions" "rate-limit") -}}
+{{- if has $key (list "tls" "grpc-tls" "decisions" "rate-limit" "issues") -}}
 {{- fail (printf "controlPlane.extraConfig: [%s] is made of other values; leave it out" $key) -}}
 {{- end -}}
 {{- if not (or (kindIs "map" $value) (kindIs "slice" $value)) -}}
@@ -51,6 +59,13 @@ in its ConfigMap, so there is none.
 {{- range $index, $issuer := .Values.tokens.issuers -}}
 {{- with $issuer.jwks -}}{{- $_ := set $files (printf "tokens.issuers[%d].jwks" $index) . -}}{{- end -}}
 {{- end -}}
+{{- /* What is written so that it belongs to the table before it is another setting. */ -}}
+{{- $whole := fromToml (get $files "the values of controlPlane") -}}
+{{- range $key, $value := fromToml .Values.controlPlane.extraConfig -}}
+{{- if and (not $whole.Error) (ne (toJson (get $whole $key)) (toJson $value)) -}}
+{{- fail (printf "controlPlane.extraConfig: %s would become part of the table before it; begin each table with its name in brackets" $key) -}}
+{{- end -}}
+{{- end -}}
 {{- range $name, $text := $files -}}
 {{- if regexMatch `[\x00-\x08\x0b-\x1f\x7f\x{85}\x{2028}\x{2029}]` $text -}}
 {{- fail (printf "%s: have a control character, or an end of a line other than \\n; take it out" $name) -}}
@@ -63,20 +78,15 @@ in its ConfigMap, so there is none.
 {{- end -}}
 {{- end -}}
 
-{{/* A probe that is on proves what it says. */}}
-{{- define "ig-guard.validateProbe" -}}
-{{- $of := .Values.probe -}}
-{{- if $of.enabled -}}
-{{- if and (or .Values.istio.enabled .Values.envoyGateway.enabled) (not $of.url) -}}
-{{- fail "probe.url: where the mesh's proxies take GraphQL is not known here, and a mesh that takes no patch serves without a guard; say what to ask, or set probe.enabled to false" -}}
+{{/* The oldest format of snapshots, then the newest. */}}
+{{- define "ig-guard.validateFormats" -}}
+{{- with .Values.mesh.snapshotFormats -}}
+{{- $parts := splitList "-" . -}}
+{{- if gt (atoi (first $parts)) (atoi (last $parts)) -}}
+{{- fail (printf "mesh.snapshotFormats: %s has the newer format first; write OLDEST-NEWEST" .) -}}
 {{- end -}}
-{{- if include "ig-guard.probeUrl" . -}}
-{{- if and (not $of.tokenSecretName) (not $of.onlyPresence) -}}
-{{- fail "probe.tokenSecretName: without an access token the probe cannot see whether the allow-list denies, nor whether bodies are read; name the Secret with one, or set probe.onlyPresence to true, which proves that a guard stands there and no more" -}}
-{{- end -}}
-{{- if and $of.tokenSecretName $of.onlyPresence -}}
-{{- fail "probe.onlyPresence: with probe.tokenSecretName more is proven; leave out one of the two" -}}
-{{- end -}}
+{{- if not (or $.Values.istio.enabled $.Values.envoyGateway.enabled) -}}
+{{- fail "mesh.snapshotFormats: is of a mesh's module, and there is no mesh; leave it out" -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -93,11 +103,24 @@ in its ConfigMap, so there is none.
 {{- if and (eq $of.database.kind "postgres") (not $of.database.postgres.secretName) -}}
 {{- fail "controlPlane.database.postgres.secretName: name the Secret that has the database's URL" -}}
 {{- end -}}
+{{- if and (ne $of.database.kind "postgres") $of.database.postgres.secretName -}}
+{{- fail "controlPlane.database.postgres.secretName: controlPlane.database.kind is sqlite, so nothing is read there; set it to postgres, or leave this out" -}}
+{{- end -}}
+{{- if and $of.exports.passwordKey (not $of.exports.secretName) -}}
+{{- fail "controlPlane.exports.passwordKey: is a key of controlPlane.exports.secretName, which is not given; name the Secret" -}}
+{{- end -}}
+{{- include "ig-guard.validateBudget" (dict "name" "controlPlane" "of" $of) -}}
 {{- if and $of.autoscaling.enabled (gt (int $of.autoscaling.minReplicas) (int $of.autoscaling.maxReplicas)) -}}
 {{- fail "controlPlane.autoscaling.minReplicas: more than controlPlane.autoscaling.maxReplicas" -}}
 {{- end -}}
 {{- if and $of.webauthn.rpId (not $of.webauthn.origins) (not $of.publicUrl) -}}
 {{- fail "controlPlane.webauthn.origins: say where the pages are that ask for passkeys, or set controlPlane.publicUrl" -}}
+{{- end -}}
+{{- if and $of.issues.repository (not $of.issues.tokenSecretName) -}}
+{{- fail "controlPlane.issues.tokenSecretName: name the Secret with a token that may write issues in controlPlane.issues.repository" -}}
+{{- end -}}
+{{- if and $of.issues.tokenSecretName (not $of.issues.repository) -}}
+{{- fail "controlPlane.issues.repository: say where alerts become issues, or leave out controlPlane.issues.tokenSecretName" -}}
 {{- end -}}
 {{- if and $of.webauthn.origins (not $of.webauthn.rpId) -}}
 {{- fail "controlPlane.webauthn.rpId: name the domain that passkeys are of" -}}
@@ -143,113 +166,40 @@ in its ConfigMap, so there is none.
 {{- if and (eq $of.mode "none") $proxies -}}
 {{- fail "certificates.mode: none leaves the gateway's snapshots without TLS, and anybody on the way could replace them; set certManager or secrets, or gateway.enabled to false" -}}
 {{- end -}}
+{{- if eq $of.mode "certManager" -}}
+{{- include "ig-guard.validateCertManager" . -}}
+{{- end -}}
+{{- if and (eq $of.mode "none") .Values.controlPlane.enabled (not (and .Values.networkPolicy.enabled .Values.networkPolicy.grpcFrom)) -}}
+{{- fail "certificates.mode: none lets everybody who reaches gRPC be any proxy, take every graph's snapshots and ask about users; set networkPolicy.enabled, and networkPolicy.grpcFrom to who may" -}}
+{{- end -}}
 {{- if and (eq $of.mode "certManager") (not $of.issuerRef) (or $proxies $meshes) (not .Values.controlPlane.enabled) -}}
 {{- fail "certificates.issuerRef: the control plane is elsewhere (controlPlane.external.address), and would not know an authority of this release; name the issuer that it trusts" -}}
 {{- end -}}
 {{- end -}}
 
-{{/* Jurisdiction of a region; empty where nobody says. */}}
-{{- define "ig-guard.jurisdiction" -}}
-{{- $region := .region -}}
-{{- range $jurisdiction, $regions := .root.Values.residency.jurisdictions -}}
-{{- if has $region $regions -}}{{- $jurisdiction -}}{{- end -}}
+{{/* Some pod has to stay: name, and of. */}}
+{{- define "ig-guard.validateBudget" -}}
+{{- $pods := int (ternary .of.autoscaling.minReplicas .of.replicas .of.autoscaling.enabled) -}}
+{{- $away := .of.pdb.maxUnavailable -}}
+{{- if and (gt $pods 1) (not (kindIs "string" $away)) (ge (int $away) $pods) -}}
+{{- fail (printf "%s.pdb.maxUnavailable: %d of %d pods could be away at a time, which is all of them; make it less" .name (int $away) $pods) -}}
 {{- end -}}
 {{- end -}}
 
-{{- define "ig-guard.validateResidency" -}}
-{{- $root := . -}}
-{{- $names := keys .Values.regions | sortAlpha -}}
-{{- $known := join ", " $names -}}
-{{- $seen := dict -}}
-{{- range $jurisdiction, $regions := .Values.residency.jurisdictions -}}
-{{- range $region := $regions -}}
-{{- if hasKey $seen $region -}}
-{{- fail (printf "residency.jurisdictions.%s: %s is in %s already; a region is in one jurisdiction" $jurisdiction $region (get $seen $region)) -}}
-{{- end -}}
-{{- $_ := set $seen $region $jurisdiction -}}
+{{/* Rules of a network policy that is not there. */}}
+{{- define "ig-guard.validateNetwork" -}}
+{{- $of := .Values.networkPolicy -}}
+{{- range $name := list "apiFrom" "grpcFrom" "metricsFrom" "gatewayFrom" -}}
+{{- if and (get $of $name) (not $of.enabled) -}}
+{{- fail (printf "networkPolicy.%s: nobody is kept out, since networkPolicy.enabled is false; set it to true, or leave this out" $name) -}}
 {{- end -}}
 {{- end -}}
-{{- if and .Values.region (not (hasKey .Values.regions .Values.region)) -}}
-{{- fail (printf "region: %s is not among regions (%s); give its file of values/regions too" .Values.region (default "there is none" $known)) -}}
+{{- if and $of.egress.enabled (not $of.enabled) -}}
+{{- fail "networkPolicy.egress.enabled: nothing is kept in, since networkPolicy.enabled is false; set it to true, or leave this out" -}}
 {{- end -}}
-{{- with .Values.residency.defaultRegion -}}
-{{- if not (hasKey $root.Values.regions .) -}}
-{{- fail (printf "residency.defaultRegion: %s is not among regions (%s)" . (default "there is none" $known)) -}}
-{{- end -}}
-{{- end -}}
-{{- if and .Values.regions .Values.gateway.enabled (not .Values.region) -}}
-{{- fail (printf "region: tenants' data lives in regions (%s), so say in which of them this gateway is" $known) -}}
-{{- end -}}
-{{- $hosts := dict -}}
-{{- range $name := $names -}}
-{{- $region := default (dict) (get $root.Values.regions $name) -}}
-{{- $jurisdiction := include "ig-guard.jurisdiction" (dict "root" $root "region" $name) -}}
-{{- if not $jurisdiction -}}
-{{- fail (printf "regions.%s: unknown region; say in residency.jurisdictions under which law it is" $name) -}}
-{{- end -}}
-{{- if not $region.gateways -}}
-{{- fail (printf "regions.%s.gateways: a region without a gateway serves nobody; name its gateway's host:port" $name) -}}
-{{- end -}}
-{{- if not $region.primary -}}
-{{- $why := ternary (printf "replicas (%s) without a primary take no writes" (join ", " $region.replicas)) "without a primary nothing is written" (not (empty $region.replicas)) -}}
-{{- fail (printf "regions.%s.primary: %s; name the primary's host:port" $name $why) -}}
-{{- end -}}
-{{- range $list := list "gateways" "primary" "replicas" -}}
-{{- range $index, $host := default (list) (get $region $list) -}}
-{{- $at := printf "regions.%s.%s[%d]" $name $list $index -}}
-{{- $address := lower $host -}}
-{{- if hasKey $hosts $address -}}
-{{- fail (printf "%s: %s is at %s already; a host has one role in one region" $at $host (get $hosts $address)) -}}
-{{- end -}}
-{{- $_ := set $hosts $address $at -}}
-{{- include "ig-guard.validateHost" (dict "root" $root "at" $at "host" $host "region" $name "jurisdiction" $jurisdiction) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-
-{{/* A host whose name has the name of another region is a slip that no address shows. */}}
-{{- define "ig-guard.validateHost" -}}
-{{- $of := . -}}
-{{- range $jurisdiction, $regions := .root.Values.residency.jurisdictions -}}
-{{- range $other := $regions -}}
-{{- if and (ne $other $of.region) (regexMatch (printf `(^|[.\-_])%s([.\-_:0-9]|$)` (regexQuoteMeta $other)) (lower $of.host)) -}}
-{{- if not (regexMatch (printf `(^|[.\-_])%s([.\-_:]|$)` (regexQuoteMeta $of.region)) (lower $of.host)) -}}
-{{- fail (printf "%s: %s is in %s (%s) by its name, and %s is in %s; name a host of this region" $of.at $of.host $other $jurisdiction $of.region $of.jurisdiction) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-
-{{- define "ig-guard.validateTenants" -}}
-{{- $root := . -}}
-{{- $known := keys .Values.regions | sortAlpha | join ", " -}}
-{{- range $id := keys .Values.tenants | sortAlpha -}}
-{{- $tenant := default (dict) (get $root.Values.tenants $id) -}}
-{{- $region := default $root.Values.residency.defaultRegion $tenant.region -}}
-{{- if and $root.Values.regions (not $region) -}}
-{{- fail (printf "tenants.%s.region: say where the tenant lives (%s), or set residency.defaultRegion" $id $known) -}}
-{{- end -}}
-{{- if and $region $root.Values.regions (not (hasKey $root.Values.regions $region)) -}}
-{{- fail (printf "tenants.%s.region: %s is not among regions (%s); give its file of values/regions too" $id $region $known) -}}
-{{- end -}}
-{{- range $group, $purposes := $tenant.purposesByGroup -}}
-{{- range $purpose := $purposes -}}
-{{- if not (has $purpose (default (list) $tenant.purposes)) -}}
-{{- fail (printf "tenants.%s.purposesByGroup.%s: %s is not among tenants.%s.purposes" $id $group $purpose $id) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-{{- with $tenant.jurisdiction -}}
-{{- if not (hasKey $root.Values.residency.jurisdictions .) -}}
-{{- fail (printf "tenants.%s.jurisdiction: %s is not among residency.jurisdictions (%s)" $id . (keys $root.Values.residency.jurisdictions | sortAlpha | join ", ")) -}}
-{{- end -}}
-{{- $actual := include "ig-guard.jurisdiction" (dict "root" $root "region" $region) -}}
-{{- if ne $actual . -}}
-{{- $upstream := join ", " (get (default (dict) (get $root.Values.regions $region)) "primary") -}}
-{{- fail (printf "tenants.%s.region: data of %s has to stay in %s, and %s is in %s (upstream %s); give it a region of %s" $id $id . (default "no region" $region) (default "no jurisdiction" $actual) (default "none" $upstream) .) -}}
-{{- end -}}
+{{- range $name := list "controlPlane" "gateway" -}}
+{{- if and (get $of.egress $name) (not $of.egress.enabled) -}}
+{{- fail (printf "networkPolicy.egress.%s: nothing is kept in, since networkPolicy.egress.enabled is false; set it to true, or leave this out" $name) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -265,9 +215,13 @@ in its ConfigMap, so there is none.
 {{- if not (and (kindIs "slice" $keys) $keys) -}}
 {{- fail (printf "tokens.issuers[%d].jwks: is not a JWK set, which has keys; give the one of %s" $index $issuer.issuer) -}}
 {{- end -}}
-{{- range $key := $keys -}}
-{{- if or (not (kindIs "map" $key)) (hasKey $key "d") (hasKey $key "k") -}}
+{{- /* In the text as well: a parser keeps one of two members of a name, and Envoy may keep the other. */ -}}
+{{- if or (regexMatch `"(d|k|p|q|dp|dq|qi|oth)"\s*:` $issuer.jwks) (contains `\u` $issuer.jwks) -}}
 {{- fail (printf "tokens.issuers[%d].jwks: has a private or symmetric key; give public keys" $index) -}}
+{{- end -}}
+{{- range $key := $keys -}}
+{{- if not (kindIs "map" $key) -}}
+{{- fail (printf "tokens.issuers[%d].jwks: is not a JWK set, whose keys are objects; give the one of %s" $index $issuer.issuer) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -275,6 +229,12 @@ in its ConfigMap, so there is none.
 {{- fail (printf "tokens.issuers[%d]: %s is there already; leave it out" $index $issuer.issuer) -}}
 {{- end -}}
 {{- $_ := set $seen $issuer.issuer true -}}
+{{- end -}}
+{{- if and .Values.tokens.anyAudience (or .Values.tokens.audiences (not .Values.tokens.issuers)) -}}
+{{- fail "tokens.anyAudience: is for tokens.issuers without tokens.audiences; leave it out" -}}
+{{- end -}}
+{{- if and .Values.tokens.issuers (not (or .Values.tokens.audiences .Values.tokens.anyAudience)) -}}
+{{- fail "tokens.audiences: without one a token that an issuer made for another service is good here; name who tokens are for, or set tokens.anyAudience to true" -}}
 {{- end -}}
 {{- end -}}
 
@@ -300,6 +260,10 @@ in its ConfigMap, so there is none.
 {{- if and $of.autoscaling.enabled (gt (int $of.autoscaling.minReplicas) (int $of.autoscaling.maxReplicas)) -}}
 {{- fail "gateway.autoscaling.minReplicas: more than gateway.autoscaling.maxReplicas" -}}
 {{- end -}}
+{{- include "ig-guard.validateBudget" (dict "name" "gateway" "of" $of) -}}
+{{- if ne (eq $of.service.type "ClusterIP") (not $of.service.plainText) -}}
+{{- fail (ternary "gateway.service.plainText: gateway.service.type is ClusterIP, so nothing is shown outside the cluster; leave it out" (printf "gateway.service.type: %s would show plain HTTP outside the cluster, and access tokens with it; set it to ClusterIP and let a Gateway do TLS, or gateway.service.plainText to true where the load balancer does" $of.service.type) (eq $of.service.type "ClusterIP")) -}}
+{{- end -}}
 {{- if and $of.admin.exposed (not .Values.networkPolicy.enabled) -}}
 {{- fail "gateway.admin.exposed: who reaches Envoy's admin interface can stop it; set networkPolicy.enabled, and networkPolicy.metricsFrom to who may" -}}
 {{- end -}}
@@ -320,20 +284,26 @@ in its ConfigMap, so there is none.
 {{- if and $of.serviceMonitor.enabled (not $of.serviceMonitor.tokenSecretName) -}}
 {{- fail "monitoring.serviceMonitor.tokenSecretName: metrics are for viewers; name the Secret with a token of `ig access create prometheus --role viewer`" -}}
 {{- end -}}
+{{- $ca := $of.serviceMonitor.ca -}}
+{{- if and $of.serviceMonitor.enabled .Values.certificates.api (not $ca.from) (or (eq .Values.certificates.mode "secrets") .Values.certificates.apiIssuerRef.name) -}}
+{{- fail "monitoring.serviceMonitor.ca.from: the API's Secret need not have who signed its certificate (certificates.mode secrets, certificates.apiIssuerRef); say secret, configMap or system" -}}
+{{- end -}}
+{{- if ne (empty $ca.name) (not (has $ca.from (list "secret" "configMap"))) -}}
+{{- fail "monitoring.serviceMonitor.ca.name: names a Secret or ConfigMap, where monitoring.serviceMonitor.ca.from says which; give both or neither" -}}
+{{- end -}}
 {{- if and $of.podMonitor.enabled (not (and .Values.gateway.enabled .Values.gateway.admin.exposed)) -}}
 {{- fail "monitoring.podMonitor.enabled: Envoy's metrics are at its admin interface; set gateway.enabled and gateway.admin.exposed" -}}
 {{- end -}}
-{{- if and .Values.controlPlane.grpcRoute.enabled (ne .Values.certificates.mode "none") -}}
-{{- fail "controlPlane.grpcRoute.enabled: proxies are known by their certificates, which a GRPCRoute ends; set certificates.mode to none where the mesh does TLS, or pass TLS through (TLSRoute)" -}}
-{{- end -}}
-{{- range $name := list "grpcRoute" "httpRoute" -}}
-{{- $route := get $.Values.controlPlane $name -}}
+{{- $route := .Values.controlPlane.httpRoute -}}
 {{- if and $route.enabled (not $route.parentRefs) -}}
-{{- fail (printf "controlPlane.%s.parentRefs: name the Gateway that the route hangs on" $name) -}}
+{{- fail "controlPlane.httpRoute.parentRefs: name the Gateway that the route hangs on" -}}
 {{- end -}}
-{{- if and $route.enabled (not $.Values.controlPlane.enabled) -}}
-{{- fail (printf "controlPlane.%s.enabled: there is no control plane to lead to; set controlPlane.enabled" $name) -}}
+{{- if and $route.enabled (not .Values.controlPlane.enabled) -}}
+{{- fail "controlPlane.httpRoute.enabled: there is no control plane to lead to; set controlPlane.enabled" -}}
 {{- end -}}
+{{- $isTls := and (ne .Values.certificates.mode "none") .Values.certificates.api -}}
+{{- if and $route.enabled (ne $isTls $route.backendTls) -}}
+{{- fail (ternary "controlPlane.httpRoute.enabled: the API has TLS (certificates.api), and a Gateway would speak plain HTTP to it; set certificates.api to false, or controlPlane.httpRoute.backendTls to true where a BackendTLSPolicy is" "controlPlane.httpRoute.backendTls: the API has no TLS (certificates.api, certificates.mode); set it to false" $isTls) -}}
 {{- end -}}
 {{- if and .Values.gateway.httpRoute.enabled (not .Values.gateway.httpRoute.parentRefs) -}}
 {{- fail "gateway.httpRoute.parentRefs: name the Gateway that the route hangs on" -}}
@@ -382,6 +352,10 @@ in its ConfigMap, so there is none.
 {{- end -}}
 {{- if and .Values.envoyGateway.create.enabled .Values.envoyGateway.ports (ne (len .Values.envoyGateway.ports) (len .Values.envoyGateway.listeners)) -}}
 {{- fail "envoyGateway.ports: give one for each of envoyGateway.listeners, or a listener is not guarded" -}}
+{{- end -}}
+{{- $last := sub (add (int .Values.envoyGateway.create.port) (len .Values.envoyGateway.listeners)) 1 -}}
+{{- if and .Values.envoyGateway.create.enabled (gt (int $last) 65535) -}}
+{{- fail (printf "envoyGateway.create.port: the last of envoyGateway.listeners would have the port %d, and 65535 is the highest; begin lower" (int $last)) -}}
 {{- end -}}
 {{- if and .Values.envoyGateway.create.enabled (not .Values.envoyGateway.create.service) -}}
 {{- fail "envoyGateway.create.service: name the GraphQL service that the route leads to" -}}

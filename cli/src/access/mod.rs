@@ -1,5 +1,7 @@
 //! `ig access`
 
+mod review;
+
 use anyhow::{Result, bail};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
@@ -16,6 +18,7 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Revoke an admin token.
     Revoke(RevokeArgs),
+    Review(review::Args),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -32,6 +35,8 @@ enum Role {
     Provisioner,
     /// Exports for callers of some tenants whom a guard let through: a service.
     Exporter,
+    /// Tells of alerts, and nothing else: an Alertmanager.
+    Notifier,
 }
 
 impl Role {
@@ -43,6 +48,7 @@ impl Role {
             Self::TenantAdmin => "tenant-admin",
             Self::Provisioner => "provisioner",
             Self::Exporter => "exporter",
+            Self::Notifier => "notifier",
         }
     }
 }
@@ -54,6 +60,7 @@ impl Role {
   ig access create alpha-admin --role tenant-admin --tenant alpha
   ig access create alpha-entra --role provisioner --tenant alpha --expires-in-days 365
   ig access create alpha-entra-admins --role provisioner --tenant alpha --may-confer
+  ig access create alertmanager --role notifier
   ig access create upstream --role exporter --tenant alpha --tenant bravo")]
 pub(crate) struct CreateArgs {
     #[command(flatten)]
@@ -113,6 +120,7 @@ pub(crate) fn run(command: Command) -> Result<Outcome> {
     match command {
         Command::Create(args) => create(&args),
         Command::List(args) => list(&args),
+        Command::Review(args) => review::run(&args),
         Command::Revoke(args) => {
             let client = Client::new(&args.connection)?;
             client.delete(&format!("/tokens/{}", encode(&args.token)))?;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use ureq::http::{Method, Request, Uri};
+use ureq::http::header::{ETAG, HeaderMap, HeaderValue, IF_MATCH};
+use ureq::http::{Method, Request, Uri, request};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 pub(crate) use observe::{AuditArgs, DecisionsArgs, ProxiesArgs, audit, decisions, proxies};
@@ -151,8 +152,14 @@ impl Client {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url))
+            .header("content-type", kind);
+        self.answer(request, body).map(|(_, body)| body)
+    }
+
+    /// Headers and body of the answer.
+    fn answer(&self, request: request::Builder, body: &[u8]) -> Result<(HeaderMap, Vec<u8>)> {
+        let request = request
             .header("authorization", format!("Bearer {}", self.token))
-            .header("content-type", kind)
             .body(body)?;
         let unreached = || format!("the control plane at {} does not answer", self.url);
         let mut answer = self.agent.run(request).with_context(unreached)?;
@@ -164,9 +171,30 @@ impl Client {
             .read_to_vec()
             .with_context(unreached)?;
         match status {
-            200..=299 => Ok(body),
+            200..=299 => Ok((answer.headers().clone(), body)),
             _ => Err(refusal(status, &body).into()),
         }
+    }
+
+    /// What is there, to be changed: with its entity tag.
+    pub(crate) fn get_tagged(&self, path: &str) -> Result<(Value, Option<HeaderValue>)> {
+        let request = Request::builder().uri(format!("{}{path}", self.url));
+        let (headers, body) = self.answer(request, b"")?;
+        Ok((json(&body)?, headers.get(ETAG).cloned()))
+    }
+
+    /// Puts what was changed, unless somebody else has changed it meanwhile (RFC 9110,
+    /// 13.1.1).
+    pub(crate) fn put_at(&self, path: &str, body: &Value, tag: Option<HeaderValue>) -> Result<()> {
+        let mut request = Request::builder()
+            .method(Method::PUT)
+            .uri(format!("{}{path}", self.url))
+            .header("content-type", "application/json");
+        if let Some(tag) = tag {
+            request = request.header(IF_MATCH, tag);
+        }
+        self.answer(request, body.to_string().as_bytes())?;
+        Ok(())
     }
 
     pub(crate) fn get(&self, path: &str) -> Result<Vec<u8>> {

@@ -1,5 +1,7 @@
 //! `ig proxies`, `ig decisions`, `ig audit`
 
+use std::time::{Duration, Instant};
+
 use anyhow::Result;
 use serde_json::Value;
 
@@ -11,23 +13,62 @@ use crate::output::{self, text, time};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   ig proxies
-  ig proxies --exit-code    1 if a proxy does not run what it should")]
+  ig proxies --exit-code             1 if a proxy does not run what it should, or none is there
+  ig proxies --exit-code --wait 60   the same, once all do or a minute is over")]
 pub(crate) struct ProxiesArgs {
     #[command(flatten)]
     connection: Connection,
-    /// Exit with 1 if a proxy does not run what it should.
+    /// Exit with 1 if a proxy does not run what it should, or none is connected.
     #[arg(long)]
     exit_code: bool,
+    /// Look again, for as long at most, until every proxy runs what it should.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=3600)
+    )]
+    wait: Option<u64>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
+/// Pause between two looks.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Why not every proxy runs what it should, if that is so.
+fn behind(all: &[Value]) -> Option<String> {
+    if all.is_empty() {
+        return Some("no proxy is connected".to_owned());
+    }
+    let is_behind = |one: &&Value| {
+        one["accepted"].is_null() || one["wanted"] != one["accepted"] || one["named"] == false
+    };
+    match all.iter().filter(is_behind).count() {
+        0 => None,
+        1 => Some("1 proxy does not run what it should".to_owned()),
+        many => Some(format!("{many} proxies do not run what they should")),
+    }
+}
+
 pub(crate) fn proxies(args: &ProxiesArgs) -> Result<Outcome> {
-    let proxies = Client::new(&args.connection)?.get_json("/proxies")?;
+    let client = Client::new(&args.connection)?;
+    let until = Instant::now() + Duration::from_secs(args.wait.unwrap_or_default());
+    let (proxies, behind) = loop {
+        let proxies = client.get_json("/proxies")?;
+        let behind = behind(proxies.as_array().map(Vec::as_slice).unwrap_or_default());
+        if behind.is_none() || Instant::now() + PAUSE > until {
+            break (proxies, behind);
+        }
+        std::thread::sleep(PAUSE);
+    };
     let all = proxies.as_array().cloned().unwrap_or_default();
-    let is_behind = |one: &Value| one["wanted"] != one["accepted"];
-    let outcome = Outcome::clean_if(!args.exit_code || !all.iter().any(is_behind));
+    if args.exit_code
+        && let Some(why) = &behind
+    {
+        output::remark(why);
+    }
+    let outcome = Outcome::clean_if(!args.exit_code || behind.is_none());
     if args.json {
         output::json(&proxies)?;
         return Ok(outcome);

@@ -189,10 +189,13 @@ impl MeshArgs {
             "say which listeners of the Gateway to guard, with --listener; with --listener-port as \
              well where Envoy Gateway calls them by their ports"
         );
+        let first = self.port.unwrap_or(80);
+        ensure!(
+            usize::from(first) + self.listener.len() <= 1 + usize::from(u16::MAX),
+            "--port: the listeners have the ports from there on, and there are not so many"
+        );
         if let (Some(_), false) = (&self.gateway_class, self.listener_port.is_empty()) {
-            let made: Vec<_> = (self.port.unwrap_or(80)..)
-                .take(self.listener.len())
-                .collect();
+            let made: Vec<_> = (first..=u16::MAX).take(self.listener.len()).collect();
             ensure!(
                 self.listener_port == made,
                 "--listener-port: the listeners of --gateway-class have the ports from --port on, \

@@ -7,6 +7,7 @@ mod module;
 mod probe;
 mod region;
 mod render;
+mod tracing;
 
 use anyhow::Result;
 use clap::Subcommand;

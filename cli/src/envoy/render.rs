@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum;
@@ -9,10 +10,11 @@ use ig_contract::Snapshot;
 use ig_contract::snapshot::{Head, Residency};
 use ig_envoy::{
     AccessLog, Address, Endpoints, GlobalLimits, Guard, HealthCheck, JwtProvider,
-    MAX_CLOCK_SKEW_SECONDS, MeshError, StaticOptions, TextStore, Upstream, render, yaml,
+    MAX_CLOCK_SKEW_SECONDS, MeshError, StaticOptions, TextStore, Upstream, is_cluster_of_ours,
+    render, sds_files, yaml,
 };
 
-use super::{control_plane, jwks, mesh, region};
+use super::{control_plane, jwks, mesh, region, tracing};
 use crate::{Outcome, files};
 
 /// Render configuration that loads the guard.
@@ -72,6 +74,13 @@ pub(crate) struct Args {
     /// hosts are judged by what they answer.
     #[arg(long, value_name = "PATH", value_parser = path)]
     health_path: Option<String>,
+    /// Milliseconds between two of these questions to a host; 2000 by default.
+    #[arg(long, value_name = "MS", requires = "health_path", value_parser = milliseconds())]
+    health_interval: Option<u64>,
+    /// Milliseconds that a host may take for the answer; 1000 by default. One that is
+    /// slower is left out, so this may be what callers are promised.
+    #[arg(long, value_name = "MS", requires = "health_path", value_parser = milliseconds())]
+    health_timeout: Option<u64>,
     /// Public keys of an issuer of access tokens, a JWK set: a file to embed, or
     /// the issuer's `jwks_uri`, which Envoy then follows. One for each --issuer,
     /// in their order.
@@ -99,9 +108,20 @@ pub(crate) struct Args {
     /// Envoy's admin interface; 127.0.0.1:9901 by default.
     #[arg(long, value_name = "HOST:PORT")]
     admin: Option<Address>,
+    /// Where a proxy answers 200 when the guard has its snapshot, and 503 before, to
+    /// whoever decides whether it takes requests; nowhere by default.
+    #[arg(long, value_name = "HOST:PORT")]
+    readiness: Option<Address>,
     /// The access log; standard output by default.
     #[arg(long, value_name = "FILE")]
     access_log: Option<PathBuf>,
+    #[command(flatten)]
+    tracing: tracing::TracingArgs,
+    /// Folder, as Envoy finds it, of files by which it reads certificates of proxies again when
+    /// they are renewed; without it they are read once. They are written there or, for a
+    /// mesh, to a ConfigMap to mount there.
+    #[arg(long, value_name = "FOLDER")]
+    sds: Option<PathBuf>,
     /// The configuration; `-` for standard output.
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
@@ -147,6 +167,11 @@ impl FromStr for StoreArg {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (cluster, address) = text.split_once('=').ok_or("write CLUSTER=HOST:PORT")?;
+        if is_cluster_of_ours(cluster) {
+            return Err(format!(
+                "another cluster is called {cluster}: give the store another name"
+            ));
+        }
         let address = address
             .parse::<Address>()
             .map_err(|error| error.to_string())?;
@@ -170,13 +195,14 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
         Flavour::Istio | Flavour::EnvoyGateway => args.refuse_bootstraps()?,
     }
     let graph = args.control_plane.graph().map(str::to_owned);
+    let health_check = args.health_check();
     let local = |given: Option<Address>, port| given.unwrap_or(Address::new("127.0.0.1", port));
     let mut options = StaticOptions::new(
         local(args.listen, 10_000),
         local(args.admin, 9901),
         Upstream::plain(args.upstream.clone()),
     );
-    options.backpressure.health_check = args.health_path.map(HealthCheck::new);
+    options.backpressure.health_check = health_check;
     match &args.snapshot {
         Some(path) => {
             let bytes = files::read(path)?;
@@ -230,6 +256,19 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
     if let Some(path) = args.access_log {
         options.access_log = AccessLog::File(path);
     }
+    options.tracing = args.tracing.into_tracing()?;
+    options.sds = args.sds;
+    options.readiness = args.readiness;
+    let sds = sds_files(&options);
+    ensure!(
+        options.sds.is_none() || !sds.is_empty(),
+        "there is no certificate that could be renewed: leave out --sds"
+    );
+    if let (Flavour::Envoy, Some(folder)) = (args.flavour, &options.sds) {
+        for (name, file) in &sds {
+            files::write(&folder.join(name), file.to_string().as_bytes())?;
+        }
+    }
     let text = match args.flavour {
         Flavour::Envoy => serde_json::to_string_pretty(&render(&options))? + "\n",
         Flavour::Istio => yaml(&args.mesh.istio(&options, graph.as_deref())?),
@@ -243,16 +282,34 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
     Ok(Outcome::Clean)
 }
 
+/// A millisecond to a minute.
+fn milliseconds() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..=60_000)
+}
+
 impl Args {
+    fn health_check(&self) -> Option<HealthCheck> {
+        let mut check = HealthCheck::new(self.health_path.as_deref()?);
+        if let Some(interval) = self.health_interval {
+            check.interval = Duration::from_millis(interval);
+        }
+        if let Some(timeout) = self.health_timeout {
+            check.timeout = Duration::from_millis(timeout);
+        }
+        Some(check)
+    }
+
     /// Refuses what is for an Envoy of its own: a mesh has its own listeners,
     /// hosts and logs.
     fn refuse_bootstraps(&self) -> Result<()> {
         let only_there = [
             ("--listen", self.listen.is_some()),
             ("--admin", self.admin.is_some()),
+            ("--readiness", self.readiness.is_some()),
             ("--region", self.region.is_given()),
             ("--health-path", self.health_path.is_some()),
             ("--access-log", self.access_log.is_some()),
+            ("--tracing", self.tracing.is_given()),
             ("--node", self.control_plane.node.is_some()),
             (
                 "--upstream without --gateway-class",
@@ -266,8 +323,15 @@ impl Args {
     }
 }
 
+/// Seconds by which Envoy waits longer than the guard, which says why it closes.
+const LONGER_SECONDS: u64 = 60;
+
 /// Sets Envoy up as the guard of the head needs it.
 fn suit(options: &mut StaticOptions, head: &Head) {
+    if let Some(subscriptions) = &head.subscriptions {
+        let seconds = u64::from(subscriptions.idle_timeout_seconds) + LONGER_SECONDS;
+        options.websockets = Some(Duration::from_secs(seconds));
+    }
     options.metadata_key.clone_from(&head.identity.metadata_key);
     let buffer = &mut options.buffers.per_connection_bytes;
     *buffer = (*buffer).max(head.limits.max_body_bytes);

@@ -9,7 +9,7 @@ use crate::{Ran, Work};
 /// A control plane, and a folder of one of every input.
 pub(crate) struct Remote {
     pub(crate) work: Work,
-    control: ControlPlane,
+    pub(crate) control: ControlPlane,
     folder: tempfile::TempDir,
 }
 
@@ -221,7 +221,7 @@ fn a_tenant_has_issuers_and_an_identity() {
     remote.fill();
     remote
         .ig(
-            "tenant put alpha --issuer https://a --issuer https://b,oid \
+            "tenant set alpha --issuer https://a --issuer https://b,oid \
              --issuer https://c,upn,userName",
         )
         .ok();
@@ -266,6 +266,105 @@ fn a_tenant_has_issuers_and_an_identity() {
     let now = remote.ig("tenant identity get alpha --json").ok();
     assert_eq!(now.stdout, identity);
     assert_eq!(now.json()["logins"][1]["jwks"], "https://b/keys");
+}
+
+/// Whoever changes one thing of a tenant has not said anything of the others.
+#[test]
+fn what_is_not_given_does_not_go_unseen() {
+    let remote = Remote::start();
+    remote.fill();
+    remote
+        .ig(
+            "tenant put charlie --region eu-west-1 --purpose audit --group-purpose analyst=audit \
+             --issuer https://a,oid --policy-mode shadow --rate-percent 200 --priority high",
+        )
+        .ok();
+    let get = || remote.ig("tenant get charlie --json").ok();
+    let whole = get();
+    remote.work.write("charlie.json", &whole.stdout);
+    remote
+        .ig("tenant get charlie")
+        .ok()
+        .says("https://a")
+        .says("shadow");
+    let keys = [
+        ("--region us-east-1", "region"),
+        ("--purpose other", "purposes"),
+        ("--group-purpose a=b", "purposesByGroup"),
+        ("--issuer https://b", "issuers"),
+        ("--step-up-mode shadow", "modes"),
+        ("--rate-percent 50", "ratePercent"),
+        ("--priority default", "priority"),
+    ];
+    for (flags, changed) in keys {
+        // By `put`, all others would go: it says so, and does nothing.
+        let refused = remote.ig(&format!("tenant put charlie {flags}")).exits(2);
+        for (_, key) in keys.iter().filter(|(_, key)| *key != changed) {
+            assert!(refused.stderr.contains(key), "{flags}: {}", refused.stderr);
+        }
+        assert_eq!(get().stdout, whole.stdout, "{flags}");
+        // By `set`, one changes.
+        remote.ig(&format!("tenant set charlie {flags}")).ok();
+        let (mut before, mut after) = (whole.json(), get().json());
+        assert_ne!(before, after, "{flags}");
+        for tenant in [&mut before, &mut after] {
+            tenant.as_object_mut().unwrap().remove(changed);
+        }
+        assert_eq!(before, after, "{flags}");
+        remote.ig("tenant put charlie --file charlie.json").ok();
+        assert_eq!(get().stdout, whole.stdout);
+    }
+    // A mode is a setting of its own.
+    remote.ig("tenant set charlie --step-up-mode shadow").ok();
+    let modes = get().json()["modes"].clone();
+    assert_eq!(
+        (&modes["policy"], &modes["stepUp"]),
+        (&"shadow".into(), &"shadow".into())
+    );
+    for (setting, key) in [
+        ("purpose", "purposes"),
+        ("group-purpose", "purposesByGroup"),
+        ("issuer", "issuers"),
+        ("modes", "modes"),
+        ("rate-percent", "ratePercent"),
+        ("priority", "priority"),
+        ("region", "region"),
+    ] {
+        remote
+            .ig(&format!("tenant set charlie --unset {setting}"))
+            .ok();
+        let left = get().json()[key].clone();
+        assert!(
+            left.is_null() || left == serde_json::json!([]),
+            "{key}: {left}"
+        );
+    }
+    remote
+        .ig("tenant set charlie")
+        .exits(2)
+        .says("nothing is given");
+    remote
+        .ig("tenant set charlie --unset issuer --issuer https://a")
+        .exits(2);
+    remote.ig("tenant set nobody --rate-percent 50").exits(1);
+    remote.ig("tenant put charlie --purpose new").ok();
+    remote.ig("tenant put charlie --replace").ok();
+}
+
+/// A gate that finds nobody has not found that all is well.
+#[test]
+fn no_proxy_is_no_success() {
+    let remote = Remote::start();
+    remote.fill();
+    remote.ig("proxies").ok();
+    remote
+        .ig("proxies --exit-code")
+        .exits(1)
+        .says("no proxy is connected");
+    let json = remote.ig("proxies --exit-code --json").exits(1);
+    assert_eq!(json.json(), serde_json::json!([]));
+    remote.ig("proxies --exit-code --wait 1").exits(1);
+    remote.ig("proxies --wait 0").exits(2);
 }
 
 #[test]

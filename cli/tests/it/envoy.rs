@@ -36,6 +36,43 @@ fn a_static_bootstrap() {
 }
 
 #[test]
+fn spans_go_where_it_is_said() {
+    let work = Work::new();
+    work.compile();
+    work.ig("token keys").ok();
+    let manager = |more: &str| {
+        let value = work.ig(&format!("{RENDER} {more}")).ok().json();
+        let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+        value.pointer(manager).unwrap().clone()
+    };
+    assert!(manager("").get("tracing").is_none());
+    let local = "--tracing 127.0.0.1:4317";
+    let percent = |more: &str| manager(more)["tracing"]["random_sampling"]["value"].clone();
+    assert_eq!(percent(local), json!(1.0));
+    assert_eq!(
+        percent(&format!("{local} --tracing-sampling 0.5")),
+        json!(0.5)
+    );
+    assert_eq!(manager(local)["http_filters"][0]["name"], "ig.trace");
+    manager("--tracing otel.example:4317 --tracing-ca /etc/ca.pem --tracing-service edge");
+    for (more, said) in [
+        ("--tracing otel.example:4317", "--tracing-ca"),
+        ("--tracing otel.example", "host:port"),
+        ("--tracing-sampling 5", "--tracing"),
+        (
+            "--tracing 127.0.0.1:4317 --tracing-sampling 101",
+            "from 0 to 100",
+        ),
+        (
+            "--tracing 127.0.0.1:4317 --tracing-sampling NaN",
+            "from 0 to 100",
+        ),
+    ] {
+        work.ig(&format!("{RENDER} {more}")).exits(2).says(said);
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_refused() {
     let work = Work::new();
     work.compile();
@@ -206,6 +243,12 @@ fn a_region_has_its_own_hosts() {
     }
     let checked = work.ig(&format!("{secured} --health-path /health")).ok();
     checked.says("\"health_checks\"");
+    let soon = " --health-path /health --health-interval 300 --health-timeout 200";
+    let soon = work.ig(&format!("{secured}{soon}")).ok();
+    soon.says("\"interval\": \"0.300000000s\"")
+        .says("\"timeout\": \"0.200000000s\"");
+    let alone = format!("{secured} --health-timeout 200");
+    work.ig(&alone).exits(2).says("--health-path");
     for (from, to, said) in [
         ("--region eu", "--region mars", "there is ap, eu, us"),
         ("--region eu", "--region ap", "has no primary"),
@@ -265,6 +308,61 @@ fn a_configuration_says_what_its_snapshots_need() {
     work.ig(&format!("{RENDER} --config guard.toml"))
         .exits(2)
         .says("--control-plane");
+}
+
+/// Two clusters of one name are one for Envoy, or none.
+#[test]
+fn a_store_of_texts_has_a_name_of_its_own() {
+    let work = Work::new();
+    work.ig("token keys").ok();
+    let render = RENDER.replace(
+        "--snapshot guard.igsnap",
+        "--control-plane 127.0.0.1:18000 --graph demo",
+    );
+    for name in [
+        "control-plane",
+        "jwks_issuer",
+        "upstream",
+        "gateway-eu",
+        "traces",
+    ] {
+        work.ig(&format!("{render} --text-store {name}=127.0.0.1:80"))
+            .exits(2)
+            .says("give the store another name");
+    }
+    work.ig(&format!("{render} --text-store texts=127.0.0.1:80"))
+        .ok();
+}
+
+/// The files by which Envoy reads certificates again are written where it looks for them.
+#[test]
+fn certificates_that_are_renewed() {
+    let work = Work::new();
+    work.ig("token keys").ok();
+    let render = RENDER.replace(
+        "--snapshot guard.igsnap",
+        "--control-plane cp.example:18000 --graph demo --control-plane-ca ca.crt \
+         --proxy-certificate tls.crt --proxy-key tls.key",
+    );
+    let bootstrap = work.ig(&format!("{render} --sds pod/sds")).ok().stdout;
+    for name in [
+        "control-plane-authority.json",
+        "control-plane-certificate.json",
+    ] {
+        assert!(bootstrap.contains(&format!("pod/sds/{name}")), "{name}");
+        let file = std::fs::read(work.file(&format!("pod/sds/{name}"))).unwrap();
+        let file: Value = serde_json::from_slice(&file).unwrap();
+        let named = file.pointer("/resources/0/name").and_then(Value::as_str);
+        assert_eq!(named, name.strip_suffix(".json"));
+    }
+    // There is nothing to renew.
+    let plain = RENDER.replace(
+        "--snapshot guard.igsnap",
+        "--control-plane 127.0.0.1:18000 --graph demo",
+    );
+    work.ig(&format!("{plain} --sds pod"))
+        .exits(2)
+        .says("leave out --sds");
 }
 
 /// What the golden files of `ig-envoy` are made of.
@@ -340,6 +438,10 @@ fn what_a_mesh_does_not_take_is_refused() {
         (
             format!("{fed} {istio} --listener http"),
             "--flavour envoy-gateway",
+        ),
+        (
+            format!("{fed} {istio} --tracing 127.0.0.1:4317"),
+            "--tracing is for --flavour envoy",
         ),
         (
             format!("{fed} {istio} --listen 127.0.0.1:1"),

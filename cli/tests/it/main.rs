@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    unreachable_pub,
     reason = "tests, helpers included"
 )]
 
@@ -10,7 +11,9 @@ mod bad_input;
 mod catalogue;
 mod completions;
 mod control_plane;
+mod cost;
 mod envoy;
+mod evidence;
 mod examples;
 mod export;
 mod exports;
@@ -21,6 +24,8 @@ mod policy_docs;
 mod policy_gates;
 mod reports;
 mod schema;
+#[path = "../../../evidence/tests/it/small.rs"]
+mod small;
 mod snapshot;
 mod token;
 

@@ -83,10 +83,7 @@ impl SnapshotSource {
         }
         put(&mut offsets, operations.len(), "the size of all operations")?;
         let aliases = self.encode_aliases(&numbers);
-        let head = serde_json::to_vec(&self.head).map_err(|_| TooLarge {
-            what: "the head",
-            limit: u32::MAX,
-        })?;
+        let head = encoded(&self.head)?;
         let sections = [
             &head[..],
             &self.program,
@@ -135,10 +132,7 @@ impl Snapshot {
     /// # Errors
     /// [`TooLarge`].
     pub fn with_head(&self, head: &Head) -> Result<Vec<u8>, TooLarge> {
-        let head = serde_json::to_vec(head).map_err(|_| TooLarge {
-            what: "the head",
-            limit: u32::MAX,
-        })?;
+        let head = encoded(head)?;
         let [_, program, documents, aliases, offsets, operations, texts] = self.parts();
         let sections = [
             &head, program, documents, aliases, offsets, operations, texts,
@@ -172,8 +166,16 @@ impl Snapshot {
         }
         put(&mut offsets, operations.len(), "the size of all operations")?;
         let [head, program, documents, aliases, _, _, texts] = self.parts();
+        let without = match &self.head.subscriptions {
+            // Who does not read it refuses every upgrade.
+            Some(_) => Some(encoded(&Head {
+                subscriptions: None,
+                ..self.head.clone()
+            })?),
+            None => None,
+        };
         let sections = [
-            head,
+            without.as_deref().unwrap_or(head),
             program,
             documents,
             aliases,
@@ -238,4 +240,11 @@ fn u32_of(value: usize, what: &'static str) -> Result<u32, TooLarge> {
             what,
             limit: u32::MAX - 1,
         })
+}
+
+fn encoded(head: &Head) -> Result<Vec<u8>, TooLarge> {
+    serde_json::to_vec(head).map_err(|_| TooLarge {
+        what: "the head",
+        limit: u32::MAX,
+    })
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{RateLimit, Residency};
+use super::{RateLimit, Residency, Subscriptions};
 use crate::step_up::Acr;
 use crate::{Mode, policy};
 
@@ -50,6 +50,10 @@ pub struct Head {
     /// Where tenants' data lives. Without it, every gateway serves everybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub residency: Option<Residency>,
+    /// Whether WebSockets are let in. Without it, none is. Version 1 has no such
+    /// member, and its modules refuse every upgrade.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscriptions: Option<Subscriptions>,
 }
 
 /// Limits on what a client sends.

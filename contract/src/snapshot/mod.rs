@@ -12,6 +12,7 @@ mod layout;
 mod operation;
 mod rate_limit;
 mod residency;
+mod subscriptions;
 
 use sha2::{Digest, Sha256};
 
@@ -28,6 +29,7 @@ pub use operation::{
 };
 pub use rate_limit::{ClassLimits, MAX_RATES, OperationClass, Rate, RateLimit};
 pub use residency::{Foreign, Region, Residency, Route};
+pub use subscriptions::{Retired, Subscriptions};
 
 use crate::{DocumentId, Revision, TextHash};
 

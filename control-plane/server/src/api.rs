@@ -18,13 +18,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::auth::tokens;
+use crate::auth::{review, tokens};
 use crate::error::{ApiError, Problem};
 use crate::extract::Json;
 use crate::linger::linger;
 use crate::{
-    audit, break_glass, catalogue, console, decisions, exports, graphs, ledger, metrics, policies,
-    proxies, schemas, scim, snapshots, step_up, tenants, webauthn,
+    alerts, audit, break_glass, catalogue, console, cost, decisions, exports, graphs, ledger,
+    metrics, policies, proxies, schemas, scim, snapshots, step_up, telemetry, tenants, webauthn,
 };
 
 /// Largest body: a catalogue or SDL of a large graph.
@@ -163,11 +163,16 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(decisions::list))
         .routes(routes!(tokens::create, tokens::list))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(review::roles))
+        .routes(routes!(review::holders))
         .routes(routes!(audit::list))
         .routes(routes!(step_up::keys::jwks))
         .routes(routes!(step_up::rotation::rotate, step_up::rotation::list))
+        .routes(routes!(alerts::webhook::list))
         .merge(of_anybody())
+        .merge(of_alertmanager())
         .merge(exports::routes())
+        .merge(cost::routes())
         .merge(of_users())
 }
 
@@ -181,6 +186,13 @@ fn of_anybody() -> OpenApiRouter<App> {
         .routes(routes!(ledger::routes::public_keys))
         .routes(routes!(ledger::witness::add_checkpoint))
         .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
+}
+
+/// What Alertmanager tells.
+fn of_alertmanager() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(alerts::webhook::receive))
+        .layer(DefaultBodyLimit::max(alerts::webhook::MAX_BODY_BYTES))
 }
 
 /// Largest body of a user's request: an authenticator's answer, with certificates.
@@ -222,6 +234,7 @@ pub(crate) fn routes(app: App) -> Router {
         .layer(from_fn(linger))
         .layer(from_fn(in_time))
         .layer(from_fn_with_state(app.clone(), metrics::count))
+        .layer(from_fn_with_state(app.clone(), telemetry::of_api))
         .with_state(app)
 }
 

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
+use crate::alerts::IssuesConfig;
 use crate::auth::{Failures, Logins, Oidc};
 use crate::break_glass;
+use crate::cost::{CostConfig, Meter};
 use crate::decisions::Queue;
 use crate::directory::Directory;
 use crate::exports::Exports;
@@ -36,6 +38,10 @@ pub(crate) struct App {
     /// Issuers of tenants, whose tokens are those of users.
     pub(crate) logins: Arc<Logins>,
     pub(crate) metrics: Arc<Metrics>,
+    /// What requests cost: counts on their way to the database.
+    pub(crate) cost: Arc<Meter>,
+    /// What is kept and taken of costs.
+    pub(crate) cost_config: Arc<CostConfig>,
     /// Where decisions of proxies go.
     pub(crate) decisions: Arc<Queue>,
     /// Changes of users and groups.
@@ -56,10 +62,16 @@ pub(crate) struct App {
     pub(crate) login_secret: Arc<Secret>,
     /// Signed exports.
     pub(crate) exports: Arc<Exports>,
+    /// Where issues are opened for alerts, if anywhere.
+    pub(crate) issues: Option<Arc<IssuesConfig>>,
+    /// That there is something new of alerts.
+    pub(crate) alerts_told: Arc<Notify>,
     /// `iss` of step-up tokens.
     pub(crate) issuer: Arc<str>,
     /// How clients reach the API, if that is not as they say in `Host`.
     pub(crate) public_url: Option<Arc<str>>,
+    /// Whether callers of the API may say which trace a request is part of.
+    pub(crate) follows_callers: bool,
     /// Whether the API's listener is TLS.
     pub(crate) is_https: bool,
 }

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::alerts::IssuesConfig;
 use crate::auth::{OidcConfig, system_authorities};
+use crate::cost::CostConfig;
 use crate::exports::{ExportsConfig, KeyPassword};
 use crate::ledger::LedgerConfig;
 use crate::rate_limit::{RateLimitConfig, RedisUrl};
+use crate::telemetry::TelemetryConfig;
 
 /// Version of the file's format.
 const VERSION: u32 = 1;
@@ -58,6 +61,9 @@ struct Raw {
     rate_limit: RateLimitConfig,
     ledger: LedgerConfig,
     exports: ExportsConfig,
+    telemetry: TelemetryConfig,
+    cost: CostConfig,
+    issues: Option<IssuesConfig>,
 }
 
 /// The site that passkeys are of. Changing its id makes all of them useless.
@@ -168,6 +174,12 @@ pub struct Config {
     pub ledger: LedgerConfig,
     /// What exports are signed with.
     pub exports: ExportsConfig,
+    /// Where spans go.
+    pub telemetry: TelemetryConfig,
+    /// What is kept and taken of costs.
+    pub cost: CostConfig,
+    /// Where issues are opened for alerts.
+    pub issues: Option<IssuesConfig>,
 }
 
 /// Everything that is wrong with a configuration.
@@ -196,6 +208,9 @@ impl Config {
             rate_limit: RateLimitConfig::default(),
             ledger: LedgerConfig::default(),
             exports: ExportsConfig::default(),
+            telemetry: TelemetryConfig::default(),
+            cost: CostConfig::default(),
+            issues: None,
         }
     }
 
@@ -267,6 +282,9 @@ impl Config {
                 password: over.exports_password.or(raw.exports.password),
                 ..raw.exports
             },
+            telemetry: raw.telemetry,
+            cost: raw.cost,
+            issues: raw.issues,
         }
     }
 
@@ -288,6 +306,9 @@ impl Config {
         problems.extend(self.rate_limit.problems());
         problems.extend(self.ledger.problems());
         problems.extend(self.exports.problems());
+        problems.extend(self.telemetry.problems(allow_plain_text));
+        problems.extend(self.cost.problems());
+        problems.extend(self.issues.iter().flat_map(IssuesConfig::problems));
         problems.extend(self.oidc.iter().flat_map(OidcConfig::problems));
         let listeners = [
             ("listen", self.listen, &self.tls),

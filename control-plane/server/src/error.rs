@@ -32,6 +32,9 @@ pub(crate) enum ApiError {
     /// What is asked for contradicts what is there.
     #[error("{0}")]
     Conflict(String),
+    /// It is not any more what the caller has seen (RFC 9110, 13.1.1).
+    #[error("{0} was changed meanwhile; get it again")]
+    Changed(String),
     /// What was sent is not valid; every problem of it.
     #[error("what was sent is not valid")]
     Invalid(Vec<String>),
@@ -160,6 +163,7 @@ impl ApiError {
             Self::NotFound(_) | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Changed(_) => StatusCode::PRECONDITION_FAILED,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::Locked(_) | Self::TooManyCodes(_) | Self::TooMany { .. } => {

@@ -4,6 +4,7 @@
 //! One folder a capability, each with its routes and its SQL. `serve` needs a
 //! valid [`Config`] and ends when the shutdown future does.
 
+mod alerts;
 mod api;
 mod app;
 mod audit;
@@ -12,6 +13,7 @@ mod break_glass;
 mod catalogue;
 mod config;
 mod console;
+mod cost;
 mod decisions;
 mod directory;
 mod error;
@@ -31,14 +33,17 @@ mod server;
 mod snapshots;
 mod step_up;
 mod store;
+mod telemetry;
 mod tenants;
 mod tls;
 mod webauthn;
 mod xds;
 
+pub use alerts::{IssuesConfig, TrackerKind};
 pub use api::document;
 pub use auth::OidcConfig;
 pub use config::{Config, DatabaseUrl, Decisions, InvalidConfig, Overrides, TlsFiles};
+pub use cost::CostConfig;
 pub use exports::{CannotSign, ExportsConfig, KeyPassword};
 pub use ledger::{
     CannotCheck, Checked, LedgerConfig, LedgerKeys, LoggedKeys, Tampered, WitnessConfig,
@@ -46,3 +51,4 @@ pub use ledger::{
 };
 pub use rate_limit::{RateLimitConfig, RedisUrl};
 pub use server::{CannotServe, Server};
+pub use telemetry::{CannotExport, InvalidHeaders, Protocol, Telemetry, TelemetryConfig};

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use ig_control_plane::{Config, KeyPassword, Overrides, Server, check_ledger};
-use tracing_subscriber::EnvFilter;
+use ig_control_plane::{Config, KeyPassword, Overrides, Server, Telemetry, check_ledger};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 /// Takes schemas, operations, policies and tenants, and gives guard snapshots to Envoy.
 #[derive(Parser)]
@@ -72,12 +74,6 @@ enum LedgerCommand {
 }
 
 fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_env("IG_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .json()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
     match run(Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -102,6 +98,11 @@ fn run(args: Args) -> Result<()> {
         return Ok(());
     }
     let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
+    let telemetry = {
+        let _entered = runtime.enter();
+        Telemetry::start(&config.telemetry)?
+    };
+    log(&telemetry);
     if let Some(Command::Ledger(LedgerCommand::Fsck { remembered })) = args.command {
         return runtime.block_on(fsck(&config, remembered.as_deref()));
     }
@@ -116,9 +117,23 @@ fn run(args: Args) -> Result<()> {
         server.serve(stop()).await?;
         Ok(())
     });
+    runtime.block_on(telemetry.stop());
     // A token that never answers does not keep this process.
     runtime.shutdown_timeout(Duration::from_secs(5));
     ended
+}
+
+/// Lines of JSON on standard error; spans to where they are sent.
+fn log(telemetry: &Telemetry) {
+    let filter = EnvFilter::try_from_env("IG_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .with_writer(std::io::stderr)
+        .with_filter(filter);
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(telemetry.layer())
+        .init();
 }
 
 async fn fsck(config: &Config, remembered: Option<&Path>) -> Result<()> {

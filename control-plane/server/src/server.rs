@@ -5,15 +5,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::middleware::from_fn_with_state;
 use envoy_types::pb::envoy::service::accesslog::v3::access_log_service_server::AccessLogServiceServer;
 use envoy_types::pb::envoy::service::extension::v3::extension_config_discovery_service_server::ExtensionConfigDiscoveryServiceServer;
 use sqlx::postgres::PgListener;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tonic::transport::server::TcpIncoming;
 
 use crate::app::App;
 use crate::auth::{Failures, Logins, Oidc};
+use crate::cost::{self, Meter, Spans};
 use crate::decisions::{AccessLog, Writer};
 use crate::directory::{self, Directory};
 use crate::exports::Exports;
@@ -25,7 +27,7 @@ use crate::snapshots::{Publications, Rekeying};
 use crate::store::Store;
 use crate::tls::{Peer, TlsListener};
 use crate::xds::Ecds;
-use crate::{Config, api, auth, break_glass, console, step_up, webauthn};
+use crate::{Config, alerts, api, auth, break_glass, console, step_up, telemetry, webauthn};
 
 /// Why the server does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -158,6 +160,8 @@ impl Server {
                 failures: Arc::new(Failures::new(config.failed_logins_per_minute)),
                 logins: Arc::new(Logins::new(config.login_ca.clone())),
                 metrics,
+                cost: Arc::new(Meter::new()),
+                cost_config: Arc::new(config.cost.clone()),
                 decisions: Arc::new(decisions),
                 directory: Arc::new(directory),
                 searches: Arc::default(),
@@ -168,8 +172,11 @@ impl Server {
                 origins: origins.collect(),
                 login_secret: Arc::new(login_secret),
                 exports: Arc::new(exports),
+                issues: config.issues.clone().map(Arc::new),
+                alerts_told: Arc::new(Notify::new()),
                 issuer: issuer.unwrap_or_default().into(),
                 public_url: config.public_url.as_deref().map(Into::into),
+                follows_callers: config.telemetry.follow_callers,
                 is_https: config.tls.is_some(),
             },
             writer,
@@ -209,7 +216,13 @@ impl Server {
         let teller = tokio::spawn(tell(self.app.clone()));
         let rekeyer = tokio::spawn(rekey(self.app.clone()));
         let limiter = tokio::spawn(rate_limit::run(self.app.clone()));
+        let meter = tokio::spawn(cost::run(self.app.clone()));
+        let (cost, costs) = (
+            self.app.cost.clone(),
+            tokio::spawn(cost::watch(self.app.clone())),
+        );
         let sequencer = tokio::spawn(self.app.ledger.clone().run());
+        let opener = tokio::spawn(alerts::run(self.app.clone()));
         let writer = tokio::spawn(self.writer.run());
         let http = serve_http(self.http, self.config.tls, self.app.clone());
         let grpc = serve_grpc(self.grpc, self.config.grpc_tls, self.app);
@@ -227,9 +240,19 @@ impl Server {
         teller.abort();
         rekeyer.abort();
         limiter.abort();
+        meter.abort();
+        costs.abort();
+        let _ = meter.await;
         sequencer.abort();
+        opener.abort();
         // Its queue ends with the last handle of the application.
         let _ = tokio::time::timeout(GRACE, writer).await;
+        if !matches!(
+            tokio::time::timeout(GRACE, cost.flush(&store)).await,
+            Ok(Ok(()))
+        ) {
+            tracing::error!("the last counts of costs are not written");
+        }
         store.close().await;
         ended
     }
@@ -275,8 +298,11 @@ async fn serve_grpc(
         Ecds::new(app.clone()),
     ))
     .add_service(AccessLogServiceServer::new(AccessLog::new(app.clone())))
-    .add_service(RateLimits::service(app.clone()));
-    let routes = services.into_axum_router().merge(directory::routes(app));
+    .add_service(RateLimits::service(app.clone()))
+    .add_service(Spans::service(app.clone()));
+    let routes = services.into_axum_router();
+    let routes = routes.merge(directory::routes(app.clone()));
+    let routes = routes.layer(from_fn_with_state(app, telemetry::of_proxies));
     let router = tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER))
@@ -320,6 +346,12 @@ async fn follow(app: App) {
             }
             if let Err(error) = break_glass::prune(&app.store).await {
                 tracing::warn!(%error, "what is over of break-glass is not forgotten");
+            }
+            if let Err(error) = cost::prune(&app).await {
+                tracing::warn!(%error, "old counts of costs are not deleted");
+            }
+            if let Err(error) = alerts::prune(&app.store).await {
+                tracing::warn!(%error, "groups of alerts that are over are not forgotten");
             }
             if let Err(error) = console::prune(&app.store).await {
                 tracing::warn!(%error, "old sessions are not forgotten");

@@ -83,6 +83,7 @@ impl Store {
 
     /// For a change: all of it, or nothing. SQLite takes its write lock at the
     /// start, since a read that becomes a write cannot wait for one.
+    #[tracing::instrument(name = "database.begin", skip_all)]
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
         match self.postgres {
             None => self.pool.begin_with("BEGIN IMMEDIATE").await,
@@ -91,6 +92,7 @@ impl Store {
     }
 
     /// For reads that must see one state.
+    #[tracing::instrument(name = "database.begin", skip_all)]
     pub(crate) async fn view(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
         match self.postgres {
             // The first read fixes what is seen.
@@ -109,6 +111,7 @@ impl Store {
     }
 
     /// Makes other changes that take the same name wait until this one ends.
+    #[tracing::instrument(name = "database.lock", skip_all)]
     pub(crate) async fn lock(
         &self,
         transaction: &mut Transaction<'static, Any>,

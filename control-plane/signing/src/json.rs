@@ -94,6 +94,15 @@ pub(crate) fn read(bytes: &[u8], limit: usize) -> Result<Node, Error> {
     }
 }
 
+/// Reads one JSON value of at most `limit` bytes, for who knows its members: a name is in
+/// an object once, as everywhere here.
+///
+/// # Errors
+/// [`Error`], but for those of members.
+pub fn read_value(bytes: &[u8], limit: usize) -> Result<Value, Error> {
+    Ok(read(bytes, limit)?.value)
+}
+
 /// Where a value is, while it is read: text is made of errors only.
 #[derive(Clone, Copy)]
 enum Path<'a> {

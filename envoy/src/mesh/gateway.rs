@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{MeshError, check, filters, logs, metadata, settings};
+use super::{MeshError, check, filters, logs, metadata, sds_files, settings};
 use crate::cluster;
 use crate::options::StaticOptions;
 
@@ -99,6 +99,7 @@ pub fn envoy_gateway(
     if let Some(backend) = &object.backend {
         objects.extend([object.gateway(backend), object.route(backend)]);
     }
+    objects.extend(sds_files(options, &object.name, Some(&object.namespace)));
     objects.push(policy);
     Ok(objects)
 }
@@ -147,7 +148,7 @@ impl EnvoyGateway {
     }
 
     fn gateway(&self, backend: &Backend) -> Value {
-        let listeners = self.listeners.iter().zip(backend.port..);
+        let listeners = self.listeners.iter().zip(backend.port..=u16::MAX);
         let listeners: Vec<_> = listeners
             .map(|(name, port)| json!({"name": name, "protocol": "HTTP", "port": port}))
             .collect();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{DEFAULT_BUFFER, MeshError, check, filters, logs, metadata, settings};
+use super::{DEFAULT_BUFFER, MeshError, check, filters, logs, metadata, sds_files, settings};
 use crate::cluster;
 use crate::filter::ROUTER;
 use crate::http::{CONNECTION_MANAGER, CONNECTION_MANAGER_TYPE, set};
@@ -117,7 +117,7 @@ impl Istio {
     }
 }
 
-/// The objects to apply: one EnvoyFilter.
+/// The objects to apply: one EnvoyFilter, and with `options.sds` a ConfigMap.
 ///
 /// What of `options` is a bootstrap's alone (where clients connect, the service,
 /// what keeps a failing one from taking others with it) is Istio's.
@@ -153,12 +153,16 @@ pub fn istio(options: &StaticOptions, object: &Istio) -> Result<Vec<Value>, Mesh
         "configPatches": patches,
     });
     spec[selector] = chosen;
-    Ok(vec![json!({
+    // First, so that it is there when it is asked for.
+    let files = sds_files(options, &object.name, object.namespace.as_deref());
+    let mut objects = Vec::from_iter(files);
+    objects.push(json!({
         "apiVersion": "networking.istio.io/v1alpha3",
         "kind": "EnvoyFilter",
         "metadata": metadata(&object.name, object.namespace.as_deref()),
         "spec": spec,
-    })])
+    }));
+    Ok(objects)
 }
 
 fn patch(apply_to: &str, matching: Value, operation: &str, value: Value) -> Value {

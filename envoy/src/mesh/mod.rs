@@ -6,10 +6,10 @@ mod gateway;
 mod istio;
 
 use ig_contract::headers;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::options::{SnapshotFrom, StaticOptions};
-use crate::{access_log, filter, http, jwt, local_reply, route};
+use crate::{access_log, filter, http, jwt, local_reply, route, sds};
 
 pub use gateway::{Backend, EnvoyGateway, Naming, envoy_gateway};
 pub use istio::{Chosen, Istio, Workload, istio};
@@ -103,6 +103,24 @@ fn settings(options: &StaticOptions) -> Vec<(&'static str, Value)> {
 /// Members of its access log, which come beside those that it has.
 fn logs(options: &StaticOptions) -> Vec<Value> {
     access_log::decisions(options)
+}
+
+/// A ConfigMap to mount at the folder `options.sds`; none where there is no such folder.
+fn sds_files(options: &StaticOptions, name: &str, namespace: Option<&str>) -> Option<Value> {
+    let files = sds::sds_files(options);
+    if files.is_empty() {
+        return None;
+    }
+    let texts = files.into_iter();
+    let texts: Map<_, _> = texts
+        .map(|(name, file)| (name, json!(file.to_string())))
+        .collect();
+    Some(json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata(&format!("{name}-sds"), namespace),
+        "data": texts,
+    }))
 }
 
 /// The object's name and namespace.

@@ -6,13 +6,13 @@ use ig_contract::{Mode, headers};
 use crate::Exchange;
 use crate::effect::Forward;
 use crate::exchange::By;
-use crate::record::Ruling;
+use crate::record::{Records, Ruling};
 
 impl Exchange {
     pub(crate) fn annotate(
         &self,
         rulings: &[Ruling],
-        records: String,
+        records: Records,
         mut forward: Forward,
     ) -> Forward {
         forward.remove = self.head.strip().to_vec();
@@ -23,10 +23,12 @@ impl Exchange {
                 headers::JWT_PAYLOAD,
                 headers::STEP_UP,
                 headers::FORWARDED_BY,
+                headers::TRACE,
             ];
             forward.remove.retain(|name| !read.contains(&name.as_str()));
         }
-        forward.records = records;
+        forward.records = records.json;
+        forward.verdicts = records.verdicts;
         let mut set = |name, value: &str| forward.set.push((name, value.to_owned()));
         set(headers::DECISION_ID, &self.decision_id);
         let selected: Option<Vec<_>> = rulings

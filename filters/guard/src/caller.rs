@@ -110,11 +110,11 @@ impl Exchange {
         Some(Step::FetchFacts((**known.question()?).clone()))
     }
 
-    fn known_caller(&self) -> Option<Rc<KnownCaller>> {
+    pub(crate) fn known_caller(&self) -> Option<Rc<KnownCaller>> {
         self.asker.caller.as_ref()?.as_ref().ok().cloned()
     }
 
-    fn make_actor(&mut self, guard: &Guard, known: &KnownCaller, facts: &Rc<Facts>) {
+    pub(crate) fn make_actor(&mut self, guard: &Guard, known: &KnownCaller, facts: &Rc<Facts>) {
         let head = guard.snapshot().head();
         self.asker.step_up_from = facts.step_up_from;
         self.asker.actor = Some(known.by_facts(facts, &guard.identities, head));

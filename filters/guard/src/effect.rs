@@ -1,10 +1,10 @@
 //! What the adapter is told to do.
 
-use ig_contract::TextHash;
 #[cfg(feature = "policy")]
 use ig_contract::directory::FactsRequest;
 #[cfg(feature = "policy")]
 use ig_contract::step_up::SpendRequest;
+use ig_contract::{DenyCode, Outcome, TextHash};
 
 /// The next step of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,6 +27,24 @@ pub enum Step {
     Reply(Reply),
 }
 
+/// What became of one operation, in words of which there are few.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Verdict {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Answer of a deny.
+    pub code: Option<DenyCode>,
+}
+
+impl Verdict {
+    /// The one that says most of a request: the first that is no allow, else the
+    /// first.
+    pub fn of_request(all: &[Self]) -> Option<Self> {
+        let mut denies = all.iter().filter(|one| one.outcome != Outcome::Allow);
+        denies.next().or(all.first()).copied()
+    }
+}
+
 /// Changes to a request that goes on.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Forward {
@@ -38,6 +56,8 @@ pub struct Forward {
     pub body: Option<Vec<u8>>,
     /// Decision records for the access log, comma-separated.
     pub records: String,
+    /// What the records say, for counters.
+    pub verdicts: Vec<Verdict>,
 }
 
 /// An answer of the guard.
@@ -51,4 +71,6 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// Decision records for the access log, comma-separated.
     pub records: String,
+    /// What the records say, for counters.
+    pub verdicts: Vec<Verdict>,
 }

@@ -15,6 +15,7 @@ use ig_persisted_query::Request;
 use ig_persisted_query::{Item, Method, RequestParts, decode, select, select_by_text};
 #[cfg(feature = "policy")]
 use ig_rate_limit::Refusal;
+use ig_websocket::Protocol;
 
 #[cfg(feature = "policy")]
 use crate::caller::Asker;
@@ -28,6 +29,7 @@ use crate::placement::Placement;
 use crate::presence::Spending;
 use crate::record::{Ruling, records};
 use crate::rewrite::Rewrite;
+use crate::trace::TraceParent;
 use crate::{Guard, RequestHead, reply};
 
 /// One request.
@@ -49,6 +51,8 @@ pub struct Exchange {
     pub(crate) charged: OnceCell<Charged>,
     #[cfg(feature = "policy")]
     pub(crate) placement: OnceCell<Placement>,
+    /// The sub-protocol, where the request opens a WebSocket.
+    pub(crate) protocol: Option<Protocol>,
 }
 
 /// The guards, in the words of a decision.
@@ -115,7 +119,14 @@ impl Exchange {
             charged: OnceCell::new(),
             #[cfg(feature = "policy")]
             placement: OnceCell::new(),
+            protocol: None,
         }
+    }
+
+    /// The trace that the request is part of, where the gateway traces.
+    pub fn trace(&self) -> Option<TraceParent> {
+        let guard = self.guard.as_ref()?;
+        guard.is_traced.then(|| self.head.trace()).flatten()
     }
 
     /// Id of the decision.
@@ -149,6 +160,9 @@ impl Exchange {
         let Some(guard) = self.guard.clone() else {
             return self.finish(None, &[self.shape_deny(NO_SNAPSHOT)]);
         };
+        if self.head.is_upgrade() && guard.subscriptions().is_some() {
+            return self.on_handshake(&guard);
+        }
         let ruling = self.check_head(&guard);
         // Before what shadow lets pass: nothing is served here that may not be.
         #[cfg(feature = "policy")]
@@ -172,6 +186,9 @@ impl Exchange {
 
     /// Decides as soon as everything is here.
     pub(crate) fn go_on(&mut self) -> Step {
+        if let Some(protocol) = self.protocol {
+            return self.admit(protocol);
+        }
         match self.body {
             Some(_) => self.judge(),
             None => Step::AwaitBody,
@@ -179,6 +196,15 @@ impl Exchange {
     }
 
     fn check_head(&self, guard: &Guard) -> Option<Ruling> {
+        self.check_with(guard, || self.head.check_shape().map(|_| ()))
+    }
+
+    /// Checks a head whose shape is one of these.
+    pub(crate) fn check_with(
+        &self,
+        guard: &Guard,
+        shape: impl FnOnce() -> Result<(), Deny>,
+    ) -> Option<Ruling> {
         #[cfg(feature = "policy")]
         if guard.guards.policy {
             // In shadow an unknown caller goes on: its request still has a
@@ -190,7 +216,6 @@ impl Exchange {
                 return Some(Ruling::deny(By::Policy, deny, None));
             }
         }
-        let shape = self.head.check_shape();
         let path = || {
             ig_persisted_query::check_target(self.head.target(), &guard.snapshot().head().endpoint)
         };
@@ -199,8 +224,8 @@ impl Exchange {
             true => Ok(()),
             false => self.head.check_inputs(),
         };
-        shape
-            .and_then(|_| path())
+        shape()
+            .and_then(|()| path())
             .and_then(|()| inputs())
             .err()
             .map(|deny| self.shape_deny(deny))
@@ -348,7 +373,12 @@ impl Exchange {
         Ruling::allow_listed(selected)
     }
 
-    fn select(&self, guard: &Guard, method: Method, item: &Item<'_>) -> Result<Selected, Deny> {
+    pub(crate) fn select(
+        &self,
+        guard: &Guard,
+        method: Method,
+        item: &Item<'_>,
+    ) -> Result<Selected, Deny> {
         let request = item.as_ref().map_err(Clone::clone)?;
         let snapshot = guard.snapshot();
         let client = self.client();
@@ -393,7 +423,7 @@ impl Exchange {
     }
 
     #[cfg(feature = "policy")]
-    fn decide(
+    pub(crate) fn decide(
         &self,
         guard: &Guard,
         request: &Request<'_>,
@@ -417,7 +447,7 @@ impl Exchange {
 
 impl Exchange {
     /// A deny about the shape of a request, by the guard whose it is here.
-    fn shape_deny(&self, deny: Deny) -> Ruling {
+    pub(crate) fn shape_deny(&self, deny: Deny) -> Ruling {
         #[cfg(feature = "policy")]
         if let Some(guard) = &self.guard {
             // Where the allow-list only watches, policy still has no record to
@@ -451,7 +481,7 @@ impl Exchange {
         }
     }
 
-    fn is_denied(&self, rulings: &[Ruling]) -> bool {
+    pub(crate) fn is_denied(&self, rulings: &[Ruling]) -> bool {
         rulings
             .iter()
             .any(|ruling| ruling.grant.is_err() && self.mode(ruling.by) == Mode::Enforce)
@@ -462,7 +492,7 @@ impl Exchange {
     }
 
     /// Ends the decision: the answer, or the request with its annotations.
-    fn finish_as(
+    pub(crate) fn finish_as(
         &self,
         guard: Option<&Guard>,
         rulings: &[Ruling],
@@ -494,6 +524,11 @@ impl Exchange {
         return self.guard.as_ref().is_some_and(|guard| guard.guards.policy);
         #[cfg(not(feature = "policy"))]
         false
+    }
+
+    /// The tenant of who asks, once it is known.
+    pub fn tenant_id(&self) -> Option<&str> {
+        self.tenant()
     }
 
     pub(crate) fn tenant(&self) -> Option<&str> {

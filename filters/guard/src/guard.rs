@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use ig_contract::snapshot::{Limits, Modes, OperationIndex, Text, TextStore};
+use ig_contract::snapshot::{Limits, Modes, OperationIndex, Subscriptions, Text, TextStore};
 use ig_contract::{InvalidSnapshot, Snapshot};
 use ig_persisted_query::Prepared;
 #[cfg(feature = "policy")]
@@ -67,6 +67,7 @@ pub struct Guard {
     pub(crate) identities: Identities,
     #[cfg(feature = "policy")]
     directory: Option<Rc<Directory>>,
+    pub(crate) is_traced: bool,
 }
 
 /// Prepared texts kept per worker when the snapshot names no text store.
@@ -110,6 +111,7 @@ impl Guard {
                 (true, Some(settings)) => Some(Rc::new(Directory::new(settings))),
                 _ => None,
             },
+            is_traced: false,
             snapshot,
         })
     }
@@ -127,6 +129,13 @@ impl Guard {
     /// Where texts are fetched from.
     pub fn text_store(&self) -> Option<&TextStore> {
         self.snapshot.head().texts.as_ref()
+    }
+
+    /// Whether and how WebSockets are let in. An instance that runs behind the
+    /// allow-list lets in none: what it would see is not what was decided on.
+    pub fn subscriptions(&self) -> Option<&Subscriptions> {
+        let settings = self.snapshot.head().subscriptions.as_ref();
+        settings.filter(|_| self.guards.persisted_query)
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -154,6 +163,12 @@ impl Guard {
             known.adopt(settings);
             *own = known;
         }
+    }
+
+    /// Says that the gateway writes [`headers::TRACE`](ig_contract::headers::TRACE), over
+    /// whatever a client has sent. Without this nothing of it is believed.
+    pub fn set_traced(&mut self) {
+        self.is_traced = true;
     }
 
     /// Says in which region the gateway is. Without this it serves nobody, where

@@ -4,27 +4,32 @@
 
 use ig_contract::{Deny, DenyCode, headers};
 use ig_persisted_query::{Answer, Method, accepts, check_content_type};
+use ig_websocket::{Offer, Protocol, Refusal};
+
+use crate::trace::{TraceHeaders, TraceParent};
 
 /// What of the headers matters.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RequestHead {
     method: Option<String>,
     target: Option<String>,
     content_type: One,
     content_encoding: bool,
     upgrade: bool,
+    offer: Offer,
     answer: Option<Answer>,
     purpose: One,
     authority: One,
     step_up: One,
     jwt_payload: One,
     is_forwarded: bool,
+    trace: TraceHeaders,
     /// Headers that must not reach the upstream.
     strip: Vec<String>,
 }
 
 /// A header that may occur once.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 enum One {
     #[default]
     Absent,
@@ -87,6 +92,22 @@ const INVALID_INPUT: Deny = Deny::new(
     "`x-ig-purpose`, `x-ig-authority` and `x-ig-step-up` may each be sent once, in visible ASCII.",
 );
 
+const UPGRADE_METHOD: Deny = Deny::new(
+    DenyCode::UpgradeRefused,
+    "upgrade-method",
+    "A WebSocket is opened by GET.",
+);
+const NOT_WEBSOCKET: Deny = Deny::new(
+    DenyCode::UpgradeRefused,
+    "upgrade",
+    "Only an upgrade to `websocket`, version 13, is accepted.",
+);
+const SUB_PROTOCOL: Deny = Deny::new(
+    DenyCode::UpgradeRefused,
+    "sub-protocol",
+    "Offer the sub-protocol `graphql-transport-ws` or `graphql-ws`.",
+);
+
 impl RequestHead {
     /// Reads all headers, pseudo-headers included. Names are lower-case.
     pub fn read<'a>(all: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
@@ -100,8 +121,16 @@ impl RequestHead {
                     head.content_encoding |= !value.eq_ignore_ascii_case(b"identity");
                     head.strip.push("content-encoding".into());
                 }
-                b"upgrade" => head.upgrade = true,
+                b"upgrade" => {
+                    head.upgrade = true;
+                    head.offer.note(name, value);
+                }
+                b"sec-websocket-version" | b"sec-websocket-protocol" => {
+                    head.offer.note(name, value);
+                }
                 b"accept" => head.read_accept(value),
+                b"x-request-id" => head.trace.put_request_id(value),
+                b"traceparent" => head.trace.put_client(value),
                 _ if is_ours(name) => head.read_ours(name, value),
                 _ => {
                     if let Some(name) = OVERRIDES.iter().find(|other| other.as_bytes() == name) {
@@ -136,6 +165,10 @@ impl RequestHead {
             Ok(headers::FORWARDED_BY) => {
                 self.is_forwarded = true;
                 self.strip.push(headers::FORWARDED_BY.into());
+            }
+            Ok(headers::TRACE) => {
+                self.trace.put_own(value);
+                self.strip.push(headers::TRACE.into());
             }
             Ok(other) => self.strip.push(other.into()),
             // Not a name that HTTP allows, so none that an upstream reads.
@@ -181,9 +214,61 @@ impl RequestHead {
         self.is_forwarded
     }
 
+    /// The trace that the request is part of. Where the gateway does not write the
+    /// header, a client may have: [`Guard::set_traced`](crate::Guard::set_traced).
+    pub fn trace(&self) -> Option<TraceParent> {
+        self.trace.parent()
+    }
+
     /// Headers that must not reach the upstream.
     pub(crate) fn strip(&self) -> &[String] {
         &self.strip
+    }
+
+    /// Whether another protocol is asked for.
+    pub(crate) fn is_upgrade(&self) -> bool {
+        self.upgrade
+    }
+
+    /// The sub-protocol of a handshake.
+    pub(crate) fn choose_protocol(&self) -> Result<Protocol, Deny> {
+        if self.method.as_deref() != Some("GET") {
+            return Err(UPGRADE_METHOD);
+        }
+        self.offer.choose().map_err(|refusal| match refusal {
+            Refusal::NotWebSocket => NOT_WEBSOCKET,
+            Refusal::SubProtocol => SUB_PROTOCOL,
+        })
+    }
+
+    /// The head of a message of a WebSocket that was opened with this head: as if
+    /// it had been sent by POST.
+    pub(crate) fn of_message(&self, endpoint: &str) -> Self {
+        Self {
+            method: Some("POST".to_owned()),
+            target: Some(endpoint.to_owned()),
+            content_type: One::Value("application/json".to_owned()),
+            content_encoding: false,
+            upgrade: false,
+            offer: Offer::default(),
+            ..self.clone()
+        }
+    }
+
+    /// Takes what a client may set from a message; once, here or in the handshake.
+    pub(crate) fn put_input(&mut self, name: &str, value: &str) {
+        match name {
+            headers::PURPOSE => self.purpose.put(value.as_bytes(), is_purpose),
+            headers::AUTHORITY => self.authority.put(value.as_bytes(), is_authority),
+            headers::STEP_UP => self.step_up.put(value.as_bytes(), is_ascii),
+            _ => {}
+        }
+    }
+
+    /// Puts the proof of one message in the place of the handshake's.
+    pub(crate) fn set_step_up(&mut self, value: &str) {
+        self.step_up = One::Absent;
+        self.step_up.put(value.as_bytes(), is_ascii);
     }
 
     /// Method, once everything that the head alone can deny is checked.

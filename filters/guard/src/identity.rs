@@ -190,6 +190,26 @@ fn claims(payload: &str) -> Option<Claims> {
     Some(claims.collect())
 }
 
+/// When the token of a payload ends, in seconds since the epoch; where it does not
+/// say so in whole seconds, it has ended.
+pub(crate) fn expiry(payload: &str) -> u64 {
+    #[derive(serde::Deserialize)]
+    struct Expiry {
+        exp: Option<f64>,
+    }
+    let json = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('='));
+    let read = json
+        .ok()
+        .and_then(|json| serde_json::from_slice(&json).ok());
+    match read {
+        // Issuers may leave it out; `jwt_authn` has decided whether they may.
+        Some(Expiry { exp: None }) => u64::MAX,
+        // Saturates, and what is no number of seconds is none.
+        Some(Expiry { exp: Some(exp) }) => exp as u64,
+        None => 0,
+    }
+}
+
 fn claim(value: Value) -> Option<Claim> {
     match value {
         Value::String(text) => Some(Claim::Text(text)),

@@ -28,10 +28,12 @@ mod presence;
 mod record;
 mod reply;
 mod rewrite;
+mod socket;
+mod trace;
 
 #[cfg(feature = "policy")]
 pub use directory::Directory;
-pub use effect::{Forward, Reply, Step};
+pub use effect::{Forward, Reply, Step, Verdict};
 pub use exchange::Exchange;
 pub use guard::{Guard, Guards, InvalidConfiguration};
 pub use head::RequestHead;
@@ -41,3 +43,5 @@ pub use identity::VerifiedToken;
 pub use ig_rate_limit::{Slots, Unavailable};
 #[cfg(feature = "policy")]
 pub use placement::Breach;
+pub use socket::{Entropy, Notice, Socket, Standing, Turn};
+pub use trace::TraceParent;

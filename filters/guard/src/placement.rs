@@ -67,7 +67,8 @@ impl Exchange {
         let records = records(self, Some(guard), &[Ruling::forwarded()], false);
         let here = guard.residency.as_ref().and_then(|one| one.here());
         let mut forward = Forward {
-            records,
+            records: records.json,
+            verdicts: records.verdicts,
             ..Forward::default()
         };
         // Who asks and with which proof is for the other gateway to read.
@@ -89,6 +90,16 @@ impl Exchange {
             role: Role::Gateway,
         });
         Some(Step::Forward(forward))
+    }
+
+    /// Whether the tenant of a WebSocket is not served here any more.
+    pub(crate) fn has_moved(&self) -> bool {
+        let Some(guard) = &self.guard else {
+            return false;
+        };
+        let place = self.place(guard);
+        self.mode(By::Residency) == Mode::Enforce
+            && place.is_some_and(|place| !matches!(place, Ok(Place::Here(_))))
     }
 
     /// Why the request would not be served here, where that is only watched.
@@ -162,11 +173,12 @@ impl Exchange {
             return None;
         }
         let rulings = [Ruling::deny(By::Residency, BREACH, None)];
-        let record = records(self, Some(guard), &rulings, true);
+        let found = records(self, Some(guard), &rulings, true);
+        let record = found.json.clone();
         let is_enforced = self.mode(By::Residency) == Mode::Enforce;
         let reply = is_enforced.then(|| {
             let answer = self.head.answer();
-            reply::reply(&rulings, false, answer, &self.decision_id, record.clone())
+            reply::reply(&rulings, false, answer, &self.decision_id, found)
         });
         Some(Breach { record, reply })
     }

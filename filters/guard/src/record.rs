@@ -8,6 +8,7 @@ use ig_contract::{DecisionRecord, Deny, DenyCode, Mode, Outcome};
 use ig_step_up::Proof;
 
 use crate::Guard;
+use crate::effect::Verdict;
 use crate::exchange::{By, Exchange, Selected};
 #[cfg(feature = "policy")]
 use crate::presence::Challenge;
@@ -73,6 +74,18 @@ impl Ruling {
         }
     }
 
+    /// A WebSocket that is let in; what is said in it is decided on by itself.
+    pub(crate) fn admitted(by: By) -> Self {
+        let granted = Granted {
+            rule: "websocket".into(),
+            obligations: Rc::new([]),
+        };
+        Self {
+            grant: Ok(granted),
+            ..Self::deny(by, ABORTED.clone(), None)
+        }
+    }
+
     /// A request that another gateway decides on.
     #[cfg(feature = "policy")]
     pub(crate) fn forwarded() -> Self {
@@ -131,23 +144,34 @@ impl Ruling {
     }
 }
 
-/// Writes the records of a request, comma-separated.
+/// What is recorded of a request.
+#[derive(Clone, Default)]
+pub(crate) struct Records {
+    /// The records, comma-separated.
+    pub(crate) json: String,
+    /// What they say.
+    pub(crate) verdicts: Vec<Verdict>,
+}
+
+/// Writes the records of a request.
 pub(crate) fn records(
     exchange: &Exchange,
     guard: Option<&Guard>,
     rulings: &[Ruling],
     is_denied: bool,
-) -> String {
-    let mut out = String::new();
+) -> Records {
+    let mut out = Records::default();
     for ruling in rulings {
         let record = record(exchange, guard, ruling, is_denied);
+        let (outcome, code) = (record.outcome, record.code);
+        out.verdicts.push(Verdict { outcome, code });
         let Ok(json) = serde_json::to_string(&record) else {
             continue;
         };
-        if !out.is_empty() {
-            out.push(',');
+        if !out.json.is_empty() {
+            out.json.push(',');
         }
-        out.push_str(&json);
+        out.json.push_str(&json);
     }
     out
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::effect::Reply;
 #[cfg(feature = "policy")]
 use crate::presence::Challenge;
-use crate::record::Ruling;
+use crate::record::{Records, Ruling};
 
 #[derive(Serialize)]
 struct Response<'a> {
@@ -109,7 +109,7 @@ pub(crate) fn reply(
     is_batch: bool,
     answer: Answer,
     decision_id: &str,
-    records: String,
+    records: Records,
 ) -> Reply {
     let responses = rulings.iter().map(|ruling| response(ruling, decision_id));
     let responses: Vec<_> = responses.collect();
@@ -154,6 +154,7 @@ pub(crate) fn reply(
         status: code.status(),
         headers,
         body: body.unwrap_or_default(),
-        records,
+        records: records.json,
+        verdicts: records.verdicts,
     }
 }

@@ -85,6 +85,7 @@ pub(crate) fn head() -> Head {
         step_up: None,
         rate_limit: None,
         residency: None,
+        subscriptions: None,
     }
 }
 

@@ -9,7 +9,7 @@ use ig_contract::directory::{CHANGES, ChangesRequest, FACTS, FactsRequest, MAX_C
 use ig_contract::snapshot;
 use ig_contract::step_up::{SPEND, SpendRequest};
 use ig_guard::directory::Polled;
-use ig_guard::{Directory, Guard};
+use ig_guard::{Directory, Guard, TraceParent};
 use serde::Serialize;
 
 use crate::host::{self, HostError};
@@ -51,6 +51,7 @@ fn post(
     settings: &snapshot::Directory,
     name: &str,
     message: &impl Serialize,
+    trace: Option<TraceParent>,
     wait_ms: u32,
 ) -> Result<u32, HostError> {
     let path = format!("{}{name}", settings.path_prefix);
@@ -59,19 +60,28 @@ fn post(
     let snapshot::Directory {
         cluster, authority, ..
     } = settings;
-    host::post(cluster, authority, &path, &json, timeout)
+    let trace = trace.map(|trace| trace.to_string());
+    host::post(cluster, authority, &path, &json, trace.as_deref(), timeout)
 }
 
 /// Asks for facts, and returns the call's token.
-pub(crate) fn ask(guard: &Guard, question: &FactsRequest) -> Result<u32, HostError> {
+pub(crate) fn ask(
+    guard: &Guard,
+    question: &FactsRequest,
+    trace: Option<TraceParent>,
+) -> Result<u32, HostError> {
     let settings = guard.snapshot().head().directory.as_ref();
-    post(settings.ok_or(host::UNREADABLE)?, FACTS, question, 0)
+    post(settings.ok_or(host::UNREADABLE)?, FACTS, question, trace, 0)
 }
 
 /// Asks whether a token may be used, and returns the call's token.
-pub(crate) fn spend(guard: &Guard, request: &SpendRequest) -> Result<u32, HostError> {
+pub(crate) fn spend(
+    guard: &Guard,
+    request: &SpendRequest,
+    trace: Option<TraceParent>,
+) -> Result<u32, HostError> {
     let settings = guard.snapshot().head().directory.as_ref();
-    post(settings.ok_or(host::UNREADABLE)?, SPEND, request, 0)
+    post(settings.ok_or(host::UNREADABLE)?, SPEND, request, trace, 0)
 }
 
 /// Asks what has changed, again and again, for as long as it lives.
@@ -127,7 +137,8 @@ impl Poller {
             after: poll.after,
             wait_ms: poll.wait_ms,
         };
-        match post(&self.settings, CHANGES, &request, poll.wait_ms) {
+        // Of no request.
+        match post(&self.settings, CHANGES, &request, None, poll.wait_ms) {
             Ok(token) => self.under_way = Some((token, poll.number)),
             Err(_) => self.directory.on_changes(poll.number, Polled::Failed),
         }

@@ -28,8 +28,17 @@ pub(crate) enum Map {
 #[repr(u32)]
 pub(crate) enum Buffer {
     RequestBody = 0,
+    ResponseBody = 1,
     CallResponseBody = 4,
     PluginConfiguration = 7,
+}
+
+/// Directions of a stream.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Stream {
+    Request = 0,
+    Response = 1,
 }
 
 /// The host gave something that is not what the ABI says.
@@ -42,7 +51,6 @@ const NOT_FOUND: u32 = 1;
 unsafe extern "C" {
     fn proxy_log(level: u32, message: *const u8, size: usize) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
-    #[cfg(feature = "policy")]
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_get_buffer_bytes(
         kind: u32,
@@ -87,6 +95,8 @@ unsafe extern "C" {
         value_size: usize,
     ) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_close_stream(stream: u32) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
     #[cfg(feature = "policy")]
     fn proxy_get_shared_data(
         key: *const u8,
@@ -103,9 +113,7 @@ unsafe extern "C" {
         value_size: usize,
         version: u32,
     ) -> u32;
-    #[cfg(feature = "policy")]
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, metric: *mut u32) -> u32;
-    #[cfg(feature = "policy")]
     fn proxy_increment_metric(metric: u32, by: i64) -> u32;
     fn proxy_send_local_response(
         status: u32,
@@ -165,7 +173,6 @@ pub(crate) fn now_nanos() -> Result<u64, HostError> {
 }
 
 /// Lets the root context's `on_tick` be called every so many milliseconds.
-#[cfg(feature = "policy")]
 pub(crate) fn set_tick_period(milliseconds: u32) -> Result<(), HostError> {
     // SAFETY: no pointers.
     done(unsafe { proxy_set_tick_period_milliseconds(milliseconds) })
@@ -355,7 +362,6 @@ pub(crate) fn set_shared(key: &str, value: &[u8], version: Option<u32>) -> Resul
 }
 
 /// Defines a counter, or finds the one of this name.
-#[cfg(feature = "policy")]
 pub(crate) fn counter(name: &str) -> Result<u32, HostError> {
     const COUNTER: u32 = 0;
     let mut metric = 0;
@@ -365,7 +371,6 @@ pub(crate) fn counter(name: &str) -> Result<u32, HostError> {
 }
 
 /// Counts one.
-#[cfg(feature = "policy")]
 pub(crate) fn count(metric: u32) -> Result<(), HostError> {
     // SAFETY: no pointers.
     done(unsafe { proxy_increment_metric(metric, 1) })
@@ -373,9 +378,26 @@ pub(crate) fn count(metric: u32) -> Result<(), HostError> {
 
 /// Lets a held request go on.
 pub(crate) fn resume_request() -> Result<(), HostError> {
-    const REQUEST: u32 = 0;
+    resume(Stream::Request)
+}
+
+/// Lets what is held of a direction go on, once this call into the VM is over.
+pub(crate) fn resume(stream: Stream) -> Result<(), HostError> {
     // SAFETY: no pointers.
-    done(unsafe { proxy_continue_stream(REQUEST) })
+    done(unsafe { proxy_continue_stream(stream as u32) })
+}
+
+/// Cuts a stream, once this call into the VM is over.
+pub(crate) fn close(stream: Stream) -> Result<(), HostError> {
+    // SAFETY: no pointers.
+    done(unsafe { proxy_close_stream(stream as u32) })
+}
+
+/// Lets what follows in this call into the VM be done in a context's stead. An
+/// unknown one is an error.
+pub(crate) fn act_for(context: u32) -> Result<(), HostError> {
+    // SAFETY: no pointers.
+    done(unsafe { proxy_set_effective_context(context) })
 }
 
 /// Answers the request.
@@ -402,6 +424,10 @@ pub(crate) fn reply(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Resul
     })
 }
 
+/// Says whose call it is (W3C Trace Context). Envoy begins no span for a
+/// module's call by itself.
+const TRACE_PARENT: &str = "traceparent";
+
 /// Starts a GET to a cluster and returns the call's token.
 ///
 /// By the SDK, whose dispatcher must know the token. It answers `Err` for both
@@ -410,13 +436,15 @@ pub(crate) fn get(
     cluster: &str,
     authority: &str,
     path: &str,
+    trace: Option<&str>,
     timeout: Duration,
 ) -> Result<u32, HostError> {
-    let headers = vec![
+    let mut headers = vec![
         (":method", "GET"),
         (":authority", authority),
         (":path", path),
     ];
+    headers.extend(trace.map(|trace| (TRACE_PARENT, trace)));
     proxy_wasm::hostcalls::dispatch_http_call(cluster, headers, None, vec![], timeout)
         .map_err(|status| HostError(status as u32))
 }
@@ -429,15 +457,17 @@ pub(crate) fn post(
     authority: &str,
     path: &str,
     json: &[u8],
+    trace: Option<&str>,
     timeout: Duration,
 ) -> Result<u32, HostError> {
-    let headers = vec![
+    let mut headers = vec![
         (":method", "POST"),
         (":authority", authority),
         (":path", path),
         ("content-type", "application/json"),
         ("accept", "application/json"),
     ];
+    headers.extend(trace.map(|trace| (TRACE_PARENT, trace)));
     proxy_wasm::hostcalls::dispatch_http_call(cluster, headers, Some(json), vec![], timeout)
         .map_err(|status| HostError(status as u32))
 }

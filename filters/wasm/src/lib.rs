@@ -13,13 +13,15 @@ mod claims;
 #[cfg(feature = "policy")]
 mod directory;
 mod host;
+mod metrics;
 mod request;
 mod root;
+mod socket;
 
 use proxy_wasm::types::ContextType;
 
 proxy_wasm::main! {{
-    proxy_wasm::set_root_context(|_| Box::new(root::Root::default()));
+    proxy_wasm::set_root_context(|context| Box::new(root::Root::new(context)));
 }}
 
 /// The only kind of context this module makes.

@@ -1,5 +1,6 @@
 //! One request: callbacks in, host calls out.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -7,19 +8,22 @@ use std::time::Duration;
 use ig_contract::directory::{Facts, FactsRequest, MAX_FACTS_BYTES};
 #[cfg(feature = "policy")]
 use ig_contract::step_up::{MAX_SPENT_BYTES, SpendRequest, Spent};
-use ig_contract::{DecisionRecord, TextHash, decision, headers};
-use ig_guard::{Exchange, Forward, Guard, Reply, RequestHead, Step};
+use ig_contract::{DecisionRecord, DenyCode, Outcome, TextHash, decision, headers};
+use ig_guard::{Exchange, Forward, Guard, Reply, RequestHead, Step, TraceParent, Verdict};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
 use crate::claims::VerifiedClaims;
 #[cfg(feature = "policy")]
 use crate::directory;
-use crate::host::{self, Buffer, HostError, Level, Map, Pairs, UNREADABLE};
+use crate::host::{self, Buffer, HostError, Level, Map, Pairs, Stream, UNREADABLE};
+use crate::metrics::{self, Call};
 use crate::root;
+use crate::socket::Connection;
 
 #[cfg(feature = "policy")]
 mod answer;
+mod upgrade;
 
 /// Where a request stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,10 +37,14 @@ enum Stage {
     AwaitingSpent,
     /// Sent on or answered.
     Done,
+    /// A WebSocket that the upstream did not take: what the client says meets
+    /// nobody who reads frames, and must not be taken for requests.
+    Refused,
 }
 
 /// One request.
 pub(crate) struct HttpRequest {
+    context: u32,
     guard: Option<Rc<Guard>>,
     #[cfg_attr(
         not(feature = "policy"),
@@ -46,6 +54,8 @@ pub(crate) struct HttpRequest {
     exchange: Option<Exchange>,
     stage: Stage,
     fetches: Vec<(u32, TextHash)>,
+    /// The WebSocket that the request has opened.
+    socket: Option<Rc<RefCell<Connection>>>,
     /// The question to the directory that is under way.
     #[cfg(feature = "policy")]
     question: Option<u32>,
@@ -61,13 +71,19 @@ pub(crate) struct HttpRequest {
 const UNAVAILABLE: &[u8] = br#"{"errors":[{"message":"The guard could not decide; try again later.","extensions":{"code":"GUARD_UNAVAILABLE","rule":"host"}}]}"#;
 
 impl HttpRequest {
-    pub(crate) fn new(guard: Option<Rc<Guard>>, verified: Rc<VerifiedClaims>) -> Self {
+    pub(crate) fn new(
+        context: u32,
+        guard: Option<Rc<Guard>>,
+        verified: Rc<VerifiedClaims>,
+    ) -> Self {
         Self {
+            context,
             guard,
             verified,
             exchange: None,
             stage: Stage::Head,
             fetches: Vec::new(),
+            socket: None,
             #[cfg(feature = "policy")]
             question: None,
             #[cfg(feature = "policy")]
@@ -78,8 +94,9 @@ impl HttpRequest {
     }
 
     #[cfg(feature = "policy")]
-    pub(crate) fn counting(self, breaches: Option<u32>) -> Self {
-        Self { breaches, ..self }
+    pub(crate) fn counting(mut self, breaches: Option<u32>) -> Self {
+        self.breaches = breaches;
+        self
     }
 
     fn begin(&mut self) -> Result<(), HostError> {
@@ -127,6 +144,11 @@ impl HttpRequest {
                 &format!("ig-guard: host call failed: {error:?}"),
             );
             self.stage = Stage::Done;
+            let verdict = Verdict {
+                outcome: Outcome::Deny,
+                code: Some(DenyCode::GuardUnavailable),
+            };
+            metrics::decisions(self.graph(), &[verdict]);
             let headers = [
                 ("content-type", "application/json"),
                 ("cache-control", "no-store"),
@@ -159,13 +181,57 @@ impl HttpRequest {
                 self.fetch(&hashes)
             }
             Step::Forward(forward) => {
+                if let Some(refusal) = self.refuse_connection() {
+                    return self.apply(refusal);
+                }
                 self.stage = Stage::Done;
-                forward_request(&forward).map(|()| Action::Continue)
+                self.open(&forward)?;
+                self.tag(&forward.verdicts);
+                forward_request(&forward)?;
+                metrics::decisions(self.graph(), &forward.verdicts);
+                Ok(Action::Continue)
             }
             Step::Reply(reply) => {
                 self.stage = Stage::Done;
-                send(&reply).map(|()| Action::Pause)
+                // Afterwards there is no filter state to set.
+                self.tag(&reply.verdicts);
+                send(&reply)?;
+                metrics::decisions(self.graph(), &reply.verdicts);
+                Ok(Action::Pause)
             }
+        }
+    }
+
+    fn trace(&self) -> Option<TraceParent> {
+        self.exchange.as_ref()?.trace()
+    }
+
+    fn graph(&self) -> Option<&str> {
+        Some(&*self.guard.as_ref()?.snapshot().head().graph)
+    }
+
+    /// Says on the gateway's span what became of the request, where the span is
+    /// kept. Nothing of who asked, or what.
+    fn tag(&self, verdicts: &[Verdict]) {
+        if !self.trace().is_some_and(|trace| trace.is_sampled()) {
+            return;
+        }
+        let Some(verdict) = Verdict::of_request(verdicts) else {
+            return;
+        };
+        let revision = self.guard.as_ref().map(|guard| guard.snapshot().revision());
+        let revision = revision.map(|revision| revision.to_string());
+        let decision_id = self.exchange.as_ref().map(Exchange::decision_id);
+        let tags = [
+            (decision::TRACE_OUTCOME, Some(verdict.outcome.as_str())),
+            (decision::TRACE_CODE, verdict.code.map(DenyCode::as_str)),
+            (decision::TRACE_GRAPH, self.graph()),
+            (decision::TRACE_REVISION, revision.as_deref()),
+            (decision::TRACE_DECISION, decision_id),
+        ];
+        for (name, value) in tags {
+            // A span without its tags is no reason to deny anything.
+            let _ = value.map(|value| host::set_filter_state(name, value));
         }
     }
 
@@ -176,9 +242,11 @@ impl HttpRequest {
             .and_then(|guard| guard.text_store())
             .ok_or(HostError(0))?;
         let timeout = Duration::from_millis(store.timeout_ms.into());
+        let trace = self.trace().map(|trace| trace.to_string());
+        let trace = trace.as_deref();
         for hash in hashes {
             let path = format!("{}{hash}", store.path_prefix);
-            let token = host::get(&store.cluster, &store.authority, &path, timeout)?;
+            let token = host::get(&store.cluster, &store.authority, &path, trace, timeout)?;
             self.fetches.push((token, *hash));
         }
         Ok(Action::Pause)
@@ -189,10 +257,11 @@ impl HttpRequest {
     fn ask(&mut self, question: &FactsRequest) -> Result<Action, HostError> {
         self.stage = Stage::AwaitingFacts;
         let guard = self.guard.clone().ok_or(HostError(0))?;
-        if let Ok(token) = directory::ask(&guard, question) {
+        if let Ok(token) = directory::ask(&guard, question, self.trace()) {
             self.question = Some(token);
             return Ok(Action::Pause);
         }
+        metrics::call(self.graph(), Call::Facts, false);
         let step = self.after_facts(None)?;
         self.apply(step)
     }
@@ -204,7 +273,8 @@ impl HttpRequest {
             return;
         }
         let facts = host::call_response(body_size, MAX_FACTS_BYTES);
-        let facts = facts.and_then(|body| serde_json::from_slice(&body).ok());
+        let facts: Option<Facts> = facts.and_then(|body| serde_json::from_slice(&body).ok());
+        metrics::call(self.graph(), Call::Facts, facts.is_some());
         self.resume(|request| request.after_facts(facts));
     }
 
@@ -222,10 +292,11 @@ impl HttpRequest {
     fn spend(&mut self, token: &SpendRequest) -> Result<Action, HostError> {
         self.stage = Stage::AwaitingSpent;
         let guard = self.guard.clone().ok_or(HostError(0))?;
-        if let Ok(token) = directory::spend(&guard, token) {
+        if let Ok(token) = directory::spend(&guard, token, self.trace()) {
             self.question = Some(token);
             return Ok(Action::Pause);
         }
+        metrics::call(self.graph(), Call::Spend, false);
         let step = self.after_spent(None)?;
         self.apply(step)
     }
@@ -234,7 +305,8 @@ impl HttpRequest {
     fn on_spent(&mut self, body_size: usize) {
         self.question = None;
         let spent = host::call_response(body_size, MAX_SPENT_BYTES);
-        let spent = spent.and_then(|body| serde_json::from_slice(&body).ok());
+        let spent: Option<Spent> = spent.and_then(|body| serde_json::from_slice(&body).ok());
+        metrics::call(self.graph(), Call::Spend, spent.is_some());
         self.resume(|request| request.after_spent(spent));
     }
 
@@ -299,6 +371,10 @@ impl HttpRequest {
 
 impl Context for HttpRequest {
     fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
+        if let Some(socket) = &self.socket {
+            socket.borrow_mut().on_call(token, body_size);
+            return self.await_tick();
+        }
         #[cfg(feature = "policy")]
         if self.question == Some(token) {
             return match self.stage {
@@ -314,6 +390,7 @@ impl Context for HttpRequest {
             return;
         }
         let text = host::call_response(body_size, usize::MAX);
+        metrics::call(self.graph(), Call::Texts, text.is_some());
         let step = self
             .told_time()
             .map(|exchange| exchange.on_text(hash, text));
@@ -332,11 +409,17 @@ impl HttpContext for HttpRequest {
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        if let Some(socket) = &self.socket {
+            let action = socket.borrow_mut().on_request_body(end_of_stream);
+            self.await_tick();
+            return action;
+        }
         match self.stage {
             Stage::AwaitingBody => {}
             #[cfg(feature = "policy")]
             Stage::AwaitingFacts => return self.on_early_body(size, end_of_stream),
             Stage::Done => return Action::Continue,
+            Stage::Refused => return Self::drop_body(),
             _ => return Action::Pause,
         }
         if end_of_stream {
@@ -354,14 +437,33 @@ impl HttpContext for HttpRequest {
             }),
             #[cfg(feature = "policy")]
             Stage::AwaitingFacts => self.on_early_trailers(),
-            Stage::Done => Action::Continue,
+            // Behind frames there are none (HTTP/2 could send some).
+            Stage::Done if self.socket.is_some() => {
+                let _ = host::close(Stream::Request);
+                Action::Pause
+            }
+            Stage::Done | Stage::Refused => Action::Continue,
             _ => Action::Pause,
         }
     }
 
+    fn on_http_response_body(&mut self, _: usize, end_of_stream: bool) -> Action {
+        let Some(socket) = &self.socket else {
+            return Action::Continue;
+        };
+        let action = socket.borrow_mut().on_response_body(end_of_stream);
+        self.await_tick();
+        action
+    }
+
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
+        if let Some(action) = self.on_upgrade_answer() {
+            return action;
+        }
         #[cfg(feature = "policy")]
         if let Some(action) = self.withhold() {
+            // What comes instead is no frames.
+            self.close_socket();
             return action;
         }
         // Another gateway's answer has its decision's id; nobody else is asked.

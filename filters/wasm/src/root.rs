@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use ig_contract::trace;
 use ig_guard::{Guard, Guards};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
@@ -14,16 +15,36 @@ use crate::claims::VerifiedClaims;
 use crate::directory;
 use crate::host::{self, Buffer, HostError, Level};
 use crate::request::HttpRequest;
+use crate::socket;
 
 /// One plugin configuration in one worker.
 #[derive(Default)]
 pub(crate) struct Root {
+    context: u32,
     guard: Option<Rc<Guard>>,
     verified: Rc<VerifiedClaims>,
     #[cfg(feature = "policy")]
     poller: Option<directory::Poller>,
     #[cfg(feature = "policy")]
     breaches: Option<u32>,
+}
+
+/// Between two ticks where WebSockets are let in, in milliseconds: what the first
+/// callback of each direction brings waits for one.
+const TICK_MS: u32 = 10;
+
+impl Root {
+    pub(crate) fn new(context: u32) -> Self {
+        Self {
+            context,
+            ..Self::default()
+        }
+    }
+
+    fn has_sockets(&self) -> bool {
+        let guard = self.guard.as_ref();
+        guard.is_some_and(|guard| guard.subscriptions().is_some())
+    }
 }
 
 /// Answers that came from another region; Envoy puts `wasmcustom.` before it.
@@ -36,6 +57,7 @@ impl Context for Root {
         if let Some(poller) = &mut self.poller {
             poller.on_response(token, body_size);
         }
+        socket::with_registry(|registry| registry.on_response(self.context, token, body_size));
     }
 }
 
@@ -56,7 +78,10 @@ impl RootContext for Root {
         }
         let started = host::now_nanos();
         match Guard::new(snapshot, guards) {
-            Ok(guard) => {
+            Ok(mut guard) => {
+                if is_traced() {
+                    guard.set_traced();
+                }
                 #[cfg(feature = "policy")]
                 let guard = match self.equip(guard) {
                     Ok(guard) => guard,
@@ -64,7 +89,12 @@ impl RootContext for Root {
                 };
                 announce(&guard, started);
                 self.verified = Rc::new(VerifiedClaims::new(&guard.snapshot().head().identity));
-                self.guard = Some(Rc::new(guard));
+                let guard = Rc::new(guard);
+                socket::with_registry(|registry| registry.renew(&guard));
+                self.guard = Some(guard);
+                if self.has_sockets() && host::set_tick_period(TICK_MS).is_err() {
+                    return refuse("the host gives no ticks");
+                }
                 true
             }
             Err(error) => {
@@ -75,15 +105,19 @@ impl RootContext for Root {
         }
     }
 
-    #[cfg(feature = "policy")]
     fn on_tick(&mut self) {
+        #[cfg(feature = "policy")]
         if let Some(poller) = &mut self.poller {
             poller.on_tick();
         }
+        let _ = socket::with_registry(|registry| registry.on_tick(self.context));
+        if self.has_sockets() {
+            let _ = host::set_tick_period(TICK_MS);
+        }
     }
 
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        let request = HttpRequest::new(self.guard.clone(), self.verified.clone());
+    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
+        let request = HttpRequest::new(context, self.guard.clone(), self.verified.clone());
         #[cfg(feature = "policy")]
         let request = request.counting(self.breaches);
         Some(Box::new(request))
@@ -114,6 +148,14 @@ impl Root {
         }
         Ok(guard)
     }
+}
+
+/// Whether the gateway writes which span a request has. Otherwise a client may have
+/// written it: what cannot be read says so too.
+fn is_traced() -> bool {
+    let path = format!("xds\0node\0metadata\0{}", trace::METADATA);
+    let said = host::property(&path).ok().flatten();
+    said.is_some_and(|said| said == trace::WRITTEN.as_bytes())
 }
 
 /// Says what is enforced from now on, and what it cost to take it over.
@@ -169,7 +211,7 @@ thread_local! {
 }
 
 /// Ten random bytes, drawn from the host a kilobyte at a time.
-fn random() -> Option<[u8; 10]> {
+pub(crate) fn random() -> Option<[u8; 10]> {
     const POOL: usize = 1020;
     RANDOM.with_borrow_mut(|(pool, used)| {
         if pool.len() < *used + 10 {

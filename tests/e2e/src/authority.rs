@@ -1,7 +1,9 @@
 //! Certificates, made for a test.
 
 use anyhow::Result;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType, date_time_ymd,
+};
 
 /// An authority.
 pub struct Authority {
@@ -35,7 +37,26 @@ impl Authority {
     /// # Errors
     /// When a key cannot be made.
     pub fn server(&self) -> Result<Pair> {
-        self.sign(CertificateParams::new(vec!["localhost".to_owned()])?)
+        self.server_of("localhost")
+    }
+
+    /// A certificate for a name.
+    ///
+    /// # Errors
+    /// When a key cannot be made, or the name is none.
+    pub fn server_of(&self, name: &str) -> Result<Pair> {
+        self.sign(CertificateParams::new(vec![name.to_owned()])?)
+    }
+
+    /// A certificate for `localhost` that has ended long ago.
+    ///
+    /// # Errors
+    /// When a key cannot be made.
+    pub fn server_of_the_past(&self) -> Result<Pair> {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()])?;
+        params.not_before = date_time_ymd(2001, 1, 1);
+        params.not_after = date_time_ymd(2001, 1, 2);
+        self.sign(params)
     }
 
     /// A certificate for a SPIFFE identity.

@@ -264,6 +264,7 @@ fn head() -> Head {
         step_up: None,
         rate_limit: None,
         residency: None,
+        subscriptions: None,
     }
 }
 

@@ -17,6 +17,7 @@ mod recorder;
 mod redis;
 mod regional;
 mod scim;
+mod socket;
 mod softhsm;
 
 pub use authority::{Authority, Pair};
@@ -33,4 +34,5 @@ pub use recorder::{Recorded, Recorder};
 pub use redis::{Redis, redis_server};
 pub use regional::{Host, RegionalUpstream, Served, signature};
 pub use scim::{Scim, ScimAnswer, encoded};
+pub use socket::{End, RawSocket, SocketUpstream, client_frame};
 pub use softhsm::{SoftHsm, softhsm_module};

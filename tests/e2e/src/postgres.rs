@@ -81,11 +81,19 @@ impl Postgres {
     /// # Errors
     /// When it does not start, with its log.
     pub fn start() -> Result<Self> {
+        // Other folders may be closed to its user.
+        Self::start_on(Path::new("/tmp"))
+    }
+
+    /// Starts one whose files are below a folder that everybody may read.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_on(folder: &Path) -> Result<Self> {
         let bin = postgres_binaries().map_err(anyhow::Error::msg)?;
-        // Below /tmp: other folders may be closed to its user.
         let folder = tempfile::Builder::new()
             .prefix("ig-postgres-")
-            .tempdir_in("/tmp")?;
+            .tempdir_in(folder)?;
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
         std::fs::set_permissions(folder.path(), open)?;
         let data = folder.path().join("data");
@@ -166,19 +174,35 @@ impl Postgres {
         }
     }
 
+    /// Again, if it has ended by itself; and until it answers.
+    ///
+    /// # Errors
+    /// If it does not get ready.
+    pub fn start_if_ended(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            Some(_) => self.start_again(),
+            None => self.wait(),
+        }
+    }
+
     /// Port it listens on.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    fn sql(&self, database: &str, sql: &str) -> Result<()> {
+    /// What a statement says of a database, by its name: rows and nothing else.
+    ///
+    /// # Errors
+    /// What it says against it.
+    pub fn sql(&self, database: &str, sql: &str) -> Result<String> {
         let url = format!("postgres://ig@127.0.0.1:{}/{database}", self.port);
         let ran = Command::new(self.bin.join("psql"))
-            .args(["--quiet", "--no-psqlrc", "-v", "ON_ERROR_STOP=1", "-c", sql])
+            .args(["--quiet", "--no-psqlrc", "--no-align", "--tuples-only"])
+            .args(["-v", "ON_ERROR_STOP=1", "-c", sql])
             .arg(url)
             .output()?;
         match ran.status.success() {
-            true => Ok(()),
+            true => Ok(String::from_utf8_lossy(&ran.stdout).trim().to_owned()),
             false => bail!("{}", String::from_utf8_lossy(&ran.stderr)),
         }
     }

@@ -1,5 +1,6 @@
 //! A control plane as a process of its own, that can be killed.
 
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -57,6 +58,7 @@ pub struct ControlPlaneProcess {
     child: Option<Child>,
     database: String,
     module: PathBuf,
+    config: Option<PathBuf>,
     /// Address of the API.
     pub http: SocketAddr,
     /// Address of gRPC.
@@ -72,10 +74,24 @@ impl ControlPlaneProcess {
     /// # Errors
     /// When it does not start.
     pub fn start(database: &str, module: PathBuf, token: Option<&str>) -> Result<Self> {
+        Self::configured(database, module, token, None)
+    }
+
+    /// The same with a configuration file.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn configured(
+        database: &str,
+        module: PathBuf,
+        token: Option<&str>,
+        config: Option<PathBuf>,
+    ) -> Result<Self> {
         let mut this = Self {
             child: None,
             database: database.to_owned(),
             module,
+            config,
             http: free_address()?,
             grpc: free_address()?,
             token: token.unwrap_or_default().to_owned(),
@@ -89,7 +105,9 @@ impl ControlPlaneProcess {
     /// # Errors
     /// When it does not get ready.
     pub fn start_again(&mut self) -> Result<()> {
+        let config = self.config.iter();
         let mut child = Command::new(binary()?)
+            .args(config.flat_map(|file| [OsStr::new("--config"), file.as_os_str()]))
             .args(["--database", &self.database, "--module"])
             .arg(&self.module)
             .args(["--listen", &self.http.to_string()])
@@ -128,6 +146,20 @@ impl ControlPlaneProcess {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+
+    /// Ends it as SIGTERM does, and waits until it has.
+    ///
+    /// # Errors
+    /// When it does not end well.
+    pub fn stop(&mut self) -> Result<()> {
+        let mut child = self.child.take().context("it does not run")?;
+        let id = child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &id]).status()?;
+        ensure!(sent.success(), "kill: {sent}");
+        let ended = child.wait()?;
+        ensure!(ended.success(), "the control plane ended: {ended}");
+        Ok(())
     }
 
     /// Status and body of a call.

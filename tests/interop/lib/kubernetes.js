@@ -140,8 +140,8 @@ function isBelow(path, pattern) {
 }
 
 /**
- * What is wrong with a value by a small part of JSON Schema: type, enum, required,
- * properties (no others), items.
+ * What is wrong with a value by a small part of JSON Schema: type, enum, pattern,
+ * required, properties (no others), items.
  *
  * @param {any} schema
  * @param {any} value
@@ -153,6 +153,7 @@ export function wrong(schema, value, path) {
   const type = Array.isArray(value) ? 'array' : Number.isInteger(value) ? 'integer' : typeof value;
   if (schema.type && schema.type !== type) return [`${path}: ${type}, not ${schema.type}`];
   if (schema.enum && !schema.enum.includes(value)) return [`${path}: ${value} is not one of ${schema.enum}`];
+  if (schema.pattern && !new RegExp(schema.pattern).test(value)) return [`${path}: ${value} is not ${schema.pattern}`];
   if (type === 'array') {
     return value.flatMap((/** @type {any} */ item, /** @type {number} */ index) =>
       wrong(schema.items ?? true, item, `${path}/${index}`),

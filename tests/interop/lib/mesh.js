@@ -10,8 +10,8 @@ import { ig } from './find.js';
 /** What differs from one release to another stands here; templates/_mesh.tpl puts it in. */
 const PLACEHOLDERS = [
   ...['--control-plane', 'control-plane.placeholder:1', '--graph', 'GRAPH-NAME'],
-  ...['--control-plane-ca', '/PROXY-CA', '--proxy-certificate', '/PROXY-CERTIFICATE'],
-  ...['--proxy-key', '/PROXY-KEY', '--module', '/MODULE-PATH'],
+  ...['--control-plane-ca', '/PROXY-FOLDER/ca.crt', '--proxy-certificate', '/PROXY-FOLDER/tls.crt'],
+  ...['--proxy-key', '/PROXY-FOLDER/tls.key', '--sds', '/PROXY-FOLDER', '--module', '/MODULE-PATH'],
   ...['--issuer', 'placeholder', '--jwks', 'https://jwks.placeholder:1/', '--jwks-ca', '/JWKS-CA'],
   ...['--audience', 'placeholder', '--text-store', 'placeholder=texts.placeholder:1'],
 ];
@@ -31,7 +31,11 @@ export async function rendered(flavour, args) {
 /** The pieces, with placeholders. */
 export async function pieces() {
   const of = ['--attach', 'gateway', '--label', 'a=b', '--name', 'placeholder'];
-  const [filter] = await rendered('istio', [...of, ...PLACEHOLDERS]);
+  const objects = await rendered('istio', [...of, ...PLACEHOLDERS]);
+  const byKind = (/** @type {string} */ kind) => objects.find((object) => object.kind === kind);
+  const filter = byKind('EnvoyFilter');
+  /** @type {[string, string][]} */
+  const files = Object.entries(byKind('ConfigMap').data);
   /** @param {string} applyTo @returns {any[]} */
   const values = (applyTo) =>
     filter.spec.configPatches
@@ -51,5 +55,6 @@ export async function pieces() {
     manager: values('NETWORK_FILTER')[0],
     provider,
     filters,
+    sds: Object.fromEntries(files.map(([name, text]) => [name, JSON.parse(text)])),
   };
 }

@@ -20,6 +20,7 @@ const common = (address, certificates) => [
   ...['--namespace', NAMESPACE, '--graph', 'demo', '--module', '/etc/envoy/ig_guard.wasm'],
   ...['--control-plane', address, '--control-plane-ca', `${certificates}/ca.crt`],
   ...['--proxy-certificate', `${certificates}/tls.crt`, '--proxy-key', `${certificates}/tls.key`],
+  ...['--sds', certificates],
 ];
 
 /** Values of `ci/`, and what one would type in their place. */
@@ -49,7 +50,7 @@ const CASES = [
     flavour: 'istio',
     args: () => [
       ...['--attach', 'waypoint', '--service', 'graphql', '--name', `${RELEASE}-ig-guard-istio`],
-      ...[...common(HOST, '/etc/waypoint'), ...LOGIN],
+      ...[...common(HOST, '/etc/waypoint'), ...LOGIN, '--audience', 'graph'],
     ],
   },
   {
@@ -74,10 +75,19 @@ function file(objects, key) {
 /** What of an object is ours: the chart's labels and annotations say who installed it. */
 const bare = (/** @type {any} */ object) => {
   const { name, namespace } = object.metadata;
-  return { ...object, metadata: { name, namespace } };
+  const made = { ...object, metadata: { name, namespace } };
+  // Texts of JSON, whose members may stand in another order.
+  if (object.kind === 'ConfigMap') {
+    /** @type {[string, string][]} */
+    const files = Object.entries(object.data);
+    made.data = Object.fromEntries(files.map(([name, text]) => [name, JSON.parse(text)]));
+  }
+  return made;
 };
 
 const KINDS = new Set(['EnvoyFilter', 'EnvoyPatchPolicy', 'Gateway', 'HTTPRoute']);
+const isMeshs = (/** @type {any} */ { kind, metadata }) =>
+  KINDS.has(kind) || (kind === 'ConfigMap' && metadata.name.endsWith('-sds'));
 const byKind = (/** @type {any} */ left, /** @type {any} */ right) => left.kind.localeCompare(right.kind);
 
 /** @param {string} values */
@@ -92,17 +102,27 @@ describe('meshes', { skip: skipHelm() || skipIg() }, () => {
   for (const { values, flavour, args } of CASES) {
     test(`${values} is what \`ig envoy render\` writes`, async () => {
       const objects = await release([fileOf(values)]);
-      const ours = objects.filter((object) => KINDS.has(object.kind)).map(bare);
-      const wanted = await rendered(flavour, args(objects));
+      const ours = objects.filter(isMeshs).map(bare);
+      const wanted = (await rendered(flavour, args(objects))).map(bare);
       assert.deepEqual(ours.toSorted(byKind), wanted.toSorted(byKind));
     });
   }
 
   test('without issuers nothing verifies tokens, as `ig envoy render` has it', async () => {
     const values = { istio: { enabled: true, selector: { gateway: 'edge' } }, graph: 'demo', probe: { enabled: false } };
-    const ours = (await release([valuesFile(values)])).filter((object) => KINDS.has(object.kind)).map(bare);
+    const ours = (await release([valuesFile(values)])).filter(isMeshs).map(bare);
     const args = ['--attach', 'gateway', '--gateway', 'edge', '--name', `${RELEASE}-ig-guard-istio`];
-    assert.deepEqual(ours, await rendered('istio', [...args, ...common(HOST, '/etc/ig/proxy')]));
+    const wanted = (await rendered('istio', [...args, ...common(HOST, '/etc/ig/proxy')])).map(bare);
+    assert.deepEqual(ours.toSorted(byKind), wanted.toSorted(byKind));
+  });
+
+  test('values may be called what placeholders are', async () => {
+    const graph = 'PROXY-FOLDER';
+    const objects = await release([fileOf('istio'), valuesFile({ graph, guard: { modulePath: '/x/JWKS-CA' } })]);
+    const filter = JSON.stringify(one(objects, 'EnvoyFilter'));
+    assert.match(filter, /"name":"ig\.guard\.PROXY-FOLDER"/);
+    assert.match(filter, /"filename":"\/x\/JWKS-CA"/);
+    assert.doesNotMatch(filter, /MODULE-PATH|GRAPH-NAME/);
   });
 
   test('settings count however their TOML is spelt', async () => {
@@ -134,8 +154,8 @@ describe('meshes', { skip: skipHelm() || skipIg() }, () => {
     assert.deepEqual(patches(byPort), renamed);
     assert.deepEqual(one(byPort, 'Gateway'), one(byName, 'Gateway'));
     const { flavour, args } = CASES[CASES.length - 1];
-    const typed = await rendered(flavour, [...args([]), '--listener-port', '8080', '--listener-port', '8081']);
-    const ours = byPort.filter((object) => KINDS.has(object.kind)).map(bare);
+    const typed = (await rendered(flavour, [...args([]), '--listener-port', '8080', '--listener-port', '8081'])).map(bare);
+    const ours = byPort.filter(isMeshs).map(bare);
     assert.deepEqual(ours.toSorted(byKind), typed.toSorted(byKind));
   });
 

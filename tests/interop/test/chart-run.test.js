@@ -158,7 +158,7 @@ describe('the chart, run', { skip: skipHelm() || skip }, () => {
     const fleet = REGIONS.map((own) => [...REGIONS.filter((file) => file !== own), own, join(CHART, 'testdata/fleet.yaml')]);
     const sets = [...REGIONS.map((file) => [file]), ...fleet, ...CI.filter(isOf('all-regions')).map((file) => [file])];
     for (const files of sets) {
-      const objects = await release([...files, valuesFile({ tokens: { issuers: [{ issuer: ISSUER, jwksUri: 'https://login.example/keys' }] } })]);
+      const objects = await release([...files, valuesFile({ tokens: { issuers: [{ issuer: ISSUER, jwksUri: 'https://login.example/keys' }], audiences: ['graph'] } })]);
       const config = await bootstrap(objects);
       const said = await attempt(tools.envoy, ['--mode', 'validate', '--config-path', config]);
       const name = files.map(nameOf).join(' ');
@@ -197,7 +197,7 @@ describe('the chart, run', { skip: skipHelm() || skip }, () => {
     let upstream;
     /** @type {any[]} */
     let objects;
-    /** @type {{ api: string, token: string, gateway: string, admin: string }} */
+    /** @type {{ api: string, token: string, gateway: string, admin: string, ready: string }} */
     let at;
 
     before(async () => {
@@ -214,10 +214,10 @@ describe('the chart, run', { skip: skipHelm() || skip }, () => {
           },
           tenants: { alpha: { region: 'eu-west-1', purposes: ['investigation', 'audit', 'export'] } },
           gateway: { enabled: true, upstreams: [`${upstream.host}:${upstream.port}`] },
-          probe: { tokenSecretName: 'ig-probe', waitSeconds: 1 },
+          probe: { tokenSecretName: 'ig-probe', waitSeconds: 1, holdSeconds: 1 },
         }),
       ]);
-      const [http, grpc, port, admin] = [await freePort(), await freePort(), await freePort(), await freePort()];
+      const [http, grpc, port, admin, ready] = [await freePort(), await freePort(), await freePort(), await freePort(), await freePort()];
       const [control] = one(objects, 'StatefulSet', '-control-plane').spec.template.spec.containers;
       mount(one(objects, 'ConfigMap', '-control-plane'), '/etc/ig/config/');
       const plane = start(tools.controlPlane, [
@@ -235,12 +235,13 @@ describe('the chart, run', { skip: skipHelm() || skip }, () => {
         return (await get(`${api}${path}`).catch(() => null))?.status === 200;
       }, 'the control plane is ready');
       const token = /ig_[0-9a-f]{64}/.exec(plane.output())?.[0];
-      at = { api, token: String(token), gateway: `http://127.0.0.1:${port}`, admin: `http://127.0.0.1:${admin}` };
+      at = { api, token: String(token), gateway: `http://127.0.0.1:${port}`, admin: `http://127.0.0.1:${admin}`, ready: `http://127.0.0.1:${ready}` };
 
       const config = await bootstrap(objects, {
         '--control-plane': `localhost:${grpc}`,
         '--listen': `127.0.0.1:${port}`,
         '--admin': `127.0.0.1:${admin}`,
+        '--readiness': `127.0.0.1:${ready}`,
       });
       const [envoy] = envoyPod(objects).containers;
       assert.deepEqual(envoy.command, ['/usr/local/bin/envoy']);
@@ -293,10 +294,18 @@ describe('the chart, run', { skip: skipHelm() || skip }, () => {
     }
     const ADHOC = { query: '{ tenant { id } }' };
 
+    /** As the kubelet asks whether the pod has started. */
+    async function started() {
+      const { path, port } = envoyPod(objects).containers[0].startupProbe.httpGet;
+      assert.equal(port, 'ready');
+      return (await fetch(`${at.ready}${path}`)).status;
+    }
+
     test('before anything is published everything is denied', async () => {
       const answer = await ask(ADHOC, await accessToken());
       assert.equal(answer.status, 503);
       assert.equal(answer.body.errors[0].extensions.code, 'GUARD_UNAVAILABLE');
+      assert.equal(await started(), 503);
     });
 
     test('what NOTES.txt says publishes, and the catalogue passes and nothing else', async () => {
@@ -323,6 +332,7 @@ describe('the chart, run', { skip: skipHelm() || skip }, () => {
       const denied = await ask(ADHOC, token);
       assert.equal(denied.status, 400);
       assert.equal(denied.body.errors[0].extensions.code, 'PERSISTED_QUERY_ID_REQUIRED');
+      assert.equal(await started(), 200);
     });
 
     test('the module is copied to where Envoy reads it', async (t) => {
@@ -359,7 +369,7 @@ describe('the chart, run', { skip: skipHelm() || skip }, () => {
 
     test('the probe fails where less is enforced; without a token it sees less', async () => {
       const gateway = { enabled: true, upstreams: ['graphql:4000'] };
-      const presence = await release([valuesFile({ gateway, probe: { onlyPresence: true, waitSeconds: 1 } })]);
+      const presence = await release([valuesFile({ gateway, probe: { onlyPresence: true, waitSeconds: 1, holdSeconds: 1 } })]);
       const filters = (/** @type {any} */ bootstrap) =>
         bootstrap.static_resources.listeners[0].default_filter_chain?.filters[0].typed_config ??
         bootstrap.static_resources.listeners[0].filter_chains[0].filters[0].typed_config;

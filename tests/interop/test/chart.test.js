@@ -97,6 +97,24 @@ describe('the chart', { skip: skipHelm() }, () => {
     }
   });
 
+  test('hosts that only look like those of another region render', async () => {
+    const eu = join(CHART, 'values/regions/eu-west-1.yaml');
+    for (const [region, host] of [
+      ['eu-west-1', 'db.eu-west-1a.internal:4000'],
+      ['eu-west-1', 'db.eu-west-10.internal:4000'],
+      ['eu-west-1', 'museast1.internal:4000'],
+      ['eu-west-1', '[2001:db8::1]:4000'],
+      ['eu-west-1', '[1:2:3:4:5:6:7:8]:4000'],
+      // Two clouds' names of different places.
+      ['us-east1', 'db.us-east1-b.internal:4000'],
+    ]) {
+      const regions = { [region]: { gateways: ['gateway.internal:443'], primary: [host], replicas: [] } };
+      const tenants = { alpha: { region, jurisdiction: region.slice(0, 2) } };
+      const said = await template([eu, valuesFile({ region, regions, tenants })]);
+      assert.ok(said.ok, `${host}: ${said.stderr}`);
+    }
+  });
+
   test('the schema knows every value, and no other', () => {
     const schema = JSON.parse(text('values.schema.json'));
     const values = parse(text('values.yaml'));
@@ -159,6 +177,43 @@ describe('the chart', { skip: skipHelm() }, () => {
         const items = pod.volumes?.[0].secret.items;
         assert.deepEqual(items, has === '--token-file' ? [{ key: 'access', path: 'token' }] : undefined);
       }
+    }
+  });
+
+  test('a probe over TLS has its authority, and follows a rollback too', async () => {
+    const gateway = { enabled: true, upstreams: ['a:1'] };
+    const probe = {
+      url: 'https://graph.example/graphql',
+      tokenSecretName: 'ig-probe',
+      ca: { secretName: 'ig-ca', key: 'root.pem' },
+      extraArgs: ['--header', 'host: graph.example', '--timeout=9s', '--json'],
+    };
+    const jobs = (await release([valuesFile({ gateway, probe })])).filter(({ kind }) => kind === 'Job');
+    assert.equal(jobs[0].metadata.annotations['helm.sh/hook'], 'post-install,post-upgrade,post-rollback');
+    for (const job of jobs) {
+      const pod = job.spec.template.spec;
+      const [container] = pod.containers;
+      const words = container.args.join(' ');
+      assert.ok(words.includes('--ca /etc/ig/probe-ca/ca.crt --header host: graph.example --timeout=9s --json'), words);
+      const volume = pod.volumes.find((/** @type {any} */ one) => one.name === 'ca');
+      assert.deepEqual(volume.secret.items, [{ key: 'root.pem', path: 'ca.crt' }]);
+      const mount = container.volumeMounts.find((/** @type {any} */ one) => one.name === 'ca');
+      assert.equal(mount.mountPath, '/etc/ig/probe-ca');
+    }
+  });
+
+  test('Prometheus is told who signed the certificate of the API', async () => {
+    const own = { secret: { name: 'guard-ig-guard-api-tls', key: 'ca.crt' } };
+    for (const [ca, wanted] of [
+      [{}, own],
+      [{ from: 'system' }, undefined],
+      [{ from: 'secret', name: 'a', key: 'b' }, { secret: { name: 'a', key: 'b' } }],
+      [{ from: 'configMap', name: 'a' }, { configMap: { name: 'a', key: 'ca.crt' } }],
+    ]) {
+      const monitoring = { serviceMonitor: { enabled: true, tokenSecretName: 't', ca } };
+      const [monitor] = (await release([valuesFile({ monitoring })])).filter(({ kind }) => kind === 'ServiceMonitor');
+      assert.deepEqual(monitor.spec.endpoints[0].tlsConfig.ca, wanted);
+      assert.deepEqual(await problems([monitor], VERSIONS), []);
     }
   });
 

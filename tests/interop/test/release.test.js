@@ -2,6 +2,7 @@
 // The workflow that publishes: who may do what, and in which order.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -29,16 +30,60 @@ describe('the release', () => {
         assert.deepEqual(stepsOf(name).filter((step) => step.uses), []);
       } else {
         assert.doesNotMatch(JSON.stringify(job), /github\.token|secrets\./, name);
-        assert.match(script, /cargo xtask/, name);
       }
     }
+  });
+
+  test('what signs is compiled where no code of ours or of our crates runs', () => {
+    const script = scriptOf('tools');
+    assert.doesNotMatch(script, /\b(cargo|npm|npx|pip|make|bash) /);
+    // The versions are read where the tests have theirs.
+    const pinned = /sed -n "(s\|.*\|p)"/.exec(script)?.[1]?.replaceAll('\\\\', '\\').replaceAll('\\"', '"') ?? '';
+    for (const [tool, module] of [['cosign', 'github.com/sigstore/cosign/v3/cmd/cosign'], ['helm', 'helm.sh/helm/v4/cmd/helm']]) {
+      const source = join(ROOT, 'xtask/src/setup', `${tool}.rs`);
+      const [version] = execFileSync('sed', ['-n', pinned, source], { encoding: 'utf8' }).split('\n');
+      assert.match(version, /^v\d+\.\d+\.\d+$/, tool);
+      assert.ok(readFileSync(source, 'utf8').includes(`"${module}`), module);
+      assert.ok(script.includes(`"${module}@$(pinned ${tool})"`), module);
+    }
+  });
+
+  test('a release is made once', () => {
+    const names = stepsOf('publish').map(({ name }) => name);
+    const asked = names.indexOf('It is not released yet');
+    assert.ok(asked > 0 && asked < names.indexOf('Login'), names.join());
+  });
+
+  test('what is published has a sum or a signature, and is named', () => {
+    const script = scriptOf('publish');
+    const release = stepsOf('publish').find(({ name }) => name === 'Release').run;
+    // No pattern: whatever else the build left there stays there.
+    for (const line of script.split('\n').filter((each) => /gh release create|helm push|attest-blob|cp /.test(each))) {
+      assert.doesNotMatch(line, /\*/, line);
+    }
+    assert.doesNotMatch(release.replaceAll('[ *]', ''), /\*/);
+    const run = (/** @type {string} */ sums) =>
+      execFileSync('bash', ['-euo', 'pipefail', '-c', `gh() { printf '%s\\n' "$@"; }\ncd "$(mktemp -d)"\nprintf '%s' "$SUMS" >SHA256SUMS\n${release}`], {
+        encoding: 'utf8',
+        env: { ...process.env, GITHUB_REF_NAME: 'v1.2.3', SUMS: sums },
+      }).trim().split('\n').slice(5);
+    const sum = 'a'.repeat(64);
+    assert.deepEqual(run(`${sum}  ig\n${sum} *ig_guard.wasm\n`), [
+      ...['ig', 'ig_guard.wasm', 'ig.provenance.sigstore.json', 'ig_guard.wasm.provenance.sigstore.json'],
+      ...['ig.sbom.sigstore.json', 'ig_guard.wasm.sbom.sigstore.json'],
+      ...['ig-guard-1.2.3.tgz', 'ig-guard-1.2.3.tgz.provenance.sigstore.json'],
+      ...['SHA256SUMS', 'SHA256SUMS.sigstore.json', 'sbom.spdx.json', 'provenance.json'],
+      // The evidence, the key that signed it, and the ledger's checkpoint that has it.
+      ...['cosign.pub', 'v0.2.tar', 'v0.2.checkpoint'].flatMap((file) => [file, `${file}.sigstore.json`]),
+    ]);
+    assert.match(script, /for file in cosign\.pub v0\.2\.tar v0\.2\.checkpoint; do\n +\.\.\/tools\/cosign sign-blob/);
   });
 
   test('a token is a step\'s, and of those that need it', () => {
     const { publish } = jobs;
     assert.doesNotMatch(JSON.stringify(publish.env), /token|secrets/i);
     const holders = stepsOf('publish').filter((step) => JSON.stringify(step.env ?? {}).includes('github.token'));
-    assert.deepEqual(holders.map(({ name }) => name), ['What was built', 'Login', 'Release']);
+    assert.deepEqual(holders.map(({ name }) => name), ['What was built', 'It is not released yet', 'Login', 'Release']);
     for (const { run } of holders) assert.match(run, /\bgh (run|release) |GH_TOKEN/);
   });
 

@@ -11,6 +11,7 @@ mod exports;
 mod media;
 mod params;
 mod schema;
+mod socket;
 mod sse;
 mod store;
 
@@ -19,7 +20,7 @@ use std::path::PathBuf;
 use axum::{
     Router,
     body::Bytes,
-    extract::State,
+    extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::{any, get},
@@ -80,11 +81,15 @@ async fn keys(file: PathBuf) -> Result<impl IntoResponse, StatusCode> {
 
 async fn graphql(
     State(schema): State<InvestigationSchema>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    if let Ok(upgrade) = upgrade {
+        return socket::open(upgrade, schema, headers);
+    }
     let Some(accepted) = media::negotiate(&headers) else {
         return HttpError::new(StatusCode::NOT_ACCEPTABLE, "no acceptable media type")
             .respond(MediaType::Json);

@@ -40,10 +40,23 @@ pub(super) enum Filters {
     Guard,
     /// The same with more to look at.
     GuardWith(More),
+    /// The same, and who is told of it.
+    GuardTelling(Telling),
     /// Another build of the module.
     Other,
     /// The slim module, without `jwt_authn`.
     AllowList,
+}
+
+/// Who is told of a request. Every other arm writes its access log to nowhere.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Telling {
+    /// Nobody: no access log is formatted.
+    Nobody,
+    /// Who reads the access log, in a file.
+    Readers,
+    /// A collector, of this many of a hundred requests.
+    Collector(u32),
 }
 
 /// What a snapshot says beside the demo's.
@@ -75,8 +88,12 @@ const fn arm(name: &'static str, workers: u32, filters: Filters, request: Reques
     }
 }
 
+const fn telling(name: &'static str, whom: Telling) -> Arm {
+    arm(name, 1, Filters::GuardTelling(whom), Request::Read)
+}
+
 /// What is compared with one another.
-pub(super) static ARMS: [Arm; 14] = [
+pub(super) static ARMS: [Arm; 18] = [
     arm("bare Envoy", 1, Filters::None, Request::Read),
     arm("jwt_authn", 1, Filters::Jwt, Request::Read),
     arm("Lua, one header read", 1, Filters::Lua, Request::Read),
@@ -88,6 +105,10 @@ pub(super) static ARMS: [Arm; 14] = [
     arm("guard, with regions", 1, REGIONS, Request::Read),
     arm("guard, with limits", 1, LIMITS, Request::Read),
     arm("guard, with both", 1, WHOLE, Request::Read),
+    telling("guard, no access log", Telling::Nobody),
+    telling("guard, access log in a file", Telling::Readers),
+    telling("guard, 1 % traced", Telling::Collector(1)),
+    telling("guard, all traced", Telling::Collector(100)),
     arm("bare Envoy", 2, Filters::None, Request::Read),
     arm("guard", 2, Filters::Guard, Request::Read),
     arm("guard, with both", 2, WHOLE, Request::Read),
@@ -158,10 +179,14 @@ impl Arm {
                 | Filters::JwtProbe(_)
                 | Filters::Guard
                 | Filters::GuardWith(_)
+                | Filters::GuardTelling(_)
                 | Filters::Other
         );
         filters.retain(|filter| keep_jwt || !is(filter, "envoy.filters.http.jwt_authn"));
-        if matches!(self.filters, Filters::Guard | Filters::GuardWith(_)) {
+        if matches!(
+            self.filters,
+            Filters::Guard | Filters::GuardWith(_) | Filters::GuardTelling(_)
+        ) {
             return;
         }
         let guard = filters
@@ -175,7 +200,11 @@ impl Arm {
             guard
         };
         let filter = match self.filters {
-            Filters::None | Filters::Jwt | Filters::Guard | Filters::GuardWith(_) => return,
+            Filters::None
+            | Filters::Jwt
+            | Filters::Guard
+            | Filters::GuardWith(_)
+            | Filters::GuardTelling(_) => return,
             Filters::Lua => lua(),
             Filters::ExtAuthz => ext_authz(),
             Filters::Probe(step) | Filters::JwtProbe(step) => {
@@ -258,6 +287,14 @@ pub(super) fn with_more(config: &mut Value, more: More, upstream: SocketAddr) ->
     Ok(())
 }
 
+/// Has Envoy write no access log.
+pub(super) fn without_log(config: &mut Value) -> Result<()> {
+    let manager = config.pointer_mut(MANAGER).and_then(Value::as_object_mut);
+    let manager = manager.context("the configuration has no connection manager")?;
+    manager.remove("access_log");
+    Ok(())
+}
+
 /// Gives the guard another snapshot, and nginx as its directory.
 pub(super) fn with_directory(config: &mut Value, snapshot: &[u8], port: u16) -> Result<()> {
     *configuration(config)? = json!({
@@ -288,6 +325,8 @@ pub(super) fn with_stopwatch(config: &mut Value, modules: &Path, work: &Value) -
     });
     Ok(())
 }
+
+const MANAGER: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
 
 const FILTERS: &str =
     "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";

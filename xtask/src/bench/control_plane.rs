@@ -142,7 +142,7 @@ fn millis(since: Instant) -> f64 {
 impl Bench<'_> {
     fn publish_under_load(&self) -> Result<Published> {
         let (graphql, authz) = (net::free_port()?, net::free_port()?);
-        let _upstream = upstream::start(self.folder, graphql, authz)?;
+        let _upstream = upstream::start(self.folder, graphql, authz, None)?;
         let (gateway, admin) = (net::free_port()?, net::free_port()?);
         let envoy = self.envoy(graphql, gateway, admin)?;
         self.control.wait_for_proxy()?;
@@ -186,6 +186,7 @@ impl Bench<'_> {
             gateway_port: gateway,
             admin_port: admin,
             access_log: Path::new("/dev/null"),
+            tracing: None,
         };
         self.materials.render(&config, &rendered)?;
         let envoy = Process::new(tools::envoy(self.root)?.path)
@@ -302,7 +303,7 @@ impl Bench<'_> {
     }
 
     fn streams(&self, published: Published) -> Result<Figures> {
-        workspace::build(self.root, "--example", &["streams"])?;
+        workspace::build(self.root, workspace::Target::Example, &["streams"])?;
         let id = self.control.id().context("the control plane ended")?;
         let (cpu, memory) = (usage::cpu_time(id)?, usage::resident_bytes(id)?);
         let example = self.root.join("target/debug/examples/streams");

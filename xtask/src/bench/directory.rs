@@ -61,7 +61,7 @@ const ROWS: [(&str, &str, Option<f64>); 10] = [
 pub(super) fn run(root: &Path, write: bool, json: Option<&Path>) -> Result<()> {
     workspace::build(
         root,
-        "--bin",
+        workspace::Target::Bin,
         &["ig-control-plane", "ig", "ig-demo-upstream"],
     )?;
     Process::new("cargo")

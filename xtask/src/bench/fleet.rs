@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::arms::{self, Arm, Filters};
+use super::arms::{self, Arm, Filters, Telling};
 use super::load::{Request, Script};
 use super::{GRACE, READY, upstream};
 use crate::background::Background;
@@ -21,6 +21,7 @@ pub(super) struct Fleet {
     pub(super) materials: Materials,
     graphql: u16,
     authz: u16,
+    traces: u16,
     _upstream: Background,
     pub(super) running: Vec<Running>,
     pub(super) read: PathBuf,
@@ -47,7 +48,8 @@ impl Fleet {
     ) -> Result<Self> {
         let materials = Materials::make(root, folder, false)?;
         let (graphql, authz) = (net::free_port()?, net::free_port()?);
-        let upstream = upstream::start(folder, graphql, authz)?;
+        let traces = net::free_port()?;
+        let upstream = upstream::start(folder, graphql, authz, Some(traces))?;
         let token = materials.token("a@alpha.io")?;
         let manifest = std::fs::read(root.join("persisted-queries/manifest.json"))?;
         let manifest: Value = serde_json::from_slice(&manifest)?;
@@ -73,6 +75,7 @@ impl Fleet {
             materials,
             graphql,
             authz,
+            traces,
             _upstream: upstream,
             running: Vec::new(),
             read,
@@ -124,7 +127,11 @@ impl Fleet {
     ) -> Result<Running> {
         let (port, admin) = (net::free_port()?, net::free_port()?);
         let file = self.folder.join(format!("arm-{number}.json"));
-        self.render(&file, port, admin, None)?;
+        let whom = match arm.filters {
+            Filters::GuardTelling(whom) => Some(whom),
+            _ => None,
+        };
+        self.render_telling(&file, port, admin, None, whom)?;
         let mut config: Value = serde_json::from_slice(&std::fs::read(&file)?)?;
         arm.configure(
             &mut config,
@@ -134,6 +141,9 @@ impl Fleet {
         );
         if let Filters::GuardWith(more) = arm.filters {
             arms::with_more(&mut config, more, self.upstream())?;
+        }
+        if whom == Some(Telling::Nobody) {
+            arms::without_log(&mut config)?;
         }
         if let Some(snapshot) = snapshot {
             arms::with_directory(&mut config, &std::fs::read(snapshot)?, self.graphql)?;
@@ -150,6 +160,21 @@ impl Fleet {
     }
 
     fn render(&self, file: &Path, port: u16, admin: u16, snapshot: Option<&Path>) -> Result<()> {
+        self.render_telling(file, port, admin, snapshot, None)
+    }
+
+    fn render_telling(
+        &self,
+        file: &Path,
+        port: u16,
+        admin: u16,
+        snapshot: Option<&Path>,
+        whom: Option<Telling>,
+    ) -> Result<()> {
+        let log = match whom {
+            Some(Telling::Readers) => file.with_extension("access.log"),
+            _ => "/dev/null".into(),
+        };
         let store = format!("texts=127.0.0.1:{}", self.graphql);
         let rendered = Rendered {
             control_plane: None,
@@ -158,7 +183,11 @@ impl Fleet {
             upstream: self.upstream(),
             gateway_port: port,
             admin_port: admin,
-            access_log: Path::new("/dev/null"),
+            access_log: &log,
+            tracing: match whom {
+                Some(Telling::Collector(percent)) => Some((self.traces, percent)),
+                _ => None,
+            },
         };
         self.materials.render(file, &rendered)
     }

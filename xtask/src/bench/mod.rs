@@ -11,6 +11,7 @@ mod report;
 mod snapshot;
 mod upstream;
 mod usage;
+mod websocket;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ const GRACE: Duration = Duration::from_secs(3);
     cargo xtask bench --control-plane          publishing under load, and many streams\n  \
     cargo xtask bench --step-up                what a proof of presence costs\n  \
     cargo xtask bench --limits                 regions and limits under load\n  \
+    cargo xtask bench --websocket              connections that stay open\n  \
     cargo xtask bench --directory              SCIM on a million users, and its way to the edge")]
 pub struct Args {
     /// Turns of each arm
@@ -63,6 +65,9 @@ pub struct Args {
     /// Instead: accuracy of limits, and regions whose hosts come and go
     #[arg(long, conflicts_with_all = ["control_plane", "directory", "step_up"])]
     limits: bool,
+    /// Instead: what WebSockets cost, and how soon a suspension ends them
+    #[arg(long, conflicts_with_all = ["control_plane", "directory", "step_up", "limits"])]
+    websocket: bool,
     /// Another build of the module, as one more arm
     #[arg(long, value_name = "FILE")]
     module: Option<PathBuf>,
@@ -94,6 +99,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,
         });
+    }
+    if args.websocket {
+        websocket::run(&root, args.write, args.json.as_deref())?;
+        return Ok(ExitCode::SUCCESS);
     }
     if args.control_plane {
         let all_held = control_plane::run(&root, args.write, args.json.as_deref())?;

@@ -1,6 +1,8 @@
 //! `cargo xtask demo`: a tour of every guard, over the real gateway.
 
+mod dashboards;
 mod exports;
+mod plot;
 mod published;
 mod tour;
 
@@ -11,17 +13,23 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::stack::{Stack, UpArgs};
+use crate::tools;
+use tour::Tour;
 
 /// Starts the demo, sends a tour of requests and says what came of each
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  \
     cargo xtask demo\n  \
     cargo xtask demo --json reports/demo.json\n  \
+    cargo xtask demo --dashboards reports/dashboards.html\n  \
     cargo xtask demo --gateway-port 11000 --admin-port 11001 --upstream-port 11002")]
 pub struct Args {
     /// Write the results here
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Read it by Prometheus under load, and write a page of all dashboards' panels here
+    #[arg(long, value_name = "FILE")]
+    dashboards: Option<PathBuf>,
     #[command(flatten)]
     up: UpArgs,
 }
@@ -42,10 +50,19 @@ pub struct Outcome {
 /// When the stack does not start or an answer is no HTTP.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let stack = Stack::start(&args.up)?;
-    let outcomes = tour::run(&stack);
+    let seen = args.dashboards.as_deref().map(|page| (page, see(&stack)));
+    let outcomes = match seen {
+        Some((_, Err(error))) => Err(error),
+        Some((page, Ok((outcomes, shown)))) => Ok((outcomes, Some((page, shown)))),
+        None => tour::run(&Tour::new(&stack)?).map(|outcomes| (outcomes, None)),
+    };
     stack.stop();
-    let outcomes = outcomes?;
+    let (outcomes, shown) = outcomes?;
     print(&outcomes);
+    let are_panels_there = match shown {
+        Some((page, shown)) => dashboards::report(&shown, page)?,
+        None => true,
+    };
     if let Some(file) = &args.json {
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder).context("cannot make the report's folder")?;
@@ -55,11 +72,23 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     let held = outcomes.iter().filter(|outcome| outcome.holds).count();
     println!("\n{held} of {} hold", outcomes.len());
-    Ok(if held == outcomes.len() {
+    Ok(if held == outcomes.len() && are_panels_there {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// The tour, with load and a Prometheus.
+fn see(stack: &Stack) -> Result<(Vec<Outcome>, Vec<dashboards::Shown>)> {
+    let watch = dashboards::Watch::start(stack, &tools::root().join("target/dev"))?;
+    let tour = Tour::new(stack)?;
+    let seen = tour::run(&tour).and_then(|outcomes| {
+        watch.load(&tour)?;
+        Ok((outcomes, watch.ask()?))
+    });
+    watch.stop();
+    seen
 }
 
 fn print(outcomes: &[Outcome]) {

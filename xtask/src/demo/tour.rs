@@ -194,16 +194,15 @@ const STOPS: [Stop; 20] = [
 ];
 
 /// Sends everything.
-pub(super) fn run(stack: &Stack) -> Result<Vec<Outcome>> {
-    let tour = Tour::new(stack)?;
+pub(super) fn run(tour: &Tour<'_>) -> Result<Vec<Outcome>> {
     let mut outcomes = STOPS
         .iter()
         .map(|stop| tour.visit(stop))
         .collect::<Result<Vec<_>>>()?;
-    outcomes.extend(exports::run(&tour)?);
+    outcomes.extend(exports::run(tour)?);
     outcomes.push(tour.stream()?);
     outcomes.push(tour.record()?);
-    outcomes.extend(published::run(&tour)?);
+    outcomes.extend(published::run(tour)?);
     Ok(outcomes)
 }
 
@@ -214,7 +213,7 @@ pub(super) struct Tour<'a> {
 }
 
 impl<'a> Tour<'a> {
-    fn new(stack: &'a Stack) -> Result<Self> {
+    pub(super) fn new(stack: &'a Stack) -> Result<Self> {
         let manifest = tools::root().join("persisted-queries/manifest.json");
         let manifest: Value = serde_json::from_slice(&std::fs::read(manifest)?)?;
         let operations = manifest["operations"]
@@ -228,6 +227,17 @@ impl<'a> Tour<'a> {
             .collect();
         let agent = net::agent(Duration::from_secs(20));
         Ok(Self { stack, agent, ids })
+    }
+
+    /// Sends all for so long, whatever comes of it.
+    pub(super) fn repeat(&self, time: Duration) -> Result<()> {
+        let started = Instant::now();
+        while started.elapsed() < time {
+            for stop in &STOPS {
+                self.visit(stop)?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn id(&self, name: &str) -> Result<&str> {

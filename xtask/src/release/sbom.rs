@@ -259,18 +259,25 @@ fn checksums(root: &Path) -> Result<BTreeMap<Name, String>> {
 }
 
 /// As the linker gets them: no build scripts' dependencies, no macros, no tests'.
+///
+/// Programs are built in one go, and so with the features that any of them asks for: what
+/// one would link by itself is less. So all are asked for, and each has what its own
+/// dependencies lead to.
 fn linked(root: &Path, artifact: &Artifact) -> Result<Linked> {
     let mut tree = Process::new("cargo")
         .args(["tree", "--locked", "--edges", "normal,no-proc-macro"])
-        .args(["--prefix", "depth", "--format", "\t{p}"])
-        .args(["--package", artifact.package]);
-    if let Some(target) = artifact.target {
-        tree = tree.args(["--target", target]);
-    }
+        .args(["--prefix", "depth", "--format", "\t{p}"]);
+    tree = match artifact.target {
+        Some(target) => tree.args(["--target", target, "--package", artifact.package]),
+        None => PROGRAMS.iter().fold(tree, |tree, (package, _)| {
+            tree.args(["--package", *package])
+        }),
+    };
     let said = tree.current_dir(root).capture()?;
-    let mut linked = Linked::default();
+    let mut all = BTreeSet::new();
+    let mut first = None;
     let mut path: Vec<Name> = Vec::new();
-    for line in said.stdout.lines() {
+    for line in said.stdout.lines().filter(|line| !line.is_empty()) {
         let (depth, package) = line.split_once('\t').context("a line of cargo tree")?;
         let mut words = package.split(' ');
         let (Some(name), Some(version)) = (words.next(), words.next()) else {
@@ -278,13 +285,31 @@ fn linked(root: &Path, artifact: &Artifact) -> Result<Linked> {
         };
         let name = (name.to_owned(), version.trim_start_matches('v').to_owned());
         path.truncate(depth.parse().context("a depth of cargo tree")?);
-        if let Some(user) = path.last() {
-            linked.uses.insert((user.clone(), name.clone()));
+        match path.last() {
+            Some(user) => drop(all.insert((user.clone(), name.clone()))),
+            None if name.0 == artifact.package => first = Some(name.clone()),
+            None => {}
         }
-        path.push(name.clone());
-        linked.crates.insert(name);
+        path.push(name);
     }
-    Ok(linked)
+    let first = first.with_context(|| format!("cargo tree has no {}", artifact.package))?;
+    Ok(reached(first, &all))
+}
+
+/// What is reached from a crate.
+fn reached(first: Name, all: &BTreeSet<(Name, Name)>) -> Linked {
+    let mut linked = Linked::default();
+    let mut work = vec![first];
+    while let Some(user) = work.pop() {
+        if !linked.crates.insert(user.clone()) {
+            continue;
+        }
+        for (_, used) in all.iter().filter(|(one, _)| *one == user) {
+            linked.uses.insert((user.clone(), used.clone()));
+            work.push(used.clone());
+        }
+    }
+    linked
 }
 
 #[cfg(test)]
@@ -326,6 +351,8 @@ mod tests {
             ),
             (&server, ["tokio", "sqlx"], ["proxy-wasm", "proptest"]),
             (&verify, ["p256", "ig-ledger"], ["sqlx", "tokio"]),
+            // Of a feature that only another program of the same build asks for.
+            (&of("ig"), ["regorus", "spin"], ["sqlx", "proptest"]),
         ] {
             for name in has {
                 assert!(crates.contains(name), "{name}");

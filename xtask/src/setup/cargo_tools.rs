@@ -27,7 +27,8 @@ fn subcommand(context: &Context, extra: Extra, name: &str, pinned: &str) -> Resu
     eprintln!("  {install} (compiles for minutes)");
     retry_once("cargo install", || {
         Process::new("cargo")
-            .args(["install", "--locked", "--quiet"])
+            // Optimised it takes three times as long to compile, and runs for seconds only.
+            .args(["install", "--locked", "--quiet", "--debug"])
             .arg(format!("{package}@{pinned}"))
             .current_dir(&context.root)
             .inherit_as_log()

@@ -1,4 +1,5 @@
-//! What tests the API, SCIM and the chart from outside, into the Python environment.
+//! What tests the API, SCIM, the chart and evidence from outside, into the Python
+//! environment.
 
 use super::Extra;
 use super::envoy::{ensure_venv, pip_install};
@@ -49,6 +50,18 @@ pub(super) fn scim(context: &Context) -> Result<Outcome, Gap> {
         programs: &["scim2", "scim-sanity", "scim2-server"],
         requirements: "xtask/src/setup/scim-requirements.txt",
         size: "10 MB",
+    }
+    .install(context)
+}
+
+/// Readers of bills of materials, and of OSCAL.
+pub(super) fn evidence(context: &Context) -> Result<Outcome, Gap> {
+    Tools {
+        extra: Extra::Evidence,
+        name: "evidence",
+        programs: &["pyspdxtools", "ntia-checker", "trestle"],
+        requirements: "xtask/src/setup/evidence-requirements.txt",
+        size: "60 MB",
     }
     .install(context)
 }

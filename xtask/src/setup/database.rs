@@ -57,7 +57,7 @@ pub(super) fn redis(context: &Context) -> Result<Outcome, Gap> {
 }
 
 /// Debian starts a service of its own with the package.
-fn stop_service(name: &str) {
+pub(super) fn stop_service(name: &str) {
     if Path::new("/run/systemd/system").is_dir()
         && let Some(systemctl) = apt::as_root("systemctl")
         && let Err(error) = systemctl.args(["disable", "--now", name]).capture()

@@ -27,12 +27,16 @@ pub enum Extra {
     Postgres,
     /// Redis, in which the fleet's limits are tested too
     Redis,
+    /// Prometheus and Alertmanager, for the tests of alerts
+    Prometheus,
     /// SoftHSM, for the tests of keys in tokens
     Hsm,
     /// schemathesis, for the contract test of the API
     Contract,
     /// scim2-cli, scim-sanity and scim2-server, for the tests of SCIM
     Scim,
+    /// pyspdxtools, ntia-checker and trestle, for the tests of evidence
+    Evidence,
     /// wrk and nginx, for the benchmarks
     Bench,
     /// cargo-deny, for the licence and advisory checks (compiles for minutes)

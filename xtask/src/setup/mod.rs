@@ -15,6 +15,7 @@ mod images;
 mod item;
 mod node;
 mod opa;
+mod prometheus;
 mod rust;
 
 use std::cell::Cell;
@@ -140,6 +141,12 @@ const ITEMS: &[Item] = &[
         run: database::redis,
     },
     Item {
+        name: "prometheus",
+        needed_for: "control plane's tests of alerts",
+        need: Need::With(Extra::Prometheus),
+        run: prometheus::prometheus,
+    },
+    Item {
         name: "softhsm",
         needed_for: "tests of export keys in PKCS#11 tokens",
         need: Need::With(Extra::Hsm),
@@ -156,6 +163,12 @@ const ITEMS: &[Item] = &[
         needed_for: "conformance and differential tests of SCIM",
         need: Need::With(Extra::Scim),
         run: contract::scim,
+    },
+    Item {
+        name: "audit tools",
+        needed_for: "interoperability tests of evidence",
+        need: Need::With(Extra::Evidence),
+        run: contract::evidence,
     },
     Item {
         name: "wrk",

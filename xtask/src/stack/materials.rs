@@ -29,7 +29,7 @@ pub(crate) fn prepare(
         profile: "release".into(),
         json: false,
     })?;
-    workspace::build(root, "--bin", &BINARIES)
+    workspace::build(root, workspace::Target::Bin, &BINARIES)
 }
 
 /// The demo's snapshot and keys in a folder, and the binary that made them.
@@ -136,7 +136,8 @@ impl Materials {
         ig = match with.control_plane {
             Some(port) => ig
                 .args(["--control-plane", &format!("127.0.0.1:{port}")])
-                .args(["--graph", GRAPH]),
+                .args(["--graph", GRAPH, "--config"])
+                .arg(self.config()),
             None => ig.arg("--snapshot").arg(with.snapshot.unwrap_or(&demo)),
         };
         ig = ig
@@ -151,6 +152,11 @@ impl Materials {
             .arg(with.access_log);
         if let Some(store) = with.text_store {
             ig = ig.args(["--text-store", store]);
+        }
+        if let Some((port, percent)) = with.tracing {
+            ig = ig
+                .args(["--tracing", &format!("127.0.0.1:{port}")])
+                .args(["--tracing-sampling", &percent.to_string()]);
         }
         ig.arg("--output").arg(config).capture()?;
         Ok(())
@@ -169,4 +175,6 @@ pub(crate) struct Rendered<'a> {
     pub(crate) gateway_port: u16,
     pub(crate) admin_port: u16,
     pub(crate) access_log: &'a Path,
+    /// Where spans go, and of how many requests of a hundred.
+    pub(crate) tracing: Option<(u16, u32)>,
 }

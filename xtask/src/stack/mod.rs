@@ -21,6 +21,7 @@ use crate::{net, tools, wasm};
 
 pub(crate) use control::{Control, GRAPH};
 pub(crate) use materials::{BINARIES, Materials, Rendered, prepare};
+pub(crate) use people::come_and_go;
 pub use state::{DownArgs, run_down};
 
 const READY: Duration = Duration::from_secs(60);
@@ -162,6 +163,7 @@ impl Stack {
             gateway_port: args.gateway_port,
             admin_port: args.admin_port,
             access_log: &access_log,
+            tracing: None,
         };
         materials.render(&config, &rendered)?;
         let envoy = Process::new(tools::envoy(&root)?.path)

@@ -53,6 +53,24 @@ pub(super) fn provide(control: &Control, keys: Option<&str>) -> Result<()> {
     Ok(())
 }
 
+/// Somebody comes and goes, so that SCIM has something to do.
+pub(crate) fn come_and_go(control: &Control) -> Result<()> {
+    let new = json!({"name": "alpha-load", "role": "provisioner", "tenant": "alpha"});
+    let token = made_token(control, &new)?;
+    for round in 0..20 {
+        let of = json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+            "userName": format!("guest-{round}@alpha.io"),
+        });
+        let made = control.call_as(&token, "POST", "/scim/v2/Users", &of)?;
+        let id = made["id"].as_str().context("no user was made")?;
+        let path = format!("/scim/v2/Users/{id}");
+        control.call_as(&token, "GET", &path, &Value::Null)?;
+        control.call_as(&token, "DELETE", &path, &Value::Null)?;
+    }
+    Ok(())
+}
+
 /// A token for the service behind the gateway.
 pub(super) fn exporter(control: &Control) -> Result<String> {
     let tenants = PEOPLE.map(|(_, tenant, _)| tenant);

@@ -30,6 +30,7 @@ pub const KEEP: &[&str] = &[
     "proxy_on_request_body",
     "proxy_on_request_trailers",
     "proxy_on_response_headers",
+    "proxy_on_response_body",
     "proxy_on_http_call_response",
     "proxy_on_tick",
 ];
@@ -48,6 +49,7 @@ pub const REQUIRED: &[&[&str]] = &[
     &["proxy_on_request_headers"],
     &["proxy_on_request_body"],
     &["proxy_on_request_trailers"],
+    &["proxy_on_response_body"],
 ];
 
 /// A module with fewer exports.

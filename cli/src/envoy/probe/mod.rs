@@ -21,7 +21,7 @@ use verdict::{Verdict, judge};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   ig envoy probe http://127.0.0.1:10000/graphql --token-file token
-  ig envoy probe http://127.0.0.1:10000/graphql --token-file token --wait 60s --json
+  ig envoy probe http://127.0.0.1:10000/graphql --token-file token --wait 60s --hold 5s --json
   ig envoy probe http://127.0.0.1:10000/graphql --token-file token --header 'host: graph.example' --graph demo
 
 It sends a harmless query that no catalogue has (`query IgProbe…{__typename}`) by POST, by
@@ -63,6 +63,10 @@ pub(crate) struct Args {
     /// Try again for so long until it is enforced.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     wait: Duration,
+    /// Go on asking: it must be enforced for so long without a break. Where an upgrade
+    /// replaces gateways, the first that answers may be one of before.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    hold: Duration,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -105,7 +109,9 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
         None => None,
     };
     let started = Instant::now();
+    let mut enforced_since = None;
     loop {
+        let asked = Instant::now();
         let mut findings = round(&sender, &args.expect_code);
         if let (Some((graph, client)), true) = (&control_plane, is_enforced(&findings)) {
             let verdict = decided(client, graph, &findings, args.timeout);
@@ -114,7 +120,12 @@ pub(super) fn run(args: Args) -> Result<Outcome> {
                 verdict,
             });
         }
-        if is_enforced(&findings) || started.elapsed() + PAUSE > args.wait {
+        enforced_since = is_enforced(&findings).then(|| enforced_since.unwrap_or(asked));
+        let is_over = match enforced_since {
+            Some(since) => since.elapsed() >= args.hold,
+            None => started.elapsed() + PAUSE > args.wait,
+        };
+        if is_over {
             return report(&args, &findings);
         }
         std::thread::sleep(PAUSE);

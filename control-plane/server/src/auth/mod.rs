@@ -8,6 +8,7 @@ mod oidc;
 mod provider;
 mod public;
 mod relying;
+pub(crate) mod review;
 mod role;
 mod token;
 pub(crate) mod tokens;

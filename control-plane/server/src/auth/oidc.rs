@@ -90,6 +90,11 @@ impl Oidc {
         }
     }
 
+    /// What the operator says of it.
+    pub(super) fn config(&self) -> &OidcConfig {
+        &self.config
+    }
+
     /// Whether a token that says it is of `issuer` is of this one.
     pub(super) fn is(&self, issuer: &str) -> bool {
         self.config.issuer == issuer

@@ -13,6 +13,8 @@ use crate::error::ApiError;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Role {
+    /// Tells of alerts, and nothing else: an Alertmanager.
+    Notifier,
     /// Exports for callers of some tenants, as guards let them through: a service
     /// behind a gateway.
     Exporter,
@@ -29,7 +31,8 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Notifier,
         Self::Exporter,
         Self::Provisioner,
         Self::TenantAdmin,
@@ -40,6 +43,7 @@ impl Role {
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
+            Self::Notifier => "notifier",
             Self::Exporter => "exporter",
             Self::Provisioner => "provisioner",
             Self::TenantAdmin => "tenant-admin",
@@ -63,6 +67,8 @@ pub(crate) enum Grant {
     Tenant(String),
     /// Provisioner of a tenant.
     Provisioner(Provisioning),
+    /// An Alertmanager: it tells of alerts.
+    Notifier,
     /// A service that exports for callers of these tenants.
     Exporter(BTreeSet<String>),
     /// A user of a tenant.
@@ -113,9 +119,10 @@ impl Grant {
                 Some(Self::Provisioner(Provisioning { tenant, may_confer }))
             }
             (Role::TenantAdmin, Some(tenant), false) => Some(Self::Tenant(tenant)),
+            (Role::Notifier, None, false) => Some(Self::Notifier),
             // Its tenants are a list of their own.
             (Role::Exporter, None, false) => Some(Self::Exporter(BTreeSet::new())),
-            (Role::TenantAdmin | Role::Provisioner | Role::Exporter, _, _)
+            (Role::TenantAdmin | Role::Provisioner | Role::Exporter | Role::Notifier, _, _)
             | (_, Some(_), _)
             | (_, _, true) => None,
             (role, None, false) => Some(Self::Global(role)),
@@ -184,6 +191,15 @@ impl Principal {
         }
     }
 
+    /// # Errors
+    /// 403 for whoever is no Alertmanager: not even an owner makes up alerts.
+    pub(crate) fn require_notifier(&self) -> Result<(), ApiError> {
+        match &self.grant {
+            Grant::Notifier => Ok(()),
+            _ => Err(ApiError::Forbidden(Role::Notifier.as_str())),
+        }
+    }
+
     /// The tenants whose callers it exports for, if it is a service.
     pub(crate) fn exports_for(&self) -> Option<&BTreeSet<String>> {
         match &self.grant {
@@ -224,6 +240,7 @@ mod tests {
             assert!(!may(provisioner.unwrap(), role));
             let exporter = Grant::Exporter(["alpha".to_owned()].into());
             assert!(!may(exporter, role));
+            assert!(!may(Grant::Notifier, role));
         }
         // Not even by mistake: a tenant's admin without a tenant.
         assert_eq!(Grant::new(Role::TenantAdmin, None, false), None);

@@ -20,6 +20,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::Entry;
 use crate::app::App;
+use crate::cost::{Gateway, Served};
 use crate::store::now;
 use crate::{tls, xds};
 
@@ -49,7 +50,7 @@ impl AccessLogService for AccessLog {
         let identity = tls::peer(&request);
         let mut messages = request.into_inner();
         let mut closing = self.app.closing.subscribe();
-        let (mut node, mut graph) = (String::new(), String::new());
+        let (mut node, mut region, mut graph) = (String::new(), String::new(), String::new());
         loop {
             let message = tokio::select! {
                 message = messages.next() => message,
@@ -58,8 +59,10 @@ impl AccessLogService for AccessLog {
             // Broken streams come again; what is lost with them is lost.
             let Some(Ok(message)) = message else { break };
             if let Some(identifier) = message.identifier {
-                let name = identifier.node.map(|node| node.id).unwrap_or_default();
-                node = name.chars().take(MAX_NAME_CHARS).collect();
+                let from = identifier.node.unwrap_or_default();
+                let locality = from.locality.unwrap_or_default();
+                region = locality.region.chars().take(MAX_NAME_CHARS).collect();
+                node = from.id.chars().take(MAX_NAME_CHARS).collect();
                 let log = xds::graph(&identifier.log_name).unwrap_or(&identifier.log_name);
                 graph = log.chars().take(MAX_NAME_CHARS).collect();
             }
@@ -76,8 +79,17 @@ impl AccessLogService for AccessLog {
             let Some(LogEntries::HttpLogs(logs)) = message.log_entries else {
                 continue;
             };
+            let gateway = Gateway {
+                node: &node,
+                region: &region,
+                graph: publication.as_ref().map(|_| graph.as_str()),
+            };
             for entry in &logs.log_entry {
-                self.take(entry, &node, &graph, label);
+                let mut served = Served::new(entry, gateway, now());
+                self.take(entry, &node, &graph, label, &mut served);
+                if let Some(served) = served {
+                    self.app.cost.count(served, &self.app.metrics.cost);
+                }
             }
         }
         Ok(Response::new(StreamAccessLogsResponse {}))
@@ -85,7 +97,14 @@ impl AccessLogService for AccessLog {
 }
 
 impl AccessLog {
-    fn take(&self, entry: &HttpAccessLogEntry, node: &str, graph: &str, label: &str) {
+    fn take(
+        &self,
+        entry: &HttpAccessLogEntry,
+        node: &str,
+        graph: &str,
+        label: &str,
+        served: &mut Option<Served>,
+    ) {
         let Some(text) = records(entry) else { return };
         // Between brackets, as access logs in files have them.
         let records: Result<Vec<Box<RawValue>>, _> = serde_json::from_str(&format!("[{text}]"));
@@ -98,6 +117,9 @@ impl AccessLog {
                         text = serde_json::to_string(&decision).map_or(text, Cow::Owned);
                     }
                     self.app.metrics.decision(label, &decision);
+                    if let Some(served) = served {
+                        served.decided(&decision);
+                    }
                     let entry = Entry::new(now(), node, graph, &decision, &text);
                     self.app.decisions.push(entry);
                 }

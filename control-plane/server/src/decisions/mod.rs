@@ -10,7 +10,7 @@ use sqlx::FromRow;
 use utoipa::{IntoParams, ToSchema};
 
 pub(crate) use als::AccessLog;
-pub(crate) use writer::{Entry, Queue, Writer, outcome};
+pub(crate) use writer::{Entry, Queue, Writer};
 
 use crate::app::App;
 use crate::auth::{Principal, Role};

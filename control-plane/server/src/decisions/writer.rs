@@ -48,7 +48,7 @@ impl Entry {
             actor: decision.actor.as_deref().map(column),
             operation: decision.operation.as_deref().map(column),
             rule: column(&decision.rule),
-            outcome: outcome(decision.outcome),
+            outcome: decision.outcome.as_str(),
             used: document.map(column),
             record: record.to_owned(),
         }
@@ -58,14 +58,6 @@ impl Entry {
 /// PostgreSQL has no zero byte in text, and one must not cost a whole batch.
 fn column(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
-}
-
-pub(crate) fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Allow => "allow",
-        Outcome::Deny => "deny",
-        Outcome::ShadowDeny => "shadow-deny",
-    }
 }
 
 /// Most decisions that wait to be written.

@@ -62,6 +62,7 @@ fn bounded(of: &FactsRequest, facts: Facts) -> Result<Facts, ApiError> {
 
 /// One state of what is known, and whom a subject without a link may be linked
 /// to.
+#[tracing::instrument(name = "directory.read", skip_all)]
 async fn read(app: &App, of: &FactsRequest) -> Result<(Facts, Option<Candidate>), ApiError> {
     let mut view = app.store.view().await?;
     let tenant = tenants::read(&mut view, &of.tenant).await?;

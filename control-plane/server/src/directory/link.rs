@@ -77,6 +77,7 @@ pub(super) async fn candidate(
 
 /// Links a subject to its [`candidate`], if it still is: what was seen before
 /// may have changed until now, also the tenant and its rule.
+#[tracing::instrument(name = "directory.link", skip_all)]
 pub(super) async fn link(
     app: &App,
     by: &Principal,

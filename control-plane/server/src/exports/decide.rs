@@ -66,6 +66,7 @@ const NODE: &str = "control-plane";
 /// # Errors
 /// [`ApiError::Denied`], whose record is kept; and what makes it no question at
 /// all.
+#[tracing::instrument(name = "exports.decide", skip_all)]
 pub(super) async fn decide(app: &App, asked: &Asked) -> Result<Allowed, ApiError> {
     match &asked.head.asker {
         Asker::User { person, step_up } => {

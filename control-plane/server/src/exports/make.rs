@@ -119,6 +119,7 @@ fn turn(asked: &Asked) -> Turn {
 }
 
 /// Row, audit record and the ledger's entry, or nothing of it.
+#[tracing::instrument(name = "exports.make", skip_all)]
 async fn make(app: &App, asked: &Asked, allowed: &Allowed) -> Result<Row, ApiError> {
     let context = &allowed.context;
     // Of thousands of items, so not while others wait to write.
@@ -272,6 +273,7 @@ async fn record(
 ///
 /// # Errors
 /// 503 while it has not. The export is made nevertheless.
+#[tracing::instrument(name = "exports.settle", skip_all)]
 pub(super) async fn settle(app: &App, row: &Row) -> Result<(), ApiError> {
     if row.ledger_index.is_some() {
         return Ok(());

@@ -16,7 +16,9 @@ struct OutcomeLabel {
 }
 
 /// Seconds. A few synchronisations of a disk are the least.
-const BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+const BUCKETS: [f64; 12] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.35, 0.5, 0.9, 1.0, 2.5, 10.0,
+];
 
 /// What is counted of exports.
 pub(crate) struct ExportMetrics {
@@ -57,7 +59,7 @@ impl ExportMetrics {
     }
 
     /// Counts one that was not made.
-    pub(super) fn not_made(&self, error: &ApiError) {
+    pub(crate) fn not_made(&self, error: &ApiError) {
         self.one(match error {
             ApiError::Denied(_) => "denied",
             error if error.status().is_server_error() => "failed",

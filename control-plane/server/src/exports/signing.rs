@@ -40,6 +40,7 @@ impl Signing {
     /// # Errors
     /// 503 where the key does not sign, or not in time. What comes too late is
     /// thrown away.
+    #[tracing::instrument(name = "exports.sign", skip_all)]
     pub(super) async fn sign(&self, digest: Sha256) -> Result<Bundle, ApiError> {
         if self.is_overdue() {
             return Err(away());

@@ -18,7 +18,9 @@ struct OverLabels {
 }
 
 /// Seconds; Envoy waits 0.05.
-const BUCKETS: [f64; 9] = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.25];
+const BUCKETS: [f64; 11] = [
+    0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.25, 0.35, 0.9,
+];
 
 /// What is counted of the fleet's limits.
 pub(crate) struct RateLimitMetrics {
@@ -60,12 +62,12 @@ impl RateLimitMetrics {
         this
     }
 
-    pub(super) fn asked(&self, graph: &str, time: Duration) {
+    pub(crate) fn asked(&self, graph: &str, time: Duration) {
         self.asked.get_or_create(&labels(graph)).inc();
         self.duration.observe(time.as_secs_f64());
     }
 
-    pub(super) fn over(&self, graph: &str, mode: Mode) {
+    pub(crate) fn over(&self, graph: &str, mode: Mode) {
         let mode = match mode {
             Mode::Enforce => "enforce",
             Mode::Shadow => "shadow",
@@ -74,7 +76,7 @@ impl RateLimitMetrics {
         self.over.get_or_create(&OverLabels { graph, mode }).inc();
     }
 
-    pub(super) fn degraded(&self, graph: &str) {
+    pub(crate) fn degraded(&self, graph: &str) {
         self.degraded.get_or_create(&labels(graph)).inc();
     }
 }

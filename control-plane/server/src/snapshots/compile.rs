@@ -12,6 +12,7 @@ use crate::{audit, catalogue, graphs, policies, schemas, step_up, tenants};
 
 /// Compiles what is stored for a graph: one state of it, and the number of
 /// that state.
+#[tracing::instrument(name = "snapshots.compile", skip_all)]
 pub(super) async fn compile(app: &App, graph: &str) -> Result<(Compiled, i64), ApiError> {
     let mut view = app.store.view().await?;
     let state = audit::last(&mut view).await?;
@@ -23,6 +24,7 @@ pub(super) async fn compile(app: &App, graph: &str) -> Result<(Compiled, i64), A
     let step_up = step_up::settings(&mut view, &app.issuer).await?;
     view.commit().await?;
     let config = config(graph, &stored, &tenants, step_up)?;
+    let (metrics, name) = (app.metrics.clone(), graph.to_owned());
     let work = move || {
         let schema = Schema::parse(&sdl, Limits::SCHEMA).map_err(ApiError::invalid)?;
         let imported = import(&schema, operations, Limits::DOCUMENT, &mut |_, _| ());
@@ -31,6 +33,7 @@ pub(super) async fn compile(app: &App, graph: &str) -> Result<(Compiled, i64), A
                 let reasons: Vec<_> = reject.reasons.iter().map(ToString::to_string).collect();
                 format!("{}: {}", reject.ids.join(", "), reasons.join("; "))
             });
+            metrics.schema_break(&name);
             return Err(ApiError::Invalid(rejected.collect()));
         }
         let input = Input {

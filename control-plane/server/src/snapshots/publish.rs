@@ -198,6 +198,7 @@ pub(super) async fn last(
 }
 
 /// Keeps a snapshot; the same bytes are kept once.
+#[tracing::instrument(name = "snapshots.store", skip_all)]
 pub(super) async fn store(
     transaction: &mut Transaction<'static, Any>,
     graph: &str,

@@ -115,6 +115,7 @@ pub(crate) async fn used_for(
 }
 
 /// Whoever gets another answer than the first ends the transaction without it.
+#[tracing::instrument(name = "step_up.spend", skip_all)]
 pub(crate) async fn spend(
     transaction: &mut Transaction<'static, Any>,
     audience: &str,

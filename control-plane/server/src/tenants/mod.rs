@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use ig_contract::snapshot::{MAX_RATE_PERCENT, Tenant};
+use sha2::{Digest as _, Sha256};
 use sqlx::{Any, AnyConnection, Transaction};
 
 use crate::app::{App, is_name};
 use crate::audit::{self, Change};
 use crate::auth::{Principal, Role};
+use crate::cost;
 use crate::directory::{self, Whose};
 use crate::error::{ApiError, Problem};
 use crate::extract::{Json, Path};
@@ -26,13 +28,18 @@ pub(crate) use identity::{Login, privileged_groups, read as identity};
 /// Its own admin may change purposes only: where data lives, and whether guards
 /// enforce, is for owners to say.
 #[utoipa::path(put, path = "/tenants/{tenant}", tag = "tenants",
-    security(("bearer" = ["owner", "tenant-admin"])), params(("tenant" = String, Path)),
+    security(("bearer" = ["owner", "tenant-admin"])),
+    params(("tenant" = String, Path),
+        ("If-Match" = Option<String>, Header,
+            description = "Entity tag of the tenant that is to be replaced, as it was got")),
     request_body = Tenant,
-    responses((status = 204), (status = 404, body = Problem)))]
+    responses((status = 204), (status = 404, body = Problem),
+        (status = 412, description = "It is not that one any more", body = Problem)))]
 pub(crate) async fn put(
     State(app): State<App>,
     by: Principal,
     Path(id): Path<String>,
+    headers: HeaderMap,
     Json(tenant): Json<Tenant>,
 ) -> Result<StatusCode, ApiError> {
     by.require_tenant(&id, Role::Owner)?;
@@ -52,6 +59,9 @@ pub(crate) async fn put(
         .bind(id.as_str())
         .fetch_optional(&mut *transaction)
         .await?;
+    if !is_expected(&headers, before.as_deref()) {
+        return Err(ApiError::Changed(format!("the tenant {id}")));
+    }
     if by.only_tenant().is_some() {
         let before = before.as_deref().map(|before| parse(&id, before));
         let before = before.ok_or_else(|| ApiError::NotFound(format!("the tenant {id}")))??;
@@ -108,6 +118,24 @@ pub(crate) async fn put(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// What tells one state of a tenant from others (RFC 9110, 8.8.3).
+fn entity_tag(settings: &str) -> String {
+    format!("\"{}\"", hex::encode(Sha256::digest(settings.as_bytes())))
+}
+
+/// Whether a tenant is what the caller wants to replace, where they say so. What
+/// cannot be read names no state.
+fn is_expected(headers: &HeaderMap, before: Option<&str>) -> bool {
+    let wanted: Vec<&HeaderValue> = headers.get_all(header::IF_MATCH).iter().collect();
+    let own = before.map(entity_tag);
+    let names = |value: &&HeaderValue| {
+        let tags = value.to_str().unwrap_or_default().split(',');
+        let is_own = |own: &str| tags.map(str::trim).any(|tag| tag == "*" || tag == own);
+        own.as_deref().is_some_and(is_own)
+    };
+    wanted.is_empty() || wanted.iter().any(names)
+}
+
 /// A link counts from now on, not from the next publication, which checks the
 /// rest.
 fn check_links(tenant: &Tenant) -> Result<(), ApiError> {
@@ -138,22 +166,24 @@ pub(crate) async fn list(
     Ok(Json(tenants))
 }
 
-/// Get a tenant.
+/// Get a tenant. Its entity tag says which state of it this is.
 #[utoipa::path(get, path = "/tenants/{tenant}", tag = "tenants",
     security(("bearer" = ["viewer", "tenant-admin"])), params(("tenant" = String, Path)),
-    responses((status = 200, body = Tenant), (status = 404, body = Problem)))]
+    responses((status = 200, body = Tenant, headers(("ETag" = String))), (status = 404, body = Problem)))]
 pub(crate) async fn get(
     State(app): State<App>,
     by: Principal,
     Path(id): Path<String>,
-) -> Result<Json<Tenant>, ApiError> {
+) -> Result<(HeaderMap, Json<Tenant>), ApiError> {
     by.require_tenant(&id, Role::Viewer)?;
     let settings: Option<String> = sqlx::query_scalar("SELECT settings FROM tenants WHERE id = $1")
         .bind(id.as_str())
         .fetch_optional(app.store.pool())
         .await?;
     let settings = settings.ok_or_else(|| ApiError::NotFound(format!("the tenant {id}")))?;
-    parse(&id, &settings).map(Json)
+    let tag = HeaderValue::from_str(&entity_tag(&settings)).map_err(ApiError::invalid)?;
+    let headers = HeaderMap::from_iter([(header::ETAG, tag)]);
+    Ok((headers, Json(parse(&id, &settings)?)))
 }
 
 /// Delete a tenant, its users, groups and tokens: where guards ask the
@@ -228,6 +258,7 @@ async fn forget(
             .execute(&mut **transaction)
             .await?;
     }
+    cost::forget(transaction, tenant).await?;
     sqlx::query("UPDATE tokens SET revoked_at = $1 WHERE tenant = $2 AND revoked_at IS NULL")
         .bind(now())
         .bind(tenant)

@@ -190,15 +190,17 @@ impl Conversation {
         let mut versions = BTreeMap::new();
         let names: Vec<_> = self.delta.subscribed().map(ToOwned::to_owned).collect();
         self.held.retain(|name, _| names.contains(name));
+        self.app.proxies.keep(self.peer.stream, &names);
         for name in names {
             let Some(publication) = current.get(&name) else {
+                self.app.proxies.nothing(&self.peer, &name);
                 self.held.remove(&name);
                 continue;
             };
             let revision = &publication.revision;
             if !publication.is_for(self.peer.identity.as_deref()) {
                 let why = "the graph's `proxies` do not name this proxy";
-                self.app.proxies.refused(&self.peer, &name, revision, why);
+                self.app.proxies.unnamed(&self.peer, &name, revision, why);
                 self.held.remove(&name);
                 continue;
             }

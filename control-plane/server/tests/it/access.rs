@@ -18,16 +18,19 @@ enum As {
     Provisioner,
     /// A service that exports for the tenant `alpha`.
     Exporter,
+    /// An Alertmanager.
+    Notifier,
 }
 
 impl As {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Viewer,
         Self::Publisher,
         Self::Owner,
         Self::Alpha,
         Self::Provisioner,
         Self::Exporter,
+        Self::Notifier,
     ];
 
     const fn name(self) -> &'static str {
@@ -38,6 +41,7 @@ impl As {
             Self::Alpha => "tenant-admin",
             Self::Provisioner => "provisioner",
             Self::Exporter => "exporter",
+            Self::Notifier => "notifier",
         }
     }
 }
@@ -61,6 +65,8 @@ enum Needs {
     User,
     /// A user of a tenant, or a service that exports for some.
     Export,
+    /// An Alertmanager, and nobody else.
+    Notifier,
     /// As scoped; a service that exports sees what it asked for.
     Exports,
 }
@@ -93,6 +99,8 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("delete", "/tenants/{tenant}", Needs::Owner),
     ("put", "/tenants/{tenant}/identity", Needs::Owner),
     ("get", "/tenants/{tenant}/identity", Needs::Tenant("viewer")),
+    ("get", "/tenants/{tenant}/access", Needs::Tenant("viewer")),
+    ("get", "/access/roles", Needs::Owner),
     (
         "get",
         "/tenants/{tenant}/users/{user}/passkeys",
@@ -114,6 +122,8 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("get", "/snapshots/{graph}", Needs::Viewer),
     ("post", "/snapshots/{graph}/{revision}", Needs::Publisher),
     ("get", "/snapshots/{graph}/{revision}", Needs::Viewer),
+    ("get", "/alerts", Needs::Viewer),
+    ("post", "/alerts/webhook", Needs::Notifier),
     ("get", "/proxies", Needs::Viewer),
     ("get", "/decisions", Needs::Scoped),
     ("post", "/tokens", Needs::Owner),
@@ -150,6 +160,17 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("get", "/exports/keys/{keyId}", Needs::Public),
     ("delete", "/exports/keys/{keyId}", Needs::Owner),
     ("get", "/exports/trusted-root.json", Needs::Nothing),
+    ("put", "/cost/prices", Needs::Owner),
+    ("get", "/cost/prices", Needs::Viewer),
+    ("post", "/cost/usage", Needs::Publisher),
+    ("get", "/cost/bills", Needs::Viewer),
+    ("put", "/cost/bills/{month}", Needs::Owner),
+    ("get", "/cost/budgets", Needs::Viewer),
+    ("put", "/cost/budgets/{name}", Needs::Owner),
+    ("delete", "/cost/budgets/{name}", Needs::Owner),
+    ("get", "/cost/report", Needs::Scoped),
+    ("get", "/cost/focus", Needs::Scoped),
+    ("post", "/v1/traces", Needs::Publisher),
 ];
 
 fn documented() -> Vec<(String, String)> {
@@ -172,6 +193,8 @@ fn path(route: &str, tenant: &str) -> String {
         .replace("{user}", "none")
         .replace("{index}", "1000000")
         .replace("{id}", "none")
+        .replace("{month}", "none")
+        .replace("{name}", "none")
         .replace("{keyId}", "none");
     match route {
         "/catalogue/{graph}" => format!("{path}?tag=none"),
@@ -184,6 +207,13 @@ fn body(method: &str, route: &str) -> Value {
         ("put", "/graphs/{graph}") => json!({"settings": "", "schemaTag": "x", "bundle": "x"}),
         // A name that is not valid, so that nothing is made.
         ("put", "/tenants/{tenant}/break-glass") => json!({"until": 1, "actions": []}),
+        // Bodies that can be read, so that what is refused is the caller.
+        ("put", "/cost/prices") => {
+            json!({"version": ".", "currency": "", "effectiveFrom": 1, "regions": {}})
+        }
+        ("post", "/cost/usage") => json!({"source": "none", "usage": []}),
+        ("put", "/cost/bills/{month}") => json!({"amount": "1"}),
+        ("put", "/cost/budgets/{name}") => json!({"period": "month", "amount": "0"}),
         ("post", "/tokens") => json!({"name": ".", "role": "viewer"}),
         _ => json!({}),
     }
@@ -285,7 +315,7 @@ fn every_route_asks_for_its_role() {
     for (who, token) in tokens(&control) {
         for (method, route, needs) in ROUTES {
             let may = |role: &str| match (who, role) {
-                (As::Alpha | As::Provisioner | As::Exporter, _) => false,
+                (As::Alpha | As::Provisioner | As::Exporter | As::Notifier, _) => false,
                 (As::Owner, _) | (As::Publisher, "viewer" | "publisher") => true,
                 (As::Viewer, "viewer") => true,
                 _ => false,
@@ -299,6 +329,7 @@ fn every_route_asks_for_its_role() {
                 Needs::User => false,
                 Needs::Export => matches!(who, As::Exporter),
                 Needs::Exports => may("viewer") || matches!(who, As::Alpha | As::Exporter),
+                Needs::Notifier => matches!(who, As::Notifier),
                 Needs::Scoped => may("viewer") || matches!(who, As::Alpha),
             };
             let deletes = (*method, *route) == ("delete", "/tenants/{tenant}");

@@ -7,11 +7,13 @@
 )]
 
 mod access;
+mod alerts;
 mod bad_input;
 mod break_glass;
 mod catalogue;
 mod console;
 mod contract;
+mod cost;
 mod databases;
 mod decision_logs;
 mod directory;
@@ -20,9 +22,12 @@ mod exports;
 mod ledger;
 mod links;
 mod logins;
+mod metrics;
 mod oidc;
+mod proxy;
 mod publish;
 mod rate_limit;
+mod review;
 
 mod scim;
 mod start;

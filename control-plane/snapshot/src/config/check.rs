@@ -4,7 +4,7 @@ use ig_contract::snapshot::{
     Directory, Head, Identity, Limits, MAX_RATE_PERCENT, StepUp, Tenant, TextStore,
 };
 
-use super::{CONFIG_VERSION, rate_limit, residency};
+use super::{CONFIG_VERSION, rate_limit, residency, subscriptions};
 use crate::Problems;
 
 pub(super) fn version(found: i64, problems: &mut Problems) {
@@ -40,6 +40,9 @@ pub(super) fn head(head: &Head, problems: &mut Problems) {
     }
     if let Some(one) = &head.rate_limit {
         rate_limit::check(one, problems);
+    }
+    if let Some(one) = &head.subscriptions {
+        subscriptions::check(one, problems);
     }
     if let Some(one) = &head.step_up {
         step_up(one, problems);

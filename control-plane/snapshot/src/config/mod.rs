@@ -5,6 +5,7 @@ mod directory;
 mod rate_limit;
 mod residency;
 mod step_up;
+mod subscriptions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,7 @@ use self::rate_limit::RawRateLimit;
 use self::residency::RawResidency;
 use self::step_up::RawStepUp;
 pub use self::step_up::remarks;
+use self::subscriptions::RawSubscriptions;
 use crate::Problems;
 
 /// Version of the file's format.
@@ -107,6 +109,7 @@ struct Raw {
     step_up: Option<RawStepUp>,
     rate_limit: Option<RawRateLimit>,
     residency: Option<RawResidency>,
+    subscriptions: Option<RawSubscriptions>,
 }
 
 #[derive(Deserialize, Default)]
@@ -209,6 +212,7 @@ impl Raw {
             step_up: self.step_up.map(Into::into),
             rate_limit: self.rate_limit.map(Into::into),
             residency: self.residency.map(Into::into),
+            subscriptions: self.subscriptions.map(Into::into),
         };
         check::version(self.version, problems);
         check::head(&head, problems);

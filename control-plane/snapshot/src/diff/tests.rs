@@ -51,6 +51,7 @@ fn snapshot(region: &str, program: &[u8], texts: &[(&str, &str, u32)]) -> Snapsh
             step_up: None,
             rate_limit: None,
             residency: None,
+            subscriptions: None,
         },
         program: program.to_vec(),
         documents: documents.collect(),

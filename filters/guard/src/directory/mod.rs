@@ -110,6 +110,7 @@ struct State {
     polls: u64,
     /// When the next one may begin.
     next_poll: Duration,
+    generation: u64,
 }
 
 /// What the head says, as durations.
@@ -170,6 +171,7 @@ impl Directory {
             poll: None,
             polls: 0,
             next_poll: Duration::ZERO,
+            generation: 0,
         };
         Self {
             state: RefCell::new(state),
@@ -206,6 +208,25 @@ impl Directory {
             }
             _ => Lookup::Unknown(state.ticket),
         }
+    }
+
+    /// What is known of a subject whose connection stays open: every change is told
+    /// of, so facts do not age while they are not asked for.
+    pub fn recall(&self, question: &FactsRequest) -> Lookup {
+        let state = self.state.borrow();
+        if state.freshness() == Freshness::Expired {
+            return Lookup::Expired;
+        }
+        match state.cache.get(question) {
+            Some(entry) => Lookup::Known(entry.facts.clone()),
+            None => Lookup::Unknown(state.ticket),
+        }
+    }
+
+    /// Grows whenever facts were forgotten because of a change, or because nobody
+    /// knows what changed.
+    pub fn generation(&self) -> u64 {
+        self.state.borrow().generation
     }
 
     /// Brings the answer to a question, or its absence.
@@ -311,6 +332,7 @@ impl State {
         if changes.reset || is_anew {
             self.forget(Recent::since(changes.position));
         } else {
+            self.generation += u64::from(!changes.changes.is_empty());
             for change in changes.changes {
                 self.cache.forget(&change, changes.position);
                 self.recent.note(changes.position, change);
@@ -331,6 +353,7 @@ impl State {
     /// on their way.
     fn forget(&mut self, recent: Recent) {
         self.ticket.0 += 1;
+        self.generation += 1;
         self.cache.clear();
         self.recent = recent;
     }

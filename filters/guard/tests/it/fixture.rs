@@ -102,6 +102,7 @@ pub(crate) fn head() -> Head {
         step_up: None,
         rate_limit: None,
         residency: None,
+        subscriptions: None,
     }
 }
 
@@ -146,9 +147,14 @@ pub(crate) fn snapshot(head: Head) -> Vec<u8> {
 }
 
 pub(crate) fn guard(guards: Guards, edit: impl FnOnce(&mut Head)) -> Rc<Guard> {
+    Rc::new(made(guards, edit))
+}
+
+/// The same, for the host to say more of.
+pub(crate) fn made(guards: Guards, edit: impl FnOnce(&mut Head)) -> Guard {
     let mut head = head();
     edit(&mut head);
-    Rc::new(Guard::new(snapshot(head), guards).unwrap())
+    Guard::new(snapshot(head), guards).unwrap()
 }
 
 /// base64url of claims, as `jwt_authn` forwards them.

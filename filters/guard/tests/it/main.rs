@@ -16,5 +16,8 @@ mod properties;
 mod rate_limit;
 mod records;
 mod residency;
+mod sockets;
 mod step_up;
 mod texts;
+mod trace;
+mod verdicts;

@@ -125,6 +125,7 @@ fn catalogue() -> Snapshot {
             step_up: None,
             rate_limit: None,
             residency: None,
+            subscriptions: None,
         },
         program: Vec::new(),
         documents: documents

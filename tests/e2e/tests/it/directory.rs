@@ -22,7 +22,7 @@ use crate::skip;
 
 /// A directory with one user, whom every subject of alpha is linked to.
 #[derive(Clone)]
-struct People {
+pub(crate) struct People {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
     /// What polls wait for.
@@ -41,7 +41,7 @@ struct State {
 }
 
 impl People {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let facts = Facts {
             position: 1,
@@ -144,7 +144,7 @@ impl People {
         serde_json::to_vec(&changes).unwrap()
     }
 
-    fn change(&self, edit: impl FnOnce(&mut Facts)) {
+    pub(crate) fn change(&self, edit: impl FnOnce(&mut Facts)) {
         self.change_of("alpha", "u-1", edit);
     }
 
@@ -162,7 +162,7 @@ impl People {
         self.changed.send_replace(());
     }
 
-    fn set_down(&self, is_down: bool) {
+    pub(crate) fn set_down(&self, is_down: bool) {
         self.state().is_down = is_down;
         self.changed.send_replace(());
     }
@@ -186,7 +186,7 @@ impl People {
 
     /// Waits until both of Envoy's threads, the worker and the main one, know the
     /// position.
-    async fn until_polled(&self) {
+    pub(crate) async fn until_polled(&self) {
         eventually(async || {
             let state = self.state();
             let known = Some(state.facts.position);
@@ -201,7 +201,7 @@ impl People {
     }
 }
 
-async fn fixture() -> Fixture {
+pub(crate) async fn fixture() -> Fixture {
     let mut fixture = demo().await.unwrap();
     let settings = r#"{"cluster":"control-plane","authority":"control","timeoutMs":2000}"#;
     fixture.head.directory = Some(serde_json::from_str(settings).unwrap());
@@ -210,7 +210,7 @@ async fn fixture() -> Fixture {
     fixture
 }
 
-fn with_people(options: &mut ig_envoy::StaticOptions, people: &People) {
+pub(crate) fn with_people(options: &mut ig_envoy::StaticOptions, people: &People) {
     let address = Address::new(people.address.ip().to_string(), people.address.port());
     options.control_plane = Some(ControlPlane {
         endpoints: Endpoints::plain([address]),

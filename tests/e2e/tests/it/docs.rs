@@ -9,9 +9,10 @@ use crate::skip;
 
 /// Pages in the order in which a reader meets them: later ones use the files
 /// of earlier ones.
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 6] = [
     "README.md",
     "docs/operating.md",
+    "docs/telemetry.md",
     "docs/istio.md",
     "docs/envoy-gateway.md",
     "docs/upgrading.md",

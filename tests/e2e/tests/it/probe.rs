@@ -15,10 +15,10 @@ use crate::modes::SHADOW;
 use crate::reload::Discovery;
 use crate::skip;
 
-struct Ran {
-    code: Option<i32>,
-    result: Value,
-    said: String,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) result: Value,
+    pub(crate) said: String,
 }
 
 /// The binary, built once.
@@ -29,7 +29,7 @@ fn ig() -> &'static Path {
 
 /// Probes an address as the demo's analyst, with a second's patience for each
 /// answer.
-async fn probe(gateway: SocketAddr, more: &[&str]) -> Ran {
+pub(crate) async fn probe(gateway: SocketAddr, more: &[&str]) -> Ran {
     probe_as(gateway, more, &[]).await
 }
 
@@ -200,6 +200,29 @@ async fn it_waits_until_it_is_enforced() {
         discovery.publish(&snapshot);
     });
     assert_eq!(ran.code, Some(0), "{} {}", ran.result, ran.said);
+}
+
+/// While gateways are replaced, one of before may be the first to answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_good_round_is_not_enough_where_it_has_to_hold() {
+    if !skip::ready() {
+        return;
+    }
+    let fixture = demo().await.unwrap();
+    let discovery = Discovery::new(&fixture);
+    let mut shadow = fixture.clone();
+    shadow.head.modes = SHADOW;
+    let shadow = shadow.snapshot().unwrap();
+    discovery.publish(&fixture.snapshot().unwrap());
+    let gateway = Gateway::start(fixture, |bootstrap| discovery.edit(bootstrap)).await;
+    let address = gateway.envoy.gateway;
+    let ran = probe(address, &["--hold", "2s"]).await;
+    assert_eq!(ran.code, Some(0), "{} {}", ran.result, ran.said);
+    let (ran, ()) = tokio::join!(probe(address, &["--hold", "60s"]), async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        discovery.publish(&shadow);
+    });
+    assert_eq!(ran.code, Some(1), "{} {}", ran.result, ran.said);
 }
 
 /// The guard is the graph's, says the control plane; and every example runs.

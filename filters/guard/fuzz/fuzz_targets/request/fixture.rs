@@ -166,6 +166,7 @@ fn source(modes: Modes, program: &[u8]) -> SnapshotSource {
         step_up: None,
         rate_limit: None,
         residency: None,
+        subscriptions: None,
     };
     let documents = CATALOGUE.iter().map(|(names, kind, text, embed)| {
         let operations = names.iter().map(|name| operation(name, *kind)).collect();

@@ -2,8 +2,10 @@
 //! Envoy Gateway, applied as they apply it, to listeners as they write them, in
 //! the real Envoy with the real control plane.
 
+mod chart;
 mod envoy_gateway;
 mod istiod;
+mod unloaded;
 
 use std::net::SocketAddr;
 
@@ -108,8 +110,29 @@ fn discovery(folder: &tempfile::TempDir, name: &str, kind: &str, resources: &[Va
     };
     let resources: Vec<_> = resources.iter().map(typed).collect();
     let path = folder.path().join(name);
-    std::fs::write(&path, json!({"resources": resources}).to_string()).unwrap();
+    // Envoy sees what is moved into place.
+    let new = folder.path().join("new.json");
+    std::fs::write(&new, json!({"resources": resources}).to_string()).unwrap();
+    std::fs::rename(new, &path).unwrap();
     json!({"resource_api_version": "V3", "path_config_source": {"path": path}})
+}
+
+/// A proxy with its node, which takes listeners and clusters by discovery, from files.
+fn bootstrap(admin: SocketAddr, served: &Served, folder: &tempfile::TempDir) -> Value {
+    let clusters = discovery(folder, "cds.json", "cluster.v3.Cluster", &served.clusters);
+    let listeners = discovery(
+        folder,
+        "lds.json",
+        "listener.v3.Listener",
+        &served.listeners,
+    );
+    json!({
+        "node": {"id": "sidecar~10.0.0.1~graph-0.edge~edge.svc", "cluster": "graph.edge"},
+        "admin": {"address": {"socket_address": {
+            "address": admin.ip().to_string(), "port_value": admin.port(),
+        }}},
+        "dynamic_resources": {"lds_config": listeners, "cds_config": clusters},
+    })
 }
 
 /// A proxy of a mesh that takes its snapshot from the control plane.
@@ -127,18 +150,7 @@ async fn proxy(control: &ControlPlane, mesh: Mesh, folder: &tempfile::TempDir) -
             node: "unused".into(),
         });
         let served = mesh(&options, listen, upstream);
-        Ok(json!({
-            "node": {"id": "sidecar~10.0.0.1~graph-0.edge~edge.svc", "cluster": "graph.edge"},
-            "admin": {"address": {"socket_address": {
-                "address": admin.ip().to_string(), "port_value": admin.port(),
-            }}},
-            "dynamic_resources": {
-                "lds_config":
-                    discovery(folder, "lds.json", "listener.v3.Listener", &served.listeners),
-                "cds_config":
-                    discovery(folder, "cds.json", "cluster.v3.Cluster", &served.clusters),
-            },
-        }))
+        Ok(bootstrap(admin, &served, folder))
     });
     Gateway {
         envoy: envoy.await.unwrap(),

@@ -1,0 +1,42 @@
+//! `ig schema diff`: what changed, and whether it may.
+
+use serde_json::Value;
+
+use super::Outcome;
+use crate::about::is_commit;
+use crate::{Stamp, json};
+
+/// Rules that have to hold, whatever a report says which were asked for.
+const RULES: [&str; 2] = ["operations", "weakened"];
+
+pub(super) fn outcome(report: &Value) -> Result<Outcome, String> {
+    let base = json::text(report, "base").filter(|base| is_commit(base));
+    let base = base.ok_or("it does not say the commit that it compares with")?;
+    if base == Stamp::of(report)?.commit {
+        return Err("it compares the commit with itself".into());
+    }
+    let verdict = super::result(report)?.get("verdict");
+    let verdict = verdict.ok_or("it has no verdict")?;
+    let asked = json::list(verdict, "failOn");
+    let failures = verdict.get("failures").and_then(Value::as_array);
+    let failures = failures.ok_or("verdict.failures is not a list")?;
+    let undecided = verdict.get("undecided").and_then(Value::as_u64);
+    let mut outcome = Outcome::default();
+    for rule in RULES {
+        let is_rule = |one: &Value| one.as_str() == Some(rule);
+        if !asked.iter().any(is_rule) {
+            outcome.skipped.insert(rule.to_owned());
+            continue;
+        }
+        let broken = failures
+            .iter()
+            .any(|one| one.get("rule").is_some_and(is_rule));
+        outcome.add(rule, !broken);
+    }
+    // Rules that are not known here fail as well as others.
+    outcome.add("no failures", failures.is_empty());
+    outcome.add("everything decided", undecided == Some(0));
+    // So that it is said since when.
+    outcome.add(format!("compared with {base}"), true);
+    Ok(outcome)
+}

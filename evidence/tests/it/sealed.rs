@@ -1,0 +1,223 @@
+//! A bundle as it was made verifies, and says what it cannot show.
+
+use ig_evidence::seal::seal;
+use ig_evidence::{Asked, Check, Kind, Report, Verdict, names, verify};
+
+use crate::small::{self, Small, files, map};
+
+#[test]
+fn a_bundle_verifies_with_a_key_and_nothing_else() {
+    let small = Small::new();
+    let sealed = small.seal(&small::parts());
+    let report = verify(&sealed.files, &Asked::by(small.key.public()));
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
+    assert!(report.ok);
+    assert_eq!(report.exit_code(), 0);
+    assert!(
+        report
+            .controls
+            .iter()
+            .all(|control| control.verdict == Verdict::Pass)
+    );
+    assert_eq!(report.controls, sealed.verdicts.controls);
+    // What it did not look at, it says.
+    for option in ["--trusted-root", "--checkpoint", "--artifacts"] {
+        assert!(
+            report.not_checked.iter().any(|what| what.contains(option)),
+            "{option}"
+        );
+    }
+}
+
+#[test]
+fn everything_that_can_be_asked_for_verifies() {
+    let small = Small::new();
+    let sealed = small.seal(&small::parts());
+    let root = sealed.files.get(names::TRUSTED_ROOT).unwrap();
+    let root = ig_signing::TrustedRoot::parse(root).unwrap();
+    let artefacts = small::ARTEFACTS.map(|name| (name.to_owned(), small::artefact(name)));
+    let report = verify(
+        &sealed.files,
+        &Asked {
+            trusted_root: Some(&root),
+            checkpoint: Some(sealed.checkpoint.as_bytes()),
+            commit: Some(small::COMMIT),
+            artefacts: artefacts.into(),
+            ..Asked::by(small.key.public())
+        },
+    );
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
+    assert_eq!(report.not_checked, [""; 0]);
+}
+
+#[test]
+fn what_is_missing_is_a_gap_and_no_success() {
+    let small = Small::new();
+    for report in Report::ALL {
+        let mut parts = small::parts();
+        parts.remove(&report.path());
+        let sealed = small.seal(&parts);
+        let found = verify(&sealed.files, &Asked::by(small.key.public()));
+        assert_eq!(found.exit_code(), 2, "{report:?}: {:?}", found.problems);
+        let gaps = found
+            .problems
+            .iter()
+            .filter(|one| one.kind == Kind::NotShown);
+        assert!(gaps.count() > 0);
+        let of_it = |claim: &&ig_evidence::JudgedClaim| claim.check.report() == Some(report);
+        let claims = found.controls.iter().flat_map(|control| &control.claims);
+        for claim in claims {
+            let expected = if of_it(&claim) {
+                Verdict::Gap
+            } else {
+                Verdict::Pass
+            };
+            assert_eq!(claim.verdict, expected, "{report:?}: {claim:?}");
+        }
+        let allowed = Asked {
+            allow_gaps: true,
+            ..Asked::by(small.key.public())
+        };
+        let allowed = verify(&sealed.files, &allowed);
+        assert_eq!(allowed.exit_code(), 0, "{:?}", allowed.problems);
+        assert!(allowed.not_checked.iter().any(|what| what.contains("GAP")));
+    }
+}
+
+/// What a report leaves out did not pass.
+#[test]
+fn what_was_not_looked_at_is_not_shown() {
+    let small = Small::new();
+    for (from, to) in [
+        ("in-region", "in-time"),
+        ("\"lookedAt\": 9", "\"lookedAt\": 0"),
+    ] {
+        let mut parts = small::parts();
+        changed(&mut parts, Report::Chaos, from, to);
+        let found = verify(&small.seal(&parts).files, &Asked::by(small.key.public()));
+        assert_eq!(found.exit_code(), 2, "{from}: {:?}", found.problems);
+    }
+    // Without these it is no report, and no bundle is made of it.
+    for (report, from) in [
+        (Report::Tests, "\"suites\""),
+        (Report::AccessReview, "\"roles\""),
+        (Report::AccessReview, "\"admin\""),
+        (Report::AccessReview, "\"groups\""),
+    ] {
+        let mut parts = small::parts();
+        changed(&mut parts, report, from, "\"others\"");
+        let about = ig_evidence::About::parse(&parts[names::ABOUT]).unwrap();
+        assert!(
+            report.read(&parts[&report.path()], &about).is_err(),
+            "{from}"
+        );
+    }
+}
+
+fn changed(parts: &mut small::Map, report: Report, from: &str, to: &str) {
+    let text = String::from_utf8(parts[&report.path()].clone()).unwrap();
+    assert!(text.contains(from), "{from}");
+    parts.insert(report.path(), text.replace(from, to).into_bytes());
+}
+
+#[test]
+fn a_tree_with_changes_speaks_for_no_commit() {
+    let small = Small::new();
+    let mut parts = small::parts();
+    let about = ig_evidence::About::new(small::VERSION, small::COMMIT, true, small::NOW).unwrap();
+    parts.insert(names::ABOUT.into(), about.to_bytes());
+    let found = verify(&small.seal(&parts).files, &Asked::by(small.key.public()));
+    assert_eq!(found.exit_code(), 2);
+    assert!(
+        found
+            .controls
+            .iter()
+            .all(|control| control.verdict == Verdict::Gap)
+    );
+}
+
+#[test]
+fn the_next_release_goes_on_where_the_last_one_ended() {
+    let small = Small::new();
+    let mut log = small.log();
+    let keys = small.log_keys.keys();
+    let seal = |log: &mut _, since: Option<&str>| {
+        seal(files(&small::parts()), &small.key, log, keys, since).unwrap()
+    };
+    let first = seal(&mut log, None);
+    let second = seal(&mut log, Some(&first.checkpoint));
+    let asked = |kept: &[u8]| {
+        let asked = Asked {
+            checkpoint: Some(kept),
+            ..Asked::by(small.key.public())
+        };
+        verify(&second.files, &asked)
+    };
+    let report = asked(first.checkpoint.as_bytes());
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
+    assert!(
+        report
+            .verified
+            .iter()
+            .any(|what| what.contains("the ledger grew from"))
+    );
+    // Of another log with the same keys, as long as the first.
+    let other = Small {
+        key: ig_signing::PrivateKey::generate().unwrap(),
+        log_keys: small.log_keys.clone(),
+    };
+    let fork = other.seal(&small::parts()).checkpoint;
+    assert_eq!(asked(fork.as_bytes()).problems[0].kind, Kind::Consistency);
+}
+
+#[test]
+fn the_same_parts_give_the_same_bytes() {
+    let small = Small::new();
+    let one = map(&small.seal(&small::parts()).files);
+    assert_eq!(one, map(&small.seal(&small::parts()).files));
+    assert!(one.len() > 25);
+}
+
+#[test]
+fn every_check_is_asked_for_and_every_report_decides() {
+    let controls = ig_evidence::Controls::parse(&small::parts()[names::CONTROLS]).unwrap();
+    let claims: Vec<_> = controls
+        .controls
+        .iter()
+        .flat_map(|control| &control.claims)
+        .collect();
+    let asked = |check: &Check| claims.iter().any(|claim| claim.check == *check);
+    for report in Report::ALL {
+        assert!(
+            claims
+                .iter()
+                .any(|claim| claim.check.report() == Some(report)),
+            "{report:?}"
+        );
+    }
+    for check in [
+        Check::Sbom,
+        Check::Provenance,
+        Check::LedgerDelta,
+        Check::Dashboards,
+        Check::Attestations,
+    ] {
+        assert!(asked(&check), "{check:?}");
+    }
+}
+
+#[test]
+fn a_schema_is_not_compared_with_itself() {
+    let parts = small::parts();
+    let about = ig_evidence::About::parse(&parts[names::ABOUT]).unwrap();
+    let text = String::from_utf8(parts[&Report::SchemaDiff.path()].clone()).unwrap();
+    assert!(Report::SchemaDiff.read(text.as_bytes(), &about).is_ok());
+    for (base, why) in [
+        (small::COMMIT, "with itself"),
+        ("v0.1.0", "does not say the commit"),
+    ] {
+        let other = text.replace(&"f".repeat(40), base);
+        let error = Report::SchemaDiff.read(other.as_bytes(), &about);
+        assert!(error.unwrap_err().contains(why), "{base}");
+    }
+}
