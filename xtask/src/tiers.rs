@@ -280,17 +280,9 @@ pub fn run_ci(_: &CiArgs) -> Result<ExitCode> {
 
 /// On free ports: somebody may be at work on the usual ones.
 fn demo(root: &Path) -> Result<()> {
-    let mut words: Vec<String> = [
-        "run",
-        "--quiet",
-        "--package",
-        "xtask",
-        "--",
-        "demo",
-        "--json",
-    ]
-    .map(Into::into)
-    .into();
+    let mut words: Vec<String> = ["run", "--quiet", "--bin", "xtask", "--", "demo", "--json"]
+        .map(Into::into)
+        .into();
     words.push("reports/demo.json".into());
     for option in [
         "--gateway-port",

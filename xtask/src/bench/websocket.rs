@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{machine, today};
 use crate::process::Process;
 use crate::tools;
+use crate::workspace::PACKAGES;
 
 const TESTS: [&str; 2] = [
     "sockets_measured::idle_and_busy_connections_with_and_without_the_guard",
@@ -25,10 +26,10 @@ pub(super) fn run(root: &Path, write: bool, json: Option<&Path>) -> Result<()> {
     let mut measured = Vec::new();
     for test in TESTS {
         eprintln!("{test}");
-        let package = ["--package", "ig-e2e", "--test", "e2e", "--"];
+        let tests = [&PACKAGES[..], &["--test", "e2e", "--"]].concat();
         let said = Process::new("cargo")
             .args(["test", "--quiet"])
-            .args(package)
+            .args(tests)
             .args([test, "--exact", "--nocapture"])
             .env("CI", "1")
             .env("IG_IDLE", IDLE.to_string())

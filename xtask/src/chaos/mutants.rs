@@ -130,13 +130,13 @@ impl Mutant {
         Ok(folder.join(format!("{name}.log")))
     }
 
-    fn cargo(&self, package: &str) -> Result<PathBuf> {
+    fn cargo(&self, program: &str) -> Result<PathBuf> {
         Process::new("cargo")
-            .args(["build", "--quiet", "--package", package])
+            .args(["build", "--quiet", "--bin", program])
             .env_remove("CARGO_TARGET_DIR")
             .current_dir(&self.root)
             .inherit()?;
-        Ok(self.root.join("target/debug").join(package))
+        Ok(self.root.join("target/debug").join(program))
     }
 }
 

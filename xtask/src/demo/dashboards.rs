@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
+use ig_authenticator::Authenticator;
 use serde_json::{Value, json};
 
 use super::tour::Tour;
@@ -88,12 +89,12 @@ impl Watch {
     }
 
     /// Load, and what else leaves its mark on a dashboard.
-    pub(super) fn load(&self, tour: &Tour<'_>) -> Result<()> {
+    pub(super) fn load(&self, tour: &Tour<'_>, key: &mut Authenticator) -> Result<()> {
         let control = &tour.stack.control;
         spend(tour.stack)?;
         tour.repeat(LOAD)?;
         // What is counted for the first time now is seen to grow then.
-        exports::run(tour)?;
+        exports::run(tour, key)?;
         come_and_go(control)?;
         control
             .ig(&["snapshot", "publish", crate::stack::GRAPH])

@@ -14,8 +14,8 @@ use crate::tools;
 
 const VARIABLES: &str = r#"{"ids":["asset-1"]}"#;
 
-pub(super) fn run(tour: &Tour<'_>) -> Result<Vec<Outcome>> {
-    let token = prove(tour)?;
+pub(super) fn run(tour: &Tour<'_>, key: &mut Authenticator) -> Result<Vec<Outcome>> {
+    let token = prove(tour, key)?;
     let (status, answer) = tour.export(VARIABLES, Some(&token))?;
     let made = &answer["data"]["exportAssets"];
     let is_signed = made["manifestSha"].is_string() && made["sig"].is_string();
@@ -39,26 +39,33 @@ pub(super) fn run(tour: &Tour<'_>) -> Result<Vec<Outcome>> {
     Ok(vec![exported, used, verify(tour, &made["manifestSha"])?])
 }
 
-/// A step-up token of a@alpha.io, who adds a passkey and uses it.
-fn prove(tour: &Tour<'_>) -> Result<String> {
-    let stack = tour.stack;
-    let call = |path: &str, body: &Value| {
-        let path = format!("/webauthn/{path}");
-        let control = &stack.control;
-        control.call_as(&stack.token_alpha, "POST", &path, body)
-    };
+/// A passkey that a@alpha.io adds.
+pub(super) fn enrol(tour: &Tour<'_>) -> Result<Authenticator> {
     let mut key = Authenticator::new(1, "http://localhost:8080", "localhost");
-    let begun = call("registration/options", &json!({"name": "demo"}))?;
+    let begun = webauthn(tour, "registration/options", &json!({"name": "demo"}))?;
     let credential = key.create(&begun["publicKey"]);
     let answer = json!({"ceremony": begun["ceremony"], "credential": credential});
-    call("registration/verify", &answer)?;
+    webauthn(tour, "registration/verify", &answer)?;
+    Ok(key)
+}
+
+/// A step-up token of a@alpha.io.
+fn prove(tour: &Tour<'_>, key: &mut Authenticator) -> Result<String> {
     let intent = json!({"graph": "demo", "actions": ["export:assets"]});
-    let begun = call("authentication/options", &intent)?;
+    let begun = webauthn(tour, "authentication/options", &intent)?;
     let credential = key.get(&begun["publicKey"]);
     let answer = json!({"ceremony": begun["ceremony"], "credential": credential});
-    let granted = call("authentication/verify", &answer)?;
+    let granted = webauthn(tour, "authentication/verify", &answer)?;
     let token = granted["token"].as_str().context("no step-up token")?;
     Ok(token.to_owned())
+}
+
+fn webauthn(tour: &Tour<'_>, path: &str, body: &Value) -> Result<Value> {
+    let path = format!("/webauthn/{path}");
+    let stack = tour.stack;
+    stack
+        .control
+        .call_as(&stack.token_alpha, "POST", &path, body)
 }
 
 /// An auditor has four files, and no token.

@@ -54,7 +54,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let outcomes = match seen {
         Some((_, Err(error))) => Err(error),
         Some((page, Ok((outcomes, shown)))) => Ok((outcomes, Some((page, shown)))),
-        None => tour::run(&Tour::new(&stack)?).map(|outcomes| (outcomes, None)),
+        None => tour(&stack).map(|outcomes| (outcomes, None)),
     };
     stack.stop();
     let (outcomes, shown) = outcomes?;
@@ -79,12 +79,18 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
+fn tour(stack: &Stack) -> Result<Vec<Outcome>> {
+    let tour = Tour::new(stack)?;
+    tour::run(&tour, &mut exports::enrol(&tour)?)
+}
+
 /// The tour, with load and a Prometheus.
 fn see(stack: &Stack) -> Result<(Vec<Outcome>, Vec<dashboards::Shown>)> {
     let watch = dashboards::Watch::start(stack, &tools::root().join("target/dev"))?;
-    let tour = Tour::new(stack)?;
-    let seen = tour::run(&tour).and_then(|outcomes| {
-        watch.load(&tour)?;
+    let seen = Tour::new(stack).and_then(|tour| {
+        let mut key = exports::enrol(&tour)?;
+        let outcomes = tour::run(&tour, &mut key)?;
+        watch.load(&tour, &mut key)?;
         Ok((outcomes, watch.ask()?))
     });
     watch.stop();

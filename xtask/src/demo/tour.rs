@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use ig_authenticator::Authenticator;
 use serde_json::{Value, json};
 
 use super::{Outcome, exports, published};
@@ -194,12 +195,12 @@ const STOPS: [Stop; 20] = [
 ];
 
 /// Sends everything.
-pub(super) fn run(tour: &Tour<'_>) -> Result<Vec<Outcome>> {
+pub(super) fn run(tour: &Tour<'_>, key: &mut Authenticator) -> Result<Vec<Outcome>> {
     let mut outcomes = STOPS
         .iter()
         .map(|stop| tour.visit(stop))
         .collect::<Result<Vec<_>>>()?;
-    outcomes.extend(exports::run(tour)?);
+    outcomes.extend(exports::run(tour, key)?);
     outcomes.push(tour.stream()?);
     outcomes.push(tour.record()?);
     outcomes.extend(published::run(tour)?);

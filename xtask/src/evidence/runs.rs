@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::Tree;
 use super::record::{self, Record};
 use crate::process::{Captured, Process};
+use crate::workspace::PACKAGES;
 use crate::{setup, stack, tools, wasm};
 
 /// Something to run.
@@ -129,7 +130,7 @@ impl Run {
 fn xtask(root: &Path, words: &[&str]) -> Result<()> {
     // Not by this program's path: tests of the workspace put another file there.
     let status = Process::new("cargo")
-        .args(["run", "--quiet", "--package", "xtask", "--"])
+        .args(["run", "--quiet", "--bin", "xtask", "--"])
         .args(words)
         .current_dir(root)
         .into_command()
@@ -145,7 +146,7 @@ fn xtask(root: &Path, words: &[&str]) -> Result<()> {
 /// `ig`, of this tree.
 fn ig(root: &Path, words: &[&str]) -> Process {
     Process::new("cargo")
-        .args(["run", "--quiet", "--package", "ig-cli", "--"])
+        .args(["run", "--quiet", "--bin", "ig", "--"])
         .args(words)
         .current_dir(root)
 }
@@ -247,15 +248,11 @@ fn tests(root: &Path, reports: &Path) -> Result<()> {
     })?;
     let mut record = Record::default();
     let unit = [
-        "test",
-        "--workspace",
-        "--no-fail-fast",
-        "--exclude",
-        "ig-guard-wasm",
-        "--exclude",
-        "ig-e2e",
-    ];
-    let e2e = ["test", "--package", "ig-e2e", "--no-fail-fast"];
+        &["test", "--no-fail-fast", "--exclude", "ig-e2e"][..],
+        &PACKAGES,
+    ]
+    .concat();
+    let e2e = [&["test", "--no-fail-fast", "--test", "e2e"][..], &PACKAGES].concat();
     for words in [&unit[..], &e2e] {
         // Where a tool is missing, nothing is shown: that is no pass.
         let process = Process::new("cargo")
