@@ -51,7 +51,7 @@ fn what_owners_say_is_put_and_listed() {
     remote
         .ig("cost bill put 2026-13 1")
         .exits(1)
-        .says("2026-13");
+        .says("not a month");
     remote
         .ig("cost budget put eu -- -1")
         .exits(1)
