@@ -73,10 +73,6 @@ pub struct Socket {
         expect(dead_code, reason = "only policy asks who")
     )]
     expires: u64,
-    #[cfg_attr(
-        not(feature = "policy"),
-        expect(dead_code, reason = "only policy asks who")
-    )]
     seen: standing::Seen,
 }
 
