@@ -13,9 +13,9 @@ use ig_e2e::{Connection, LoadRequest};
 use serde_json::Value;
 
 use crate::check::{Ending, read_access_log};
-use crate::history::{Event, What, sha256};
+use crate::history::{Event, Micros, What, sha256};
 use crate::workload::Controls;
-use crate::world::{TENANT_OF_EXPORTS, World, tenant_name, until};
+use crate::world::{GRAPH_OF_PUSHES, TENANT_OF_EXPORTS, World, tenant_name, until};
 
 /// What was there before.
 pub(crate) struct Before {
@@ -52,16 +52,17 @@ pub(crate) async fn ending(
     controls: &Controls,
     before: &Before,
     events: &[Event],
-    decisions_lost: bool,
+    unlogged: Vec<(Micros, Micros)>,
 ) -> Result<Ending> {
     // First, so that what it publishes is among the publications.
     let behind = behind(world, controls).await?;
     let mut ending = Ending {
         behind,
         publications: publications(controls).await?,
-        decisions_lost,
+        unlogged,
         catalogue: catalogue()?,
         exports: exports(controls, before).await?,
+        operations: operations(controls).await?,
         entries: entries(world, before, events).await?,
         ..Ending::default()
     };
@@ -148,6 +149,26 @@ async fn exports(controls: &Controls, before: &Before) -> Result<BTreeMap<String
             // The newest come first.
             Some(next) if !is_older => cursor = format!("&cursor={next}"),
             _ => return Ok(counts),
+        }
+    }
+}
+
+/// How many documents of the catalogue that is pushed to have each id.
+async fn operations(controls: &Controls) -> Result<BTreeMap<String, usize>> {
+    let mut counts = BTreeMap::new();
+    let mut cursor = String::new();
+    loop {
+        let path = format!("/catalogue/{GRAPH_OF_PUSHES}?limit=1000{cursor}");
+        let said = get(controls, path).await?;
+        for document in said["items"].as_array().into_iter().flatten() {
+            let ids = document["ids"].as_array().context("a document's ids")?;
+            for id in ids.iter().filter_map(Value::as_str) {
+                *counts.entry(id.to_owned()).or_default() += 1;
+            }
+        }
+        match said["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return Ok(counts),
         }
     }
 }

@@ -100,6 +100,8 @@ pub struct Arrival {
     pub decision: String,
     /// SHA-256 of the query.
     pub query: String,
+    /// Name of the query's operation.
+    pub operation: String,
     /// Whether it is a mutation.
     pub is_write: bool,
     /// When.
@@ -112,7 +114,7 @@ pub struct Arrival {
 pub struct Change {
     /// What.
     pub what: What,
-    /// Which: a user's name, a revision.
+    /// Which: a user's name, a revision, an operation's id.
     pub key: String,
     /// When it was sent.
     pub at: Micros,
@@ -134,6 +136,8 @@ pub enum What {
     Publication,
     /// An asset is exported.
     Export,
+    /// An operation is pushed to a catalogue.
+    Operation,
     /// A snapshot that nobody can read is put where publications are.
     Poison,
 }

@@ -14,7 +14,7 @@ use crate::fault::{Filter, Toxics};
 use crate::history::{Change, Event, Fault, Micros, What, digest};
 use crate::numbers::Numbers;
 use crate::scenario::{Act, RESET, Scenario, Step};
-use crate::workload::{Controls, Workload};
+use crate::workload::{Controls, PATIENCE, Workload};
 use crate::world::{CONTROL_LINKS, World, primary_of};
 
 /// Before anything is disturbed.
@@ -22,6 +22,9 @@ const WARM: Duration = Duration::from_secs(2);
 
 /// Without a failure, the system has recovered.
 const QUIET: Duration = Duration::from_millis(1500);
+
+/// From when a database is told to end until nobody is waited for any more.
+const INSISTS: Duration = Duration::from_secs(2);
 
 /// What came of a scenario.
 #[derive(Clone, Debug, Serialize)]
@@ -130,9 +133,6 @@ pub async fn run(
     let controls = Controls::of(world);
     tokio::time::sleep(WARM).await;
     let steps = (scenario.steps)(&mut numbers, time);
-    let loses_log = steps
-        .iter()
-        .any(|step| matches!(step.act, Act::EndGateway(..) | Act::LoseNames(_)));
     for step in &steps {
         apply(world, &mut workload, step).await?;
     }
@@ -157,7 +157,8 @@ pub async fn run(
         Event::Arrival(arrival) => arrival.id.is_none_or(|id| id >= first),
         _ => true,
     });
-    let ending = ending(world, &controls, &before, &events, loses_log).await?;
+    let unlogged = unlogged(&steps, &events)?;
+    let ending = ending(world, &controls, &before, &events, unlogged).await?;
     let record = Record::of(&events, &ending, scenario.promises);
     let verdicts = record.judge();
     let faults = events.iter().filter_map(|event| match event {
@@ -175,6 +176,23 @@ pub async fn run(
         faults: faults.collect(),
     };
     Ok((outcome, events))
+}
+
+/// When requests arrived that a gateway may not have logged before it was ended: it
+/// writes a line once a request is over, and clients wait for so long.
+fn unlogged(steps: &[Step], events: &[Event]) -> Result<Vec<(Micros, Micros)>> {
+    let patience = Micros::try_from(PATIENCE.as_micros())?;
+    // Steps are done one after the other, and each notes its fault.
+    let faults = events.iter().filter_map(|event| match event {
+        Event::Fault(fault) => Some(fault),
+        _ => None,
+    });
+    let ended = steps
+        .iter()
+        .zip(faults)
+        .filter(|(step, _)| matches!(step.act, Act::EndGateway(..) | Act::LoseNames(_)));
+    let times = ended.map(|(_, fault)| (fault.from.saturating_sub(patience), fault.until));
+    Ok(times.collect())
 }
 
 fn figures(record: &Record<'_>, events: &[Event]) -> Figures {
@@ -226,7 +244,19 @@ fn figures(record: &Record<'_>, events: &[Event]) -> Figures {
 /// Does something, waits, and undoes it.
 async fn apply(world: &mut World, workload: &mut Workload, step: &Step) -> Result<()> {
     let from = world.history.now();
-    match &step.act {
+    begin(world, workload, &step.act).await?;
+    tokio::time::sleep(step.time).await;
+    undo(world, &step.act).await?;
+    world.history.push(Event::Fault(Fault {
+        name: format!("{:?}", step.act),
+        from,
+        until: world.history.now(),
+    }));
+    Ok(())
+}
+
+async fn begin(world: &mut World, workload: &mut Workload, act: &Act) -> Result<()> {
+    match act {
         Act::EndGateway(at, signal) => world.gateways[*at].end(*signal).await?,
         Act::PauseGateway(at) => world.gateways[*at].signal(Signal::STOP)?,
         Act::EndReplica(at, signal) => world.replicas[*at].end(*signal)?,
@@ -238,8 +268,15 @@ async fn apply(world: &mut World, workload: &mut Workload, step: &Step) -> Resul
             workload.burst(world, *region)?;
         }
         Act::EndRedis => world.redis.kill()?,
+        Act::TerminateRedis => world.redis.terminate()?,
         Act::PauseRedis => world.redis.signal("STOP")?,
         Act::EndPostgres => world.postgres.kill()?,
+        Act::TerminatePostgres => {
+            world.postgres.terminate()?;
+            tokio::time::sleep(INSISTS).await;
+            world.postgres.end()?;
+        }
+        Act::PausePostgres => world.postgres.signal("STOP")?,
         Act::FillDisk => world.disk()?.fill()?,
         Act::Poison => {
             let at = world.history.now();
@@ -268,8 +305,11 @@ async fn apply(world: &mut World, workload: &mut Workload, step: &Step) -> Resul
         Act::Filter(at, filter) => world.gateways[*at].filter(*filter).await?,
         Act::Links(names, toxics) => world.disturb(names, *toxics),
     }
-    tokio::time::sleep(step.time).await;
-    match &step.act {
+    Ok(())
+}
+
+async fn undo(world: &mut World, act: &Act) -> Result<()> {
+    match act {
         Act::EndGateway(at, _) => world.gateways[*at].start_again().await?,
         Act::PauseGateway(at) => world.gateways[*at].signal(Signal::CONT)?,
         Act::EndReplica(at, _) => world.replicas[*at].start_again()?,
@@ -277,9 +317,10 @@ async fn apply(world: &mut World, workload: &mut Workload, step: &Step) -> Resul
         Act::EndUpstream(at) => world.upstreams[*at].start()?,
         Act::PauseUpstream(at) => world.upstreams[*at].pause(false),
         Act::Burst(region) => world.upstreams[primary_of(*region)].pause(false),
-        Act::EndRedis => world.redis.restart()?,
+        Act::EndRedis | Act::TerminateRedis => world.redis.restart()?,
         Act::PauseRedis => world.redis.signal("CONT")?,
-        Act::EndPostgres => world.postgres.start_again()?,
+        Act::EndPostgres | Act::TerminatePostgres => world.postgres.start_again()?,
+        Act::PausePostgres => world.postgres.signal("CONT")?,
         Act::FillDisk => {
             world.disk()?.free()?;
             world.postgres.start_if_ended()?;
@@ -291,10 +332,5 @@ async fn apply(world: &mut World, workload: &mut Workload, step: &Step) -> Resul
         Act::Filter(at, _) => world.gateways[*at].filter(Filter::default()).await?,
         Act::Links(names, _) => world.disturb(names, Toxics::default()),
     }
-    world.history.push(Event::Fault(Fault {
-        name: format!("{:?}", step.act),
-        from,
-        until: world.history.now(),
-    }));
     Ok(())
 }

@@ -28,10 +28,16 @@ pub enum Act {
     Burst(usize),
     /// Redis ends, and comes back empty.
     EndRedis,
+    /// Redis is told to end, and comes back empty.
+    TerminateRedis,
     /// Redis is stopped.
     PauseRedis,
     /// PostgreSQL ends as `kill -9` ends it, and recovers.
     EndPostgres,
+    /// PostgreSQL is told to end: it lets nobody new in, and then sends everybody away.
+    TerminatePostgres,
+    /// All of PostgreSQL is stopped, and goes on.
+    PausePostgres,
     /// The database's disk is full.
     FillDisk,
     /// A snapshot that is broken is published behind the control plane's back.
@@ -193,6 +199,20 @@ pub const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "control-plane-terminate",
+        about: "replicas of the control plane are told to end: what is under way is answered",
+        promises: Promises {
+            directory_goes: true,
+            ..PROMISES
+        },
+        // Each takes its time to end.
+        steps: |_, time| {
+            rounds(2, time, |round| {
+                Act::EndReplica(round as usize % 2, Signal::TERM)
+            })
+        },
+    },
+    Scenario {
         name: "control-plane-pause",
         about: "a replica is stopped: it holds its connections and says nothing",
         promises: Promises {
@@ -220,6 +240,26 @@ pub const SCENARIOS: &[Scenario] = &[
             ..PROMISES
         },
         steps: |_, time| rounds(2, time, |_| Act::EndPostgres),
+    },
+    Scenario {
+        name: "postgres-terminate",
+        about: "the database is told to end: it lets nobody new in, then sends everybody away",
+        promises: Promises {
+            directory_goes: true,
+            recovery_ms: 15_000,
+            ..PROMISES
+        },
+        steps: |_, time| one(Act::TerminatePostgres, time),
+    },
+    Scenario {
+        name: "postgres-pause",
+        about: "the database is stopped: it holds its connections and says nothing",
+        promises: Promises {
+            directory_goes: true,
+            recovery_ms: 15_000,
+            ..PROMISES
+        },
+        steps: |_, time| one(Act::PausePostgres, time),
     },
     Scenario {
         name: "postgres-slow",
@@ -298,6 +338,12 @@ pub const SCENARIOS: &[Scenario] = &[
         about: "Redis ends and comes back empty",
         promises: PROMISES,
         steps: |_, time| rounds(2, time, |_| Act::EndRedis),
+    },
+    Scenario {
+        name: "redis-terminate",
+        about: "Redis is told to end, and comes back empty",
+        promises: PROMISES,
+        steps: |_, time| rounds(2, time, |_| Act::TerminateRedis),
     },
     Scenario {
         name: "redis-pause",
@@ -409,7 +455,7 @@ fn any(numbers: &mut Numbers) -> Act {
         NARROW,
         SLOW_CLOSE,
     ];
-    match numbers.below(19) {
+    match numbers.below(22) {
         0 => Act::EndGateway(numbers.below(2), signal),
         1 => Act::PauseGateway(numbers.below(2)),
         2 | 3 => Act::EndReplica(numbers.below(2), signal),
@@ -430,6 +476,9 @@ fn any(numbers: &mut Numbers) -> Act {
                 aborted: 10,
             },
         ),
+        15 => Act::TerminateRedis,
+        16 => Act::TerminatePostgres,
+        17 => Act::PausePostgres,
         _ => {
             let at = numbers.below(ALL_LINKS.len());
             let toxics = *numbers.one_of(&toxics);

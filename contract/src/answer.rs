@@ -55,8 +55,8 @@ pub enum DenyCode {
     RegionUnavailable,
     /// A limit is used up.
     RateLimited,
-    /// The service behind the gateway does not answer. The gateway says so, not
-    /// the guard.
+    /// The service behind the gateway does not answer. The gateway says so; the
+    /// guard only of a WebSocket on which the service breaks the protocol.
     UpstreamUnavailable,
     /// No usable snapshot, or the guard could not decide.
     GuardUnavailable,

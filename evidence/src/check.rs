@@ -1,6 +1,7 @@
 //! Checks: what decides about a claim, from the bundle's files alone.
 
 mod bundle;
+mod license;
 mod provenance;
 mod sbom;
 
@@ -8,7 +9,7 @@ pub(crate) use bundle::absent;
 use serde::{Deserialize, Serialize};
 
 use crate::judge::{Finding, Given};
-use crate::{Claim, Report, names};
+use crate::{Claim, Outcome, Report, names};
 
 /// What decides about a claim.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -189,11 +190,29 @@ fn of_report(report: Report, given: &Given<'_>, claim: &Claim) -> Finding {
             report.path()
         ));
     }
-    let (passed, skipped) = (outcome.passed.len(), outcome.skipped.len());
-    Finding::pass(match skipped {
+    Finding::pass(in_words(&outcome))
+}
+
+/// The most exceptions that a row names; how many there are, it always says.
+const MAX_NAMED: usize = 8;
+
+/// What passed, and what is to be known of that.
+fn in_words(outcome: &Outcome) -> String {
+    let passed = outcome.passed.len();
+    let said = match outcome.skipped.len() {
         0 => format!("{passed} passed"),
-        _ => format!("{passed} passed, {skipped} were not tried"),
-    })
+        skipped => format!("{passed} passed, {skipped} were not tried"),
+    };
+    if outcome.excepted.is_empty() {
+        return said;
+    }
+    let named: Vec<_> = outcome.excepted.iter().take(MAX_NAMED).cloned().collect();
+    let more = match outcome.excepted.len().saturating_sub(MAX_NAMED) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let (many, named) = (outcome.excepted.len(), named.join("; "));
+    format!("{said}, with EXCEPTIONS ({many}): {named}{more}")
 }
 
 /// Whether a name passed: by itself, or as the last part of a path of modules.

@@ -44,6 +44,8 @@ pub struct Outcome {
     pub failed: BTreeSet<String>,
     /// What was not tried.
     pub skipped: BTreeSet<String>,
+    /// What passed by an exception alone, in words: by whose leave, why, and until when.
+    pub excepted: BTreeSet<String>,
 }
 
 impl Outcome {

@@ -37,6 +37,8 @@ export function options(startRate, stages) {
       'http_req_duration{path:read}': ['p(95)<350', 'p(99)<900'],
       'http_req_duration{path:write}': ['p(95)<350', 'p(99)<900'],
       'http_req_duration{path:subscription}': ['p(95)<350', 'p(99)<900'],
+      // Over a WebSocket: from the handshake until the operation is complete.
+      ws_subscription_duration: ['p(95)<350', 'p(99)<900'],
       http_req_failed: ['rate<0.001'],
       checks: ['rate>0.999'],
       dropped_iterations: ['count<1'],

@@ -1,5 +1,6 @@
 //! What a gateway says that it decided.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -13,6 +14,10 @@ pub struct Decision {
     pub id: String,
     /// Whether it let the request go.
     pub is_allowed: bool,
+    /// Whose request it was, if that was known.
+    pub tenant: Option<String>,
+    /// Name of the operation, if it was known.
+    pub operation: Option<String>,
     /// The snapshot's revision.
     pub revision: Option<String>,
 }
@@ -50,6 +55,8 @@ pub fn read(path: &Path) -> Result<Vec<Decision>> {
             decisions.push(Decision {
                 id: record.decision_id.into_owned(),
                 is_allowed: record.outcome != Outcome::Deny,
+                tenant: record.tenant_id.map(Cow::into_owned),
+                operation: record.operation.map(Cow::into_owned),
                 revision: record.revision.map(|revision| revision.to_string()),
             });
         }

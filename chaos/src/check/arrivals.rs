@@ -3,31 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Decision, Invariant, Record, Verdict};
-use crate::history::{Kind, Micros, What};
+use crate::history::{Arrival, Kind, Micros, What};
 use crate::world::{MAX_STALE, region_of};
 
 /// Within which a deactivation is known to every guard that hears of changes.
 const SECOND: Micros = 1_000_000;
 
+/// What arrivals are compared with.
+struct Decided<'a> {
+    /// By id. A deny does not take back what the same id allows.
+    decisions: HashMap<&'a str, &'a Decision>,
+    /// Revisions that nobody can read.
+    poisoned: BTreeSet<&'a str>,
+}
+
 impl Record<'_> {
     pub(super) fn nothing_undecided(&self) -> Verdict {
+        let decided = self.decided();
+        let mut used: HashMap<&str, u64> = HashMap::new();
         let mut violations = Vec::new();
-        let allowed: HashMap<&str, &Decision> = self
-            .ending
-            .decisions
-            .iter()
-            .flatten()
-            .filter(|decision| decision.is_allowed)
-            .map(|decision| (decision.id.as_str(), decision))
-            .collect();
-        let denies = self.ending.decisions.iter().flatten();
-        let denied: BTreeSet<&str> = denies
-            .filter(|decision| !decision.is_allowed)
-            .map(|decision| decision.id.as_str())
-            .collect();
-        let changes = self.changes.iter();
-        let poisons = changes.filter(|one| one.what == What::Poison);
-        let poisoned: BTreeSet<&str> = poisons.map(|one| one.key.as_str()).collect();
         for arrival in &self.arrivals {
             let Some(id) = arrival.id else {
                 violations.push(format!("a request without a number arrived: {arrival:?}"));
@@ -45,25 +39,60 @@ impl Record<'_> {
             if !self.ending.catalogue.contains(&arrival.query) {
                 violations.push(format!("{id} arrived with a text of no catalogue"));
             }
-            match allowed.get(arrival.decision.as_str()) {
-                Some(decision) => {
-                    let revision = decision.revision.as_deref().unwrap_or_default();
-                    if !self.ending.publications.contains_key(revision) {
-                        violations.push(format!("{id}: {revision} was never published"));
-                    }
-                    if poisoned.contains(revision) {
-                        violations.push(format!("{id}: {revision} is broken"));
-                    }
-                }
-                None if denied.contains(arrival.decision.as_str()) => {
-                    violations.push(format!("{id} was denied, and arrived"));
-                }
-                // A proxy that was killed wrote not all of its log.
-                None if self.ending.decisions_lost && !arrival.decision.is_empty() => {}
-                None => violations.push(format!("{id}: no gateway allowed {:?}", arrival.decision)),
+            if arrival.decision.is_empty() {
+                violations.push(format!("{id} arrived without a decision"));
+                continue;
             }
+            // A gateway that asks another host asks with the same decision.
+            let first = *used.entry(&arrival.decision).or_insert(id);
+            if first != id {
+                violations.push(format!("{id} arrived with the decision of {first}"));
+            }
+            let why = self.not_allowed(&decided, arrival);
+            violations.extend(why.map(|why| format!("{id} arrived: {why}")));
         }
         Verdict::of(Invariant::NothingUndecided, self.arrivals.len(), violations)
+    }
+
+    fn decided(&self) -> Decided<'_> {
+        let all = || self.ending.decisions.iter().flatten();
+        let denied = all().filter(|one| !one.is_allowed);
+        let allowed = all().filter(|one| one.is_allowed);
+        let by_id = denied.chain(allowed).map(|one| (one.id.as_str(), one));
+        let changes = self.changes.iter();
+        let poisons = changes.filter(|one| one.what == What::Poison);
+        Decided {
+            decisions: by_id.collect(),
+            poisoned: poisons.map(|one| one.key.as_str()).collect(),
+        }
+    }
+
+    /// Why an arrival's decision does not allow it: it has to be one of this tenant and
+    /// this operation.
+    fn not_allowed(&self, decided: &Decided<'_>, arrival: &Arrival) -> Option<String> {
+        let Some(decision) = decided.decisions.get(arrival.decision.as_str()) else {
+            let mut unlogged = self.ending.unlogged.iter();
+            let is_lost = unlogged.any(|(from, until)| (*from..=*until).contains(&arrival.at));
+            return (!is_lost).then(|| format!("no gateway decided {}", arrival.decision));
+        };
+        if !decision.is_allowed {
+            return Some("it was denied".to_owned());
+        }
+        let (tenant, operation) = (&decision.tenant, &decision.operation);
+        if tenant.as_ref() != Some(&arrival.tenant) {
+            let of = &arrival.tenant;
+            return Some(format!("{tenant:?} was allowed, and it is of {of}"));
+        }
+        if operation.as_ref() != Some(&arrival.operation) {
+            let is = &arrival.operation;
+            return Some(format!("{operation:?} was allowed, and it is {is}"));
+        }
+        let revision = decision.revision.as_deref().unwrap_or_default();
+        if !self.ending.publications.contains_key(revision) {
+            return Some(format!("{revision} was never published"));
+        }
+        let is_broken = decided.poisoned.contains(revision);
+        is_broken.then(|| format!("{revision} is broken"))
     }
 
     pub(super) fn in_region(&self) -> Verdict {

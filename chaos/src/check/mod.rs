@@ -81,14 +81,17 @@ pub struct Ending {
     pub users: BTreeMap<String, usize>,
     /// How often each asset was exported, by its id.
     pub exports: BTreeMap<String, usize>,
+    /// How many documents of the catalogue have each id.
+    pub operations: BTreeMap<String, usize>,
     /// How often the ledger has each entry, by its SHA-256.
     pub entries: HashMap<String, usize>,
     /// What is wrong with the ledger.
     pub ledger: Option<String>,
     /// What gateways decided, by gateway.
     pub decisions: Vec<Vec<Decision>>,
-    /// Whether a gateway's log lacks what it decided before it was killed.
-    pub decisions_lost: bool,
+    /// From when until when requests arrived whose decisions may be in no log, since the
+    /// gateway was ended that would have written them.
+    pub unlogged: Vec<(Micros, Micros)>,
     /// SHA-256 of the catalogue's texts.
     pub catalogue: BTreeSet<String>,
 }

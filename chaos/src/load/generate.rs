@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
-use http_body_util::Full;
-use ig_e2e::{Connection, LoadRequest};
+use http_body_util::{BodyExt as _, Full};
+use ig_e2e::{Connection, LoadRequest, RawSocket};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, mpsc};
 
@@ -25,10 +25,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Of a hundred requests, how many write and subscribe. The rest read.
 const WRITES: usize = 15;
 const SUBSCRIPTIONS: usize = 5;
+const WEBSOCKETS: usize = 5;
 
 /// Clients of the gateways.
 pub struct Clients {
-    bodies: [(Path, Bytes); 3],
+    bodies: [(Path, Bytes); 4],
     tokens: Vec<String>,
     gateways: Vec<Arc<Pool>>,
 }
@@ -58,6 +59,7 @@ impl Clients {
     /// If the demo lacks an operation.
     pub fn of(world: &World) -> Result<Self> {
         let asset = json!({"caseId": "case-1", "label": "a", "retention": "short-30d"});
+        let events = World::by_id("CaseEvents", json!({"caseId": "case-1"}))?;
         let bodies = [
             (
                 Path::Read,
@@ -67,10 +69,8 @@ impl Clients {
                 Path::Write,
                 World::by_id("CreateAsset", json!({"input": asset}))?,
             ),
-            (
-                Path::Subscription,
-                World::by_id("CaseEvents", json!({"caseId": "case-1"}))?,
-            ),
+            (Path::Subscription, events.clone()),
+            (Path::WebSocket, events),
         ];
         let token = |tenant| world.tokens().of(tenant, &analyst(tenant), 4 * 3600);
         let gateways = world.gateways.iter().map(|gateway| {
@@ -93,7 +93,7 @@ impl Clients {
         let token = self.tokens.get(tenant).context("no such tenant")?;
         let accept = match path {
             Path::Subscription => "text/event-stream",
-            Path::Read | Path::Write => "application/json",
+            Path::Read | Path::Write | Path::WebSocket => "application/json",
         };
         let request = http::Request::post("/graphql")
             .header("host", "edge")
@@ -108,6 +108,7 @@ impl Clients {
         let path = match numbers.below(100) {
             share if share < WRITES => Path::Write,
             share if share < WRITES + SUBSCRIPTIONS => Path::Subscription,
+            share if share < WRITES + SUBSCRIPTIONS + WEBSOCKETS => Path::WebSocket,
             _ => Path::Read,
         };
         let tenant = numbers.below(TENANTS);
@@ -153,6 +154,13 @@ impl Clients {
 
 /// What became of a request, and whether it was served.
 async fn send(pool: &Pool, path: Path, request: LoadRequest) -> (String, bool) {
+    if path == Path::WebSocket {
+        let sent = tokio::time::timeout(PATIENCE, subscribe(pool.to, request)).await;
+        return match sent {
+            Ok(Ok(outcome)) => outcome,
+            _ => ("none".to_owned(), false),
+        };
+    }
     let mut connection = pool.take();
     let sent = tokio::time::timeout(PATIENCE, connection.send(request)).await;
     let Ok(Ok((head, body))) = sent else {
@@ -162,7 +170,7 @@ async fn send(pool: &Pool, path: Path, request: LoadRequest) -> (String, bool) {
     let status = head.status.as_u16();
     let is_whole = match path {
         Path::Subscription => body.ends_with(b"event: complete\ndata:\n\n"),
-        Path::Read | Path::Write => body.starts_with(b"{\"data\""),
+        Path::Read | Path::Write | Path::WebSocket => body.starts_with(b"{\"data\""),
     };
     if status == 200 && is_whole {
         return ("200".to_owned(), true);
@@ -171,6 +179,33 @@ async fn send(pool: &Pool, path: Path, request: LoadRequest) -> (String, bool) {
     let code = body["errors"][0]["extensions"]["code"].as_str();
     let outcome = code.map_or_else(|| status.to_string(), ToOwned::to_owned);
     (outcome, false)
+}
+
+/// Sends a request over a WebSocket of its own, until the operation is complete.
+async fn subscribe(to: SocketAddr, request: LoadRequest) -> Result<(String, bool)> {
+    let (head, body) = request.into_parts();
+    let payload: Value = serde_json::from_slice(&body.collect().await?.to_bytes())?;
+    let mut headers = vec![("sec-websocket-protocol", "graphql-transport-ws")];
+    for name in ["authorization", "x-ig-purpose"] {
+        let value = head.headers.get(name).context("nobody asks")?;
+        headers.push((name, value.to_str()?));
+    }
+    let mut socket = RawSocket::open(to, &headers).await?;
+    socket.init(json!({})).await?;
+    let begin = json!({"id": "1", "type": "subscribe", "payload": payload});
+    socket.send(&begin).await?;
+    let mut results = 0;
+    loop {
+        let message = socket.message().await?;
+        match message["type"].as_str() {
+            Some("next") => results += i32::from(message["payload"]["data"].is_object()),
+            Some("complete") if results > 0 => return Ok(("200".to_owned(), true)),
+            _ => {
+                let code = message["payload"][0]["extensions"]["code"].as_str();
+                return Ok((code.unwrap_or("none").to_owned(), false));
+            }
+        }
+    }
 }
 
 /// Sends what is due at the stages' rates, and counts what is answered.

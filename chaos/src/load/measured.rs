@@ -18,11 +18,13 @@ pub enum Path {
     Write,
     /// A subscription: all of its few events.
     Subscription,
+    /// The same over a WebSocket of its own.
+    WebSocket,
 }
 
 impl Path {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Subscription];
+    pub const ALL: [Self; 4] = [Self::Read, Self::Write, Self::Subscription, Self::WebSocket];
 
     /// Its name, as k6's tag has it.
     pub fn name(self) -> &'static str {
@@ -30,6 +32,15 @@ impl Path {
             Self::Read => "read",
             Self::Write => "write",
             Self::Subscription => "subscription",
+            Self::WebSocket => "websocket",
+        }
+    }
+
+    /// The metric of its times, as k6 has it.
+    pub(super) fn metric(self) -> String {
+        match self {
+            Self::WebSocket => "ws_subscription_duration".to_owned(),
+            path => format!("http_req_duration{{path:{}}}", path.name()),
         }
     }
 }
@@ -75,6 +86,8 @@ pub struct Measured {
     pub by_path: BTreeMap<Path, Times>,
     /// Times of all.
     pub all: Times,
+    /// Times of all but WebSockets, as k6 counts them.
+    pub http: Times,
     /// By path: how many were not served.
     pub failed: BTreeMap<Path, u64>,
     /// Answers by status or code.
@@ -98,6 +111,7 @@ impl Measured {
         Ok(Self {
             by_path,
             all: times()?,
+            http: times()?,
             failed: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             dropped: 0,
@@ -112,6 +126,9 @@ impl Measured {
     pub fn count(&mut self, answer: &Answer) -> Result<()> {
         let micros = u64::try_from(answer.took.as_micros()).unwrap_or(u64::MAX);
         self.all.saturating_record(micros);
+        if answer.path != Path::WebSocket {
+            self.http.saturating_record(micros);
+        }
         if let Some(times) = self.by_path.get_mut(&answer.path) {
             times.saturating_record(micros);
         }

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::measured::{Measured, Path, Times, milliseconds};
+use super::measured::{Measured, Times, milliseconds};
 use super::usage::Growth;
 use crate::versions::Versions;
 
@@ -64,9 +64,9 @@ impl Load<'_> {
         };
         let (count, failed) = (measured.all.len(), measured.all_failed());
         let mut metrics = Map::new();
-        metrics.insert("http_req_duration".into(), trend(&measured.all));
+        metrics.insert("http_req_duration".into(), trend(&measured.http));
         for (path, times) in &measured.by_path {
-            metrics.insert(tagged("http_req_duration", *path), trend(times));
+            metrics.insert(path.metric(), trend(times));
         }
         metrics.insert("http_reqs".into(), counter(count));
         metrics.insert("iterations".into(), counter(count));
@@ -107,10 +107,6 @@ impl Load<'_> {
     }
 }
 
-fn tagged(metric: &str, path: Path) -> String {
-    format!("{metric}{{path:{}}}", path.name())
-}
-
 fn with_threshold(mut metric: Value, threshold: &str, is_kept: bool) -> Value {
     metric["thresholds"] = json!({threshold: {"ok": is_kept}});
     metric
@@ -138,17 +134,17 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::load::Answer;
+    use crate::load::{Answer, Path};
 
     fn measured(milliseconds: u64, failed: u64) -> Measured {
         let mut measured = Measured::new().unwrap();
         for number in 0..1_000 {
             let is_served = number >= failed;
             let answer = Answer {
-                path: if number % 5 == 0 {
-                    Path::Write
-                } else {
-                    Path::Read
+                path: match number % 5 {
+                    0 => Path::Write,
+                    1 => Path::WebSocket,
+                    _ => Path::Read,
                 },
                 due: Duration::from_millis(number),
                 took: Duration::from_millis(milliseconds),
@@ -222,7 +218,11 @@ mod tests {
         assert_eq!(metrics["http_reqs"]["values"]["count"], 1_000);
         assert_eq!(metrics["http_reqs"]["values"]["rate"], 500.0);
         assert_eq!(metrics["http_req_failed"]["values"]["rate"], 0.001);
-        for name in ["http_req_duration", "http_req_duration{path:write}"] {
+        for name in [
+            "http_req_duration",
+            "http_req_duration{path:write}",
+            "ws_subscription_duration",
+        ] {
             let trend = &metrics[name];
             assert_eq!(trend["type"], "trend");
             let p95 = trend["values"]["p(95)"].as_f64().unwrap();

@@ -4,6 +4,7 @@
 mod breakers;
 mod changes;
 mod exports;
+mod operations;
 mod requests;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -116,6 +117,7 @@ impl Workload {
             shared.clone(),
             client,
         ));
+        lanes.spawn(operations::run(controls.clone(), shared.clone()));
         let exporter = world.exporter.clone();
         lanes.spawn(exports::run(controls, shared.clone(), exporter));
         let admins = world.gateways.iter().map(|gateway| gateway.admin);

@@ -11,6 +11,12 @@ use serde_json::Value;
 
 use crate::fault::Filter;
 
+/// How long its admin interface may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// From when it is asked until its access log is written: another thread does it.
+const WRITES: Duration = Duration::from_millis(200);
+
 /// A gateway.
 pub struct Gateway {
     envoy: Option<Envoy>,
@@ -82,11 +88,14 @@ impl Gateway {
         Ok(kill_process(pid, signal)?)
     }
 
-    /// Ends it by a signal.
+    /// Ends it by a signal, once it has written what it kept of its access log until
+    /// then: up to ten seconds of it.
     ///
     /// # Errors
-    /// If it is not there.
+    /// If it is not there, or does not answer.
     pub async fn end(&mut self, signal: Signal) -> Result<()> {
+        self.flush().await?;
+        tokio::time::sleep(WRITES).await;
         self.signal(signal)?;
         if signal == Signal::TERM {
             // What it has to do before it ends; the value's end kills it.
@@ -119,7 +128,10 @@ impl Gateway {
     /// If it does not answer.
     pub async fn flush(&self) -> Result<()> {
         if let Some(envoy) = &self.envoy {
-            envoy.post_admin("/reopen_logs").await?;
+            let asked = envoy.post_admin("/reopen_logs");
+            let asked = tokio::time::timeout(PATIENCE, asked).await;
+            let said = asked.context("its admin interface does not answer")??;
+            ensure!(said.contains(" 200 "), "{said}");
         }
         Ok(())
     }

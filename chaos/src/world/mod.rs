@@ -30,7 +30,7 @@ pub use self::control::{Replica, With};
 pub use self::exporter::{ACTION, Exporter, TENANT as TENANT_OF_EXPORTS};
 pub use self::gateway::Gateway;
 pub use self::links::{Links, Under};
-pub use self::provide::person;
+pub use self::provide::{GRAPH_OF_PUSHES, person};
 use self::provide::{provide, residency};
 pub use self::tokens::Tokens;
 use self::upstream::HEALTH;
@@ -52,6 +52,9 @@ const ISSUER: &str = "https://issuer.test";
 /// Requests that a gateway lets be under way to a cluster: more than there are at a
 /// time, and fewer than a burst has.
 const MAX_REQUESTS: u32 = 32;
+
+/// How long a WebSocket may be silent: longer than the guard lets one be.
+const SOCKETS_IDLE: Duration = Duration::from_secs(3_660);
 
 /// The region a tenant lives in.
 pub fn region_of(tenant: usize) -> &'static str {
@@ -339,6 +342,7 @@ impl World {
         if let Some(disk) = &self.disk {
             disk.free()?;
         }
+        let _ = self.postgres.signal("CONT");
         self.postgres.start_if_ended()?;
         let _ = self.redis.signal("CONT");
         if self.redis.say("PING").is_err() {
@@ -447,7 +451,10 @@ async fn gateway(
             (1, folder.join(format!("{region}.log")))
         }
         // Nobody reads gigabytes.
-        Under::Load { workers } => (workers, "/dev/null".into()),
+        Under::Load { workers } => {
+            options.websockets = Some(SOCKETS_IDLE);
+            (workers, "/dev/null".into())
+        }
     };
     options.backpressure.health_check = Some(health_check());
     options.access_log = AccessLog::File(access_log.clone());

@@ -12,6 +12,9 @@ use super::{
     analyst, region_of, tenant_name,
 };
 
+/// The graph to whose catalogue operations are pushed. No gateway runs it.
+pub const GRAPH_OF_PUSHES: &str = "pushed";
+
 /// Where regions are: what the snapshot knows are links.
 pub(super) fn residency(links: &Links) -> Result<Residency> {
     let at = |names: &[&str]| -> Result<BTreeSet<String>> {
@@ -53,6 +56,8 @@ fn settings(residency: &Residency) -> String {
             json!(region.replicas)
         ));
     }
+    // Last, where a workload varies it.
+    text.push_str("[subscriptions]\n");
     text
 }
 
@@ -73,6 +78,9 @@ pub(super) fn provide(control: &Replica, token: &str, residency: &Residency) -> 
         anyhow::Ok(said)
     };
     fill(call)?;
+    let sdl = std::fs::read(ig_e2e::workspace().join("persisted-queries/schema.graphql"))?;
+    let (status, said) = call("PUT", &format!("/schemas/{GRAPH_OF_PUSHES}/dev"), &sdl);
+    ensure!((200..300).contains(&status), "schema: {status} {said}");
     expect("DELETE", "/tenants/alpha", Value::Null)?;
     let mut provisioners = Vec::new();
     for tenant in 0..TENANTS {

@@ -11,7 +11,7 @@ use http::Response;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use ig_contract::headers;
-use ig_e2e::{Listening, signature};
+use ig_e2e::{Listening, open_events, signature};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -24,6 +24,16 @@ pub(super) const HEALTH: &str = "/health";
 fn events(data: &str) -> String {
     let event = format!("event: next\ndata: {data}\n\n");
     format!("{event}{event}{event}event: complete\ndata:\n\n")
+}
+
+/// Name of the operation that a text begins with; empty if it has none.
+fn operation(text: &str) -> String {
+    let kinds = ["query", "mutation", "subscription"];
+    let text = text.trim_start();
+    let named = kinds.iter().find_map(|kind| text.strip_prefix(*kind));
+    let is_of_name = |one: &char| one.is_ascii_alphanumeric() || *one == '_';
+    let named = named.unwrap_or_default().trim_start();
+    named.chars().take_while(is_of_name).collect()
 }
 
 /// One host of a region.
@@ -88,10 +98,13 @@ impl Upstream {
 }
 
 impl Of {
-    async fn answer(&self, request: http::Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(&self, mut request: http::Request<Incoming>) -> Response<Full<Bytes>> {
         if request.uri().path() == HEALTH {
             self.wait().await;
             return Response::default();
+        }
+        if request.headers().contains_key("upgrade") {
+            return open_events(&mut request, json!({"data": {"of": self.region}}));
         }
         let (head, body) = request.into_parts();
         let header = |name: &str| {
@@ -114,6 +127,7 @@ impl Of {
                 tenant: tenant.clone(),
                 decision: header(headers::DECISION_ID),
                 query: sha256(query),
+                operation: operation(query),
                 is_write: query.trim_start().starts_with("mutation"),
                 at: history.now(),
             }));
@@ -136,5 +150,25 @@ impl Of {
         let mut paused = self.paused.subscribe();
         let goes_on = paused.wait_for(|is_paused| !is_paused);
         let _ = tokio::time::timeout(Duration::from_secs(60), goes_on).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn operations_are_known_by_name() {
+        for (text, name) in [
+            (
+                "query CaseById($id: ID!) { case(id: $id) { id } }",
+                "CaseById",
+            ),
+            ("  mutation  Create_2{ a }", "Create_2"),
+            ("subscription Events { a }", "Events"),
+            ("query { a }", ""),
+            ("{ a }", ""),
+            ("", ""),
+        ] {
+            assert_eq!(super::operation(text), name, "{text}");
+        }
     }
 }

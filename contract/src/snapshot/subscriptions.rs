@@ -1,5 +1,7 @@
 //! GraphQL over WebSocket: whether it is let in, and how much of it.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 /// Whether and how WebSockets are let in. Without it every upgrade is refused.
@@ -23,6 +25,10 @@ pub struct Subscriptions {
     /// What becomes of an operation that runs when a release takes it out of the
     /// catalogue.
     pub retired: Retired,
+    /// Origins whose pages may open a WebSocket, as browsers write them (RFC 6454
+    /// §6.2); every one where there are none. Who is no browser sends none, and may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origins: Option<BTreeSet<String>>,
 }
 
 /// What becomes of an operation that runs when it is not in the catalogue any more.
@@ -46,6 +52,7 @@ impl Default for Subscriptions {
             init_timeout_seconds: 10,
             idle_timeout_seconds: 3_600,
             retired: Retired::Drain,
+            origins: None,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::license;
 use crate::judge::{Finding, Given};
 use crate::{attest, json, names, seen};
 
@@ -171,9 +172,6 @@ fn complete(id: &str, package: &Value) -> Result<(), String> {
             return Err(format!("{id} has no {name}"));
         }
     }
-    let license = json::text(package, "licenseDeclared").unwrap_or_default();
-    match license.contains('/') {
-        true => Err(format!("{id}: {license:?} is no expression")),
-        false => Ok(()),
-    }
+    let declared = json::text(package, "licenseDeclared").unwrap_or_default();
+    license::check(declared).map_err(|why| format!("{id}: {declared:?} is no expression: {why}"))
 }

@@ -36,7 +36,26 @@ pub(super) fn outcome(report: &Value) -> Result<Outcome, String> {
     // Rules that are not known here fail as well as others.
     outcome.add("no failures", failures.is_empty());
     outcome.add("everything decided", undecided == Some(0));
+    let excepted = verdict.get("excepted").and_then(Value::as_array);
+    for one in excepted.ok_or("verdict.excepted is not a list")? {
+        outcome.excepted.insert(exception(one)?);
+    }
     // So that it is said since when.
     outcome.add(format!("compared with {base}"), true);
     Ok(outcome)
+}
+
+/// An exception that let something pass: who reads a control has to see it, and who agreed.
+fn exception(one: &Value) -> Result<String, String> {
+    let part =
+        |name: &str| json::text(one, name).ok_or_else(|| format!("an exception has no {name}"));
+    let (kind, path) = (part("type")?, part("path")?);
+    let (author, reviewer) = (part("author")?, part("reviewer")?);
+    let (reason, expires) = (part("reason")?, part("expires")?);
+    // The path of one that is of the whole schema is empty.
+    let what = [kind, path].join(" ");
+    Ok(format!(
+        "{} until {expires}, asked for by {author}, agreed by {reviewer}: {reason:?}",
+        what.trim_end()
+    ))
 }

@@ -28,6 +28,7 @@ pub(super) fn outcome(report: &Value) -> Result<Outcome, String> {
         passed: names("passed")?,
         failed: names("failed")?,
         skipped: names("skipped")?,
+        ..Outcome::default()
     };
     for suite in ended {
         let (Some(name), Some(code)) = (

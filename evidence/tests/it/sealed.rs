@@ -221,3 +221,38 @@ fn a_schema_is_not_compared_with_itself() {
         assert!(error.unwrap_err().contains(why), "{base}");
     }
 }
+
+#[test]
+fn what_passes_by_an_exception_is_shown_in_its_row() {
+    let small = Small::new();
+    let exception = r#"[{"type": "FIELD_REMOVED", "path": "Query.old", "allows": ["operations"],
+        "reason": "nobody asks", "author": "a@x", "reviewer": "b@x", "expires": "2026-12-31"}]"#;
+    let path = Report::SchemaDiff.path();
+    let with = |excepted: &str| {
+        let mut parts = small::parts();
+        let mut report: serde_json::Value = serde_json::from_slice(&parts[&path]).unwrap();
+        report["result"]["verdict"]["excepted"] = serde_json::from_str(excepted).unwrap();
+        parts.insert(path.clone(), small::bytes(&report));
+        parts
+    };
+    let found = verify(
+        &small.seal(&with(exception)).files,
+        &Asked::by(small.key.public()),
+    );
+    assert_eq!(found.exit_code(), 0, "{:?}", found.problems);
+    let claims = found.controls.iter().flat_map(|control| &control.claims);
+    let mut rows = claims.filter(|claim| claim.check.report() == Some(Report::SchemaDiff));
+    let why = &rows.next().unwrap().why;
+    let expected = "with EXCEPTIONS (1): FIELD_REMOVED Query.old until 2026-12-31, asked for by \
+                    a@x, agreed by b@x: \"nobody asks\"";
+    assert!(why.contains(expected), "{why}");
+    // One that does not say whose it is makes the report none.
+    let about = ig_evidence::About::parse(&small::parts()[names::ABOUT]).unwrap();
+    for (excepted, said) in [
+        ("null", "excepted is not a list"),
+        (r#"[{"type": "FIELD_REMOVED"}]"#, "has no path"),
+    ] {
+        let error = Report::SchemaDiff.read(&with(excepted)[&path], &about);
+        assert!(error.unwrap_err().contains(said), "{excepted}");
+    }
+}

@@ -2,6 +2,8 @@
 //! read of the host would return only the first of several values, and header
 //! values may hold any byte but controls.
 
+use std::collections::BTreeSet;
+
 use ig_contract::{Deny, DenyCode, headers};
 use ig_persisted_query::{Answer, Method, accepts, check_content_type};
 use ig_websocket::{Offer, Protocol, Refusal};
@@ -17,6 +19,7 @@ pub struct RequestHead {
     content_encoding: bool,
     upgrade: bool,
     offer: Offer,
+    origin: One,
     answer: Option<Answer>,
     purpose: One,
     authority: One,
@@ -102,6 +105,11 @@ const NOT_WEBSOCKET: Deny = Deny::new(
     "upgrade",
     "Only an upgrade to `websocket`, version 13, is accepted.",
 );
+const ORIGIN: Deny = Deny::new(
+    DenyCode::UpgradeRefused,
+    "origin",
+    "Pages of this origin may not open a WebSocket here.",
+);
 const SUB_PROTOCOL: Deny = Deny::new(
     DenyCode::UpgradeRefused,
     "sub-protocol",
@@ -125,9 +133,10 @@ impl RequestHead {
                     head.upgrade = true;
                     head.offer.note(name, value);
                 }
-                b"sec-websocket-version" | b"sec-websocket-protocol" => {
+                b"sec-websocket-version" | b"sec-websocket-protocol" | b"sec-websocket-key" => {
                     head.offer.note(name, value);
                 }
+                b"origin" => head.origin.put(value, is_ascii),
                 b"accept" => head.read_accept(value),
                 b"x-request-id" => head.trace.put_request_id(value),
                 b"traceparent" => head.trace.put_client(value),
@@ -239,6 +248,25 @@ impl RequestHead {
             Refusal::NotWebSocket => NOT_WEBSOCKET,
             Refusal::SubProtocol => SUB_PROTOCOL,
         })
+    }
+
+    /// Checks whose page opens a WebSocket: a browser lets every one, with the
+    /// cookies of whoever looks at it. Who is no browser says nothing.
+    pub(crate) fn check_origin(&self, allowed: Option<&BTreeSet<String>>) -> Result<(), Deny> {
+        let is_allowed = match (allowed, &self.origin) {
+            (None, _) | (_, One::Absent) => true,
+            (Some(allowed), One::Value(origin)) => allowed.contains(origin),
+            (Some(_), One::Invalid) => false,
+        };
+        match is_allowed {
+            true => Ok(()),
+            false => Err(ORIGIN),
+        }
+    }
+
+    /// Whether a handshake has a key.
+    pub(crate) fn has_key(&self) -> bool {
+        self.offer.has_key()
     }
 
     /// The head of a message of a WebSocket that was opened with this head: as if

@@ -185,9 +185,10 @@ impl HttpRequest {
                     return self.apply(refusal);
                 }
                 self.stage = Stage::Done;
-                self.open(&forward)?;
                 self.tag(&forward.verdicts);
                 forward_request(&forward)?;
+                // Behind it: what came too early may leave a record beside these.
+                self.open(&forward)?;
                 metrics::decisions(self.graph(), &forward.verdicts);
                 Ok(Action::Continue)
             }

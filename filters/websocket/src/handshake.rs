@@ -8,6 +8,7 @@ pub struct Offer {
     upgrade: Vec<String>,
     version: Vec<String>,
     protocols: Vec<String>,
+    has_key: bool,
     is_invalid: bool,
 }
 
@@ -29,6 +30,10 @@ impl Offer {
             b"upgrade" => &mut self.upgrade,
             b"sec-websocket-version" => &mut self.version,
             b"sec-websocket-protocol" => &mut self.protocols,
+            b"sec-websocket-key" => {
+                self.has_key = true;
+                return;
+            }
             _ => return,
         };
         match std::str::from_utf8(value) {
@@ -41,6 +46,11 @@ impl Offer {
         }
     }
 
+    /// Whether there is a key; within HTTP/2 there is none (RFC 8441 §5).
+    pub fn has_key(&self) -> bool {
+        self.has_key
+    }
+
     /// The first sub-protocol of the client's list that is known here.
     ///
     /// # Errors
@@ -50,7 +60,7 @@ impl Offer {
             [one] => one.eq_ignore_ascii_case("websocket"),
             _ => false,
         };
-        // HTTP/2 has no version; Envoy makes one.
+        // Not everybody says one within HTTP/2.
         let is_version = self.version.iter().all(|version| version == "13");
         if !is_websocket || !is_version || self.is_invalid {
             return Err(Refusal::NotWebSocket);

@@ -57,7 +57,7 @@ impl Listening {
                 let builder = hyper::server::conn::http1::Builder::new();
                 let connection = builder.serve_connection(TokioIo::new(stream), service);
                 connections.spawn(async move {
-                    let _ = connection.await;
+                    let _ = connection.with_upgrades().await;
                 });
                 while connections.try_join_next().is_some() {}
             }
@@ -65,7 +65,8 @@ impl Listening {
         Ok(())
     }
 
-    /// Ends the listener and every connection at once.
+    /// Ends the listener and every connection at once, but for those that were
+    /// upgraded.
     pub async fn kill(&mut self) {
         if let Some(running) = self.running.take() {
             running.abort();

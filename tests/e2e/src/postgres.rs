@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::Found;
 use crate::envoy::free_address;
@@ -149,6 +149,53 @@ impl Postgres {
         Ok(())
     }
 
+    /// Tells it to end, as an orchestrator does: it lets nobody new in, and waits for
+    /// those who are there.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn terminate(&self) -> Result<()> {
+        ensure!(
+            send("TERM", &[self.child.id().to_string()])?,
+            "it has ended"
+        );
+        Ok(())
+    }
+
+    /// Sends those away who are there, and waits until it has ended.
+    ///
+    /// # Errors
+    /// If it does not end.
+    pub fn end(&mut self) -> Result<()> {
+        if self.child.try_wait()?.is_none() {
+            send("INT", &[self.child.id().to_string()])?;
+        }
+        let started = Instant::now();
+        while self.child.try_wait()?.is_none() {
+            let is_over = started.elapsed() > Duration::from_secs(30);
+            ensure!(!is_over, "PostgreSQL does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// Sends a signal, by its name, to all of its processes.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let id = self.child.id();
+        ensure!(send(name, &[id.to_string()])?, "it has ended");
+        // Each child leads a group of its own. Where the first is stopped, there are no
+        // new ones; one that has ended meanwhile needs no signal.
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+        let children: Vec<_> = children.split_whitespace().map(ToOwned::to_owned).collect();
+        if !children.is_empty() {
+            send(name, &children)?;
+        }
+        Ok(())
+    }
+
     /// Again, at the same port, recovered from its log.
     ///
     /// # Errors
@@ -220,13 +267,26 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // At once, and its processes with it.
-        let id = self.child.id().to_string();
-        let _ = Command::new("kill").args(["-QUIT", &id]).status();
+        // At once, and its processes with it. Who is stopped hears of it once they go on.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = send("QUIT", &[self.child.id().to_string()]);
+            let _ = self.signal("CONT");
+        }
         let _ = self.child.wait();
         let data = self.folder.path().join("data");
         let _ = as_postgres(Path::new("rm")).arg("-rf").arg(data).status();
     }
+}
+
+/// Sends a signal, by its name, to processes; whether all were there.
+fn send(name: &str, ids: &[String]) -> Result<bool> {
+    let sent = Command::new("kill")
+        .arg(format!("-{name}"))
+        .args(ids)
+        .stderr(Stdio::null())
+        .status()
+        .context("kill")?;
+    Ok(sent.success())
 }
 
 fn serve(bin: &Path, folder: &Path, port: u16) -> Result<Child> {

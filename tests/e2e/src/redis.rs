@@ -62,6 +62,16 @@ impl Redis {
         Ok(())
     }
 
+    /// Tells it to end, and waits for that.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn terminate(&mut self) -> Result<()> {
+        self.signal("TERM")?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     /// Again, empty, at the same port.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! WebSockets: an upstream that speaks `graphql-transport-ws` and records what it
-//! is told, and a client that sends any bytes.
+//! WebSockets: an upstream that speaks both sub-protocols and records what it is
+//! told, and a client that sends any bytes.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
@@ -23,6 +23,8 @@ struct Told {
     messages: Vec<Value>,
     /// Connections that are open.
     open: usize,
+    /// What results have besides.
+    padding: String,
 }
 
 /// A WebSocket server; it listens until the runtime ends.
@@ -83,6 +85,11 @@ impl SocketUpstream {
         self.told().open
     }
 
+    /// Has operations that begin from now on give results of at least so many bytes.
+    pub fn pad(&self, bytes: usize) {
+        self.told().padding = "x".repeat(bytes);
+    }
+
     /// Has every operation that runs give another result.
     pub fn emit(&self) {
         let _ = self.events.send(());
@@ -128,7 +135,18 @@ impl SocketUpstream {
         self.told().open -= 1;
     }
 
+    fn result(&self, of: &Value) -> Value {
+        let mut data = json!({"asked": of["operationName"]});
+        let padding = self.told().padding.clone();
+        if !padding.is_empty() {
+            data["padding"] = padding.into();
+        }
+        json!({"data": data})
+    }
+
     async fn speak(&self, mut socket: WebSocketStream<TcpStream>) -> Result<(), Error> {
+        // What results are called, and each operation's.
+        let mut kind = "next";
         let mut running: Vec<(String, Value)> = Vec::new();
         let mut events = self.events.subscribe();
         loop {
@@ -136,7 +154,7 @@ impl SocketUpstream {
                 message = socket.next() => message,
                 _ = events.recv() => {
                     for (id, data) in &running {
-                        let next = json!({"id": id, "type": "next", "payload": data});
+                        let next = json!({"id": id, "type": kind, "payload": data});
                         socket.send(Message::text(next.to_string())).await?;
                     }
                     continue;
@@ -154,12 +172,13 @@ impl SocketUpstream {
             let answer = match message["type"].as_str() {
                 Some("connection_init") => json!({"type": "connection_ack"}),
                 Some("ping") => json!({"type": "pong"}),
-                Some("subscribe") => {
-                    let data = json!({"data": {"asked": message["payload"]["operationName"]}});
+                Some(begin @ ("subscribe" | "start")) => {
+                    kind = if begin == "start" { "data" } else { "next" };
+                    let data = self.result(&message["payload"]);
                     running.push((id.clone(), data.clone()));
-                    json!({"id": id, "type": "next", "payload": data})
+                    json!({"id": id, "type": kind, "payload": data})
                 }
-                Some("complete") => {
+                Some("complete" | "stop") => {
                     running.retain(|(other, _)| *other != id);
                     continue;
                 }
@@ -170,9 +189,14 @@ impl SocketUpstream {
     }
 }
 
+/// What a client's WebSocket goes over.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
+
 /// A client's end of a WebSocket.
 pub struct RawSocket {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Box<dyn Duplex>>,
     /// Status line and headers of the answer.
     pub head: String,
 }
@@ -187,7 +211,7 @@ pub enum End {
 }
 
 /// Longest wait for anything.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 impl RawSocket {
     /// Opens a WebSocket with these headers beside those of every handshake.
@@ -214,8 +238,12 @@ impl RawSocket {
             body.truncate(length);
             bail!("{head}{}", String::from_utf8_lossy(&body));
         }
+        Ok(Self::over(Box::new(stream), head).await)
+    }
+
+    pub(crate) async fn over(stream: Box<dyn Duplex>, head: String) -> Self {
         let socket = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
-        Ok(Self { socket, head })
+        Self { socket, head }
     }
 
     /// Sends a message.

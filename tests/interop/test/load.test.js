@@ -49,9 +49,14 @@ describe('scripts of k6', () => {
     assert.ok(thresholds, 'no thresholds');
     const promised = [...thresholds.matchAll(/"(p\(\d+\))", (\d+)\.0/g)].map(([, name, most]) => `'${name}<${most}'`);
     assert.equal(promised.length, 2);
-    const lines = text('options.js').split('\n').filter((line) => line.includes('http_req_duration') && line.includes('<'));
-    assert.equal(lines.length, 4);
+    const lines = text('options.js').split('\n').filter((line) => line.includes('_duration') && line.includes('<'));
+    assert.equal(lines.length, 5);
     for (const line of lines) for (const one of promised) assert.ok(line.includes(one), line);
+    // Subscriptions over a WebSocket have a metric of their own, of one name everywhere.
+    const [, metric] = text('socket.js').match(/new Trend\('(\w+)', true\)/) ?? [];
+    assert.ok(metric && lines.some((line) => line.includes(`${metric}:`)), metric);
+    const measured = readFileSync(join(ROOT, 'chaos/src/load/measured.rs'), 'utf8');
+    assert.ok(measured.includes(`"${metric}"`), metric);
     const [, failed] = rust.match(/MOST_FAILED: f64 = ([\d.]+);/) ?? [];
     assert.ok(text('options.js').includes(`'rate<${failed}'`));
   });

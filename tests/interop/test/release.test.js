@@ -22,16 +22,41 @@ describe('the release', () => {
   test('what compiles or runs code of others may do nothing', () => {
     assert.deepEqual(permissions, { contents: 'read' });
     for (const [name, job] of Object.entries(jobs)) {
-      const isPublishing = job.permissions !== undefined;
-      assert.equal(isPublishing, name === 'publish', name);
+      const isPublishing = name === 'publish';
+      assert.equal(job.permissions !== undefined, isPublishing || name === 'evidence', name);
       const script = scriptOf(name);
       if (isPublishing) {
         assert.doesNotMatch(script, /\b(cargo|npm|npx|pip|go|make|bash|apt-get|buildah|docker) /, name);
         assert.deepEqual(stepsOf(name).filter((step) => step.uses), []);
-      } else {
+      } else if (name !== 'evidence') {
         assert.doesNotMatch(JSON.stringify(job), /github\.token|secrets\./, name);
       }
     }
+  });
+
+  test('keys of the ledger are a step\'s, which compiles nothing', () => {
+    const { evidence } = jobs;
+    assert.deepEqual(evidence.permissions, { contents: 'read', actions: 'read' });
+    assert.equal(evidence.environment, 'ledger');
+    assert.equal(evidence.env, undefined);
+    const holding = (/** @type {RegExp} */ what) => stepsOf('evidence').filter((step) => what.test(JSON.stringify(step.env ?? {})));
+    assert.deepEqual(holding(/secrets\./).map(({ name }) => name), ['Evidence']);
+    assert.deepEqual(holding(/github\.token/).map(({ name }) => name), ['What was built', 'The ledger of the last release']);
+    for (const { run } of holding(/secrets\.|github\.token/)) assert.doesNotMatch(run, /\b(cargo|npm|npx|pip|go|make) /);
+  });
+
+  test('the ledger goes on from the last release, or says that it begins', () => {
+    const names = stepsOf('evidence').map(({ name, id }) => name ?? id);
+    const order = ['What makes it', 'The ledger of the last release', 'Evidence', 'pack'].map((name) => names.indexOf(name));
+    assert.deepEqual(order, order.toSorted((left, right) => left - right));
+    assert.ok(order[0] > 0);
+    const [last, made] = ['The ledger of the last release', 'Evidence'].map((name) => stepsOf('evidence').find((step) => step.name === name).run);
+    assert.match(last, /::notice::the ledger begins with \$GITHUB_REF_NAME/);
+    assert.match(last, /cosign verify-blob [^]*release\.yml@refs\/tags\/\$last"/);
+    assert.match(made, /--since "\$work\/last\/v0\.2\.checkpoint"/);
+    assert.match(made, /--keys "\$work\/keys" --ledger "\$work\/ledger" "\$\{since\[@\]\}"/);
+    // Two at once would both go on from the same checkpoint.
+    assert.deepEqual(parse(text).concurrency, { group: '${{ github.workflow }}', 'cancel-in-progress': false });
   });
 
   test('what signs is compiled where no code of ours or of our crates runs', () => {
@@ -73,10 +98,10 @@ describe('the release', () => {
       ...['ig.sbom.sigstore.json', 'ig_guard.wasm.sbom.sigstore.json'],
       ...['ig-guard-1.2.3.tgz', 'ig-guard-1.2.3.tgz.provenance.sigstore.json'],
       ...['SHA256SUMS', 'SHA256SUMS.sigstore.json', 'sbom.spdx.json', 'provenance.json'],
-      // The evidence, the key that signed it, and the ledger's checkpoint that has it.
-      ...['cosign.pub', 'v0.2.tar', 'v0.2.checkpoint'].flatMap((file) => [file, `${file}.sigstore.json`]),
+      // The evidence, the key that signed it, the ledger's checkpoint that has it, and the ledger.
+      ...['cosign.pub', 'v0.2.tar', 'v0.2.checkpoint', 'ledger.tar.gz'].flatMap((file) => [file, `${file}.sigstore.json`]),
     ]);
-    assert.match(script, /for file in cosign\.pub v0\.2\.tar v0\.2\.checkpoint; do\n +\.\.\/tools\/cosign sign-blob/);
+    assert.match(script, /for file in cosign\.pub v0\.2\.tar v0\.2\.checkpoint ledger\.tar\.gz; do\n +\.\.\/tools\/cosign sign-blob/);
   });
 
   test('a token is a step\'s, and of those that need it', () => {
@@ -94,7 +119,7 @@ describe('the release', () => {
     assert.match(onMain.run, /^git merge-base --is-ancestor "\$GITHUB_SHA" refs\/remotes\/origin\/main$/);
     for (const what of ['cargo pkgid', '^version: ', '^appVersion: ']) assert.ok(version.run.includes(what), what);
     assert.equal(jobs.publish.environment, 'release');
-    assert.deepEqual(jobs.publish.needs, ['tools', 'build']);
+    assert.deepEqual(jobs.publish.needs, ['tools', 'build', 'evidence']);
   });
 
   test('what is published is what was built, and ran in its image before', () => {
@@ -106,11 +131,12 @@ describe('the release', () => {
       assert.match(scriptOf('build'), new RegExp(`for program in .*\\b${program}\\b`));
     }
     const [{ env, run }] = stepsOf('publish');
-    assert.deepEqual([env.RELEASE, env.TOOLS], ['${{ needs.build.outputs.sum }}', '${{ needs.tools.outputs.sum }}']);
-    assert.match(run, /sha256sum --check --strict\n/);
+    const sums = ['build', 'tools', 'evidence'].map((job) => `\${{ needs.${job}.outputs.sum }}`);
+    assert.deepEqual([env.RELEASE, env.TOOLS, env.EVIDENCE], sums);
+    assert.match(run, /"\$RELEASE" release\.tar\.gz "\$TOOLS" tools\.tar\.gz "\$EVIDENCE" evidence\.tar\.gz \|\n +sha256sum --check --strict\n/);
     // What was built cannot lie where programs lie that run with a token.
     const unpacked = [...run.matchAll(/tar (.*)-xzf (\S+)/g)].map(([, options, file]) => [file, /-C (\S+)/.exec(options)?.[1]]);
-    assert.deepEqual(unpacked, [['release.tar.gz', 'built'], ['tools.tar.gz', 'tools']]);
+    assert.deepEqual(unpacked, [['release.tar.gz', 'built'], ['evidence.tar.gz', 'evidence'], ['tools.tar.gz', 'tools']]);
     assert.match(run, /mv built\/dist built\/images built\/chart \./);
   });
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use ig_evidence::{About, Files, Report, names, seen};
 use ig_signing::Sha256;
+use serde_json::Value;
 
 /// Files that were found, and what was not.
 pub(super) struct Gathered {
@@ -63,9 +64,8 @@ impl Gathered {
                 }
             }
         }
-        let provenance = String::from_utf8_lossy(&found[names::PROVENANCE]).into_owned();
-        if !provenance.contains(&about.commit) {
-            let what = format!("{}: not taken: it is of another commit", folder.display());
+        if let Some(why) = is_of_another(&found[names::PROVENANCE], about) {
+            let what = format!("{}: not taken: {why}", folder.display());
             self.gaps.push(what);
             return Ok(());
         }
@@ -103,5 +103,60 @@ impl Gathered {
                 .insert(&name, fs::read(entry.path()).with_context(context)?)?;
         }
         Ok(())
+    }
+}
+
+/// Why what was built does not speak for this release, as a report of another tree does not.
+fn is_of_another(provenance: &[u8], about: &About) -> Option<&'static str> {
+    let Ok(said) = serde_json::from_slice::<Value>(provenance) else {
+        return Some("its provenance is no JSON");
+    };
+    let built = &said["buildDefinition"];
+    let materials = built["resolvedDependencies"].as_array();
+    let mut materials = materials.into_iter().flatten();
+    if !materials.any(|one| one["digest"]["gitCommit"] == about.commit.as_str()) {
+        return Some("it is of another commit");
+    }
+    match built["externalParameters"]["changedFiles"].as_u64() {
+        Some(0) => None,
+        Some(_) if about.dirty => None,
+        Some(_) => Some("it was built of a tree with changes that the commit does not have"),
+        None => Some("its provenance does not say whether the tree had changes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_was_built_is_of_the_commit_without_changes() {
+        let (ours, other) = ("a".repeat(40), "b".repeat(40));
+        let provenance = |commit: &str, changed: Value| {
+            let said = json!({"buildDefinition": {
+                "externalParameters": {"changedFiles": changed},
+                "resolvedDependencies": [{"name": "lock"}, {"digest": {"gitCommit": commit}}],
+            }});
+            said.to_string()
+        };
+        for (said, dirty, why) in [
+            (provenance(&ours, json!(0)), false, None),
+            (provenance(&ours, json!(0)), true, None),
+            (provenance(&ours, json!(2)), true, None),
+            (provenance(&ours, json!(2)), false, Some("with changes")),
+            (provenance(&ours, json!(null)), false, Some("does not say")),
+            (provenance(&other, json!(0)), false, Some("another commit")),
+            ("{}".into(), false, Some("another commit")),
+            ("{".into(), false, Some("no JSON")),
+        ] {
+            let about = About::new("0.1.0", &ours, dirty, 1_790_000_000).unwrap();
+            let found = is_of_another(said.as_bytes(), &about);
+            let is_so = match (found, why) {
+                (Some(found), Some(why)) => found.contains(why),
+                (found, why) => found == why,
+            };
+            assert!(is_so, "{said} {dirty}: {found:?}");
+        }
     }
 }

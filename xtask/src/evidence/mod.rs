@@ -206,7 +206,7 @@ fn say(sealed: &Sealed, out: &Path) -> ExitCode {
 }
 
 /// What is checked out.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tree {
     /// The commit, in full.
     pub commit: String,
@@ -233,6 +233,23 @@ impl Tree {
         })
     }
 
+    /// Of a run that began with this tree and ends now.
+    ///
+    /// # Errors
+    /// When it is no repository any more.
+    pub fn until_now(&self, root: &Path) -> Result<Self> {
+        Ok(self.until(&Self::of(root)?))
+    }
+
+    /// A run may take hours. Where the tree is another after it, nobody knows which one it
+    /// was of, so it speaks for no commit.
+    fn until(&self, after: &Self) -> Self {
+        Self {
+            commit: self.commit.clone(),
+            dirty: self.dirty || self != after,
+        }
+    }
+
     /// What a report says of its run.
     #[must_use]
     pub fn stamp(&self, command: &str) -> serde_json::Value {
@@ -242,5 +259,30 @@ impl Tree {
             "date": ig_evidence::rfc3339(ig_evidence::now()),
             "command": command,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_of_a_tree_that_stayed() {
+        let tree = |(commit, dirty): (&str, bool)| Tree {
+            commit: commit.into(),
+            dirty,
+        };
+        for (before, after, expected) in [
+            (("a", false), ("a", false), ("a", false)),
+            (("a", false), ("a", true), ("a", true)),
+            (("a", true), ("a", false), ("a", true)),
+            (("a", true), ("a", true), ("a", true)),
+            // Committed or checked out meanwhile.
+            (("a", false), ("b", false), ("a", true)),
+            (("a", true), ("b", false), ("a", true)),
+        ] {
+            let found = tree(before).until(&tree(after));
+            assert_eq!(found, tree(expected), "{before:?} {after:?}");
+        }
     }
 }

@@ -154,6 +154,7 @@ fn ig(root: &Path, words: &[&str]) -> Process {
 /// Runs `ig` with a report in a file, and puts the report into ours with its stamp. An exit
 /// code of 1 is a finding, which the report has.
 fn reported(root: &Path, words: &[&str], path: &Path, base: Option<&str>) -> Result<()> {
+    let before = Tree::of(root)?;
     let folder = tempfile::tempdir()?;
     let said = folder.path().join("report.json");
     let text = said.to_string_lossy().into_owned();
@@ -164,7 +165,7 @@ fn reported(root: &Path, words: &[&str], path: &Path, base: Option<&str>) -> Res
     ensure!(matches!(status.code(), Some(0 | 1)), "{command}: {status}");
     let bytes = fs::read(&said).with_context(|| format!("{command} left no report"))?;
     let result: Value = serde_json::from_slice(&bytes)?;
-    let run = Tree::of(root)?.stamp(&command);
+    let run = before.until_now(root)?.stamp(&command);
     let mut report = json!({"run": run, "result": result});
     if let Some(base) = base {
         report["base"] = base.into();
@@ -230,6 +231,7 @@ fn last_release(root: &Path) -> Result<String> {
 /// All tests that cargo runs. Those of conformance are among them; they are a report of
 /// their own.
 fn tests(root: &Path, reports: &Path) -> Result<()> {
+    let before = Tree::of(root)?;
     setup::ensure(vec![
         setup::Extra::Interop,
         setup::Extra::Cosign,
@@ -263,7 +265,8 @@ fn tests(root: &Path, reports: &Path) -> Result<()> {
             eprintln!("{error:#}");
         }
     }
-    write_tests(&record, &Record::default(), &Tree::of(root)?, reports)
+    let tree = before.until_now(root)?;
+    write_tests(&record, &Record::default(), &tree, reports)
 }
 
 /// Whether a test compares with what others say is right.
@@ -327,19 +330,21 @@ pub fn node_tests(root: &Path, is: impl Fn(&str) -> bool, record: &mut Record) -
 
 /// The console's tests alone.
 fn browser(root: &Path, path: &Path) -> Result<()> {
+    let before = Tree::of(root)?;
     setup::ensure(vec![setup::Extra::Interop, setup::Extra::Browser])?;
     let mut record = Record::default();
     if let Err(error) = node_tests(root, |name| name == "console.test.js", &mut record) {
         eprintln!("{error:#}");
     }
-    record.write(&Tree::of(root)?, path)
+    record.write(&before.until_now(root)?, path)
 }
 
 /// Of the control plane that the environment names; else the demo's, for as long as it
 /// takes.
 fn access(root: &Path, path: &Path) -> Result<()> {
+    let before = Tree::of(root)?;
     if std::env::var_os("IG_CONTROL_URL").is_some() {
-        return review(root, path, &[]);
+        return review(root, &before, path, &[]);
     }
     let port = || crate::net::free_port();
     let stack = stack::Stack::start(&stack::UpArgs {
@@ -355,6 +360,7 @@ fn access(root: &Path, path: &Path) -> Result<()> {
     })?;
     let said = review(
         root,
+        &before,
         path,
         &[
             ("IG_CONTROL_URL", stack.control.url.as_str()),
@@ -365,7 +371,7 @@ fn access(root: &Path, path: &Path) -> Result<()> {
     said
 }
 
-fn review(root: &Path, path: &Path, variables: &[(&str, &str)]) -> Result<()> {
+fn review(root: &Path, before: &Tree, path: &Path, variables: &[(&str, &str)]) -> Result<()> {
     let mut process = ig(root, &["access", "review", "--json"]);
     for (name, value) in variables {
         process = process.env(name, value);
@@ -375,7 +381,7 @@ fn review(root: &Path, path: &Path, variables: &[(&str, &str)]) -> Result<()> {
         .as_object()
         .cloned()
         .context("ig access review: no object")?;
-    let run = Tree::of(root)?.stamp("ig access review --json");
+    let run = before.until_now(root)?.stamp("ig access review --json");
     report.insert("run".into(), run);
     record::write(path, &Value::Object(report))
 }

@@ -62,6 +62,7 @@ pub(super) fn body(message: &Message) -> String {
     }
     let mut alerts: Vec<&Alert> = message.alerts.iter().collect();
     alerts.sort_by_key(|one| (one.status, &one.fingerprint, &one.starts_at));
+    let mut shown = 0;
     for alert in alerts.iter().take(MAX_ALERTS) {
         let (word, time) = match alert.status {
             Status::Firing => ("Fires since", &alert.starts_at),
@@ -79,9 +80,10 @@ pub(super) fn body(message: &Message) -> String {
             break;
         }
         body += &told;
+        shown += 1;
     }
     let all = message.alerts.len() + usize::try_from(message.truncated_alerts).unwrap_or_default();
-    if all > MAX_ALERTS {
+    if all > shown {
         let _ = writeln!(body, "\n{all} alerts in all; Alertmanager has the others.");
     }
     body
@@ -231,5 +233,13 @@ mod tests {
         assert!(text.starts_with("900 alerts fire.\n"));
         assert!(text.len() < 65_536, "{}", text.len());
         assert!(text.ends_with("900 alerts in all; Alertmanager has the others.\n"));
+        // Also of few, where they are too long.
+        let few = Message {
+            alerts: message.alerts[..MAX_ALERTS].to_vec(),
+            ..message
+        };
+        let text = body(&few);
+        assert!(text.len() < 65_536, "{}", text.len());
+        assert!(text.ends_with("20 alerts in all; Alertmanager has the others.\n"));
     }
 }

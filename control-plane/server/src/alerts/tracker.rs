@@ -142,6 +142,9 @@ impl<'a> Tracker<'a> {
                 .collect();
             let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&authorities));
             builder = builder.tls_config(tls.build());
+        } else {
+            // Without TLS a proxy of the environment's would read the token.
+            builder = builder.proxy(None);
         }
         Ok(Self {
             config,

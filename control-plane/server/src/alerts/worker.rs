@@ -20,6 +20,10 @@ const LOOK: Duration = Duration::from_secs(2);
 const FIRST_WAIT: i64 = 2_000;
 /// The longest one.
 const LONGEST_WAIT: i64 = 5 * 60_000;
+/// How long after a call that opens an issue, and whose answer is not known, the next may
+/// be at the soonest, in milliseconds. A tracker that is slow may do it later still, and
+/// whoever looks before that finds nothing and opens another.
+const UNHEARD: i64 = 15_000;
 /// How long before its group an issue may have been changed last, in milliseconds: by
 /// the tracker's clock, and before a database was put back.
 const EARLIER: i64 = 24 * 60 * 60 * 1000;
@@ -96,15 +100,17 @@ async fn turn(
 async fn failed(store: &Store, claimed: &Claimed, failure: Failure) -> Result<Turn, sqlx::Error> {
     let group = &claimed.group;
     let (id, failures) = (group.id.as_str(), group.failures);
-    let error = match failure {
+    let (error, at_least) = match failure {
         Failure::Store(error) => return Err(error),
-        Failure::Call(error) => error,
+        Failure::Call(error) => (error, 0),
+        Failure::Unheard(error) => (error, UNHEARD),
     };
     let asked = match error {
         CallError::Wait { until, .. } => Some(until),
         _ => None,
     };
-    let next_at = (now() + backoff(failures)).max(asked.unwrap_or_default());
+    let wait = backoff(failures).max(at_least);
+    let next_at = (now() + wait).max(asked.unwrap_or_default());
     let error = error.to_string();
     tracing::warn!(
         id,
@@ -133,7 +139,19 @@ fn backoff(failures: i64) -> i64 {
 
 enum Failure {
     Call(CallError),
+    /// An issue may be open, now or soon.
+    Unheard(CallError),
     Store(sqlx::Error),
+}
+
+impl Failure {
+    /// Of the call that opens an issue.
+    fn of_opening(error: CallError) -> Self {
+        match error {
+            CallError::Lost(_) | CallError::Wait { status: 500.., .. } => Self::Unheard(error),
+            error => Self::Call(error),
+        }
+    }
 }
 
 impl From<NotHeld> for Failure {
@@ -196,7 +214,7 @@ async fn reconcile(
     // From here on nobody else may open one, until the call has ended.
     claimed.renew(store).await?;
     let opened = calls.make(group, move |tracker, draft, _| tracker.open(draft, &labels));
-    let number = opened.await?;
+    let number = opened.await.map_err(Failure::of_opening)?;
     claimed.found(store, number, level(group)).await?;
     Ok(Outcome::Opened)
 }
@@ -288,6 +306,21 @@ fn mac(key: &hmac::Key, group: &Group) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_have_been_opened_is_told_from_what_was_not() {
+        let wait = |status| CallError::Wait { status, until: 0 };
+        for (error, may_be_open) in [
+            (CallError::Lost("timeout".into()), true),
+            (wait(503), true),
+            (wait(429), false),
+            (CallError::Refused { status: 422 }, false),
+            (CallError::Unable("no token".into()), false),
+        ] {
+            let failure = Failure::of_opening(error);
+            assert_eq!(matches!(failure, Failure::Unheard(_)), may_be_open);
+        }
+    }
 
     #[test]
     fn waits_grow_to_an_end() {

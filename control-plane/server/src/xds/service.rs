@@ -94,6 +94,9 @@ fn formats(metadata: &MetadataMap) -> Option<Formats> {
     said.parse().ok()
 }
 
+/// How long a new stream waits for what the database has.
+const READ_FIRST: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// One stream.
 struct Conversation {
     app: App,
@@ -109,6 +112,10 @@ impl Conversation {
         let mut published = self.app.published.watch();
         let mut closing = self.app.closing.subscribe();
         self.app.metrics.streams.inc();
+        // The proxy may come from a replica that has read a newer publication: it must not go
+        // back. Without the database it gets what is known.
+        let read = self.app.published.follow(&self.app.store);
+        let _ = tokio::time::timeout(READ_FIRST, read).await;
         loop {
             let said = tokio::select! {
                 request = requests.next() => match request {

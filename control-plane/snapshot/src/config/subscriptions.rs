@@ -1,5 +1,7 @@
 //! GraphQL over WebSocket.
 
+use std::collections::BTreeSet;
+
 use ig_contract::snapshot::{Retired, Subscriptions};
 use serde::Deserialize;
 
@@ -16,6 +18,7 @@ pub(super) struct RawSubscriptions {
     idle_timeout_seconds: Option<u32>,
     #[serde(default)]
     retired: Retired,
+    origins: Option<BTreeSet<String>>,
 }
 
 impl From<RawSubscriptions> for Subscriptions {
@@ -33,6 +36,7 @@ impl From<RawSubscriptions> for Subscriptions {
                 .idle_timeout_seconds
                 .unwrap_or(base.idle_timeout_seconds),
             retired: raw.retired,
+            origins: raw.origins,
         }
     }
 }
@@ -65,4 +69,37 @@ pub(super) fn check(settings: &Subscriptions, problems: &mut Problems) {
     for (key, value, least, most) in numbers {
         problems.range(format!("subscriptions.{key}"), value, least, most);
     }
+    let origins = settings.origins.iter().flatten();
+    for origin in origins.filter(|origin| !is_origin(origin)) {
+        let message = format!(
+            "`{origin}` is no origin as browsers write it, like `https://app.example:8443`"
+        );
+        problems.add("subscriptions.origins", message);
+    }
+    problems.check(
+        settings
+            .origins
+            .as_ref()
+            .is_none_or(|all| all.len() <= MOST_ORIGINS),
+        "subscriptions.origins",
+        format!("more than {MOST_ORIGINS}"),
+    );
+}
+
+/// Most origins of a graph.
+const MOST_ORIGINS: usize = 100;
+
+/// Scheme, host and port, in lower case and with nothing behind it: another spelling
+/// would never be sent, and nobody could connect.
+fn is_origin(text: &str) -> bool {
+    let schemes = [("https://", ":443"), ("http://", ":80")];
+    let mut known = schemes.iter().filter_map(|(scheme, port)| {
+        let host = text.strip_prefix(scheme)?;
+        Some((host, port))
+    });
+    let may_be =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]".contains(&byte);
+    known.any(|(host, port)| {
+        (1..=255).contains(&host.len()) && !host.ends_with(port) && host.bytes().all(may_be)
+    })
 }

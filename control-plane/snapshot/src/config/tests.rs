@@ -73,6 +73,9 @@ keys = [{{ kid = "k1", x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }}]
 single-use = ["export:*"]
 max-age-seconds = 60
 acr = "phrh"
+[subscriptions]
+retired = "close"
+origins = ["https://app.example"]
 "#
     );
     let config = Config::parse(&toml).unwrap();
@@ -91,6 +94,9 @@ acr = "phrh"
     let times = (directory.ttl_seconds, directory.max_stale_seconds);
     assert_eq!((directory.timeout_ms, times), (200, (30, 60)));
     assert_eq!(directory.cache_entries, 100);
+    let sockets = head.subscriptions.unwrap();
+    assert_eq!(sockets.retired, ig_contract::snapshot::Retired::Close);
+    assert!(sockets.origins.unwrap().contains("https://app.example"));
     let issuers = &head.tenants["alpha"].issuers;
     let link = &issuers["https://login.example"];
     assert_eq!(
@@ -214,6 +220,38 @@ fn what_a_directory_needs() {
             [path],
             "{line}"
         );
+    }
+}
+
+#[test]
+fn origins_are_as_browsers_write_them() {
+    let with = |origin: &str| {
+        let tenant = "[tenants.alpha]\nregion = \"eu\"\n";
+        Config::parse(&format!(
+            "{LEAST}{tenant}[subscriptions]\norigins = [\"{origin}\"]\n"
+        ))
+    };
+    for good in [
+        "https://app.example",
+        "http://localhost:3000",
+        "https://[::1]:8443",
+    ] {
+        assert!(with(good).is_ok(), "{good}");
+    }
+    for wrong in [
+        "",
+        "*",
+        "null",
+        "app.example",
+        "https://",
+        "https://app.example/",
+        "https://App.example",
+        "https://app.example:443",
+        "http://app.example:80",
+        "wss://app.example",
+    ] {
+        let problems = with(wrong).unwrap_err();
+        assert_eq!(problems.0[0].path, "subscriptions.origins", "{wrong}");
     }
 }
 

@@ -8,10 +8,9 @@ use ig_websocket::{
 };
 use serde_json::value::RawValue;
 
+use super::cause::Cause;
 use super::turn::{To, Turn};
 use super::{Socket, Stage, inputs};
-
-const TEXT_ONLY: Close = Close::new(1003, "Messages are text");
 
 impl Socket {
     /// Reads until there is no more, or a question has to be answered first.
@@ -20,13 +19,12 @@ impl Socket {
             let event = match self.client.next(&mut bytes) {
                 Ok(Some(event)) => event,
                 Ok(None) => return,
-                Err(failure) => return self.fail(To::Client, failure, turn),
+                Err(failure) => return self.close_for(Cause::of(To::Client, failure), turn),
             };
             let per_second = self.settings().messages_per_second;
             let is_close = matches!(event, Event::Close { .. });
             if !is_close && !self.allowance.spend(now, per_second) {
-                self.record_broken("websocket-rate", turn);
-                return self.close(Close::TOO_MUCH, turn);
+                return self.close_for(Cause::RATE, turn);
             }
             self.on_client_event(event, now, turn);
             if self.pending.is_some() {
@@ -39,7 +37,7 @@ impl Socket {
         let mut writer = Self::writer(&self.entropy, turn);
         let went = match event {
             Event::Text(text) => return self.on_client_text(&text, now, turn),
-            Event::Binary(_) => return self.close(TEXT_ONLY, turn),
+            Event::Binary(_) => return self.close_for(Cause::BINARY, turn),
             Event::Ping(payload) => writer.ping(To::Upstream, &payload),
             Event::Pong(payload) => writer.pong(To::Upstream, &payload),
             Event::Close { code, reason } => {
@@ -62,8 +60,7 @@ impl Socket {
 
     fn on_client_text(&mut self, text: &str, now: Duration, turn: &mut Turn) {
         let Ok(message) = self.protocol.client(text) else {
-            self.record_broken("websocket-message", turn);
-            return self.close(Close::BAD_REQUEST, turn);
+            return self.close_for(Cause::MESSAGE, turn);
         };
         match message {
             ClientMessage::Init(payload) => self.on_init(payload, turn),
@@ -83,11 +80,10 @@ impl Socket {
 
     fn on_init(&mut self, payload: Option<&RawValue>, turn: &mut Turn) {
         if self.stage != Stage::Begun {
-            return self.close(Close::SECOND_INIT, turn);
+            return self.close_for(Cause::SECOND_INIT, turn);
         }
         if !inputs::take(&mut self.head, payload) {
-            self.record_broken("websocket-init", turn);
-            return self.close(Close::BAD_REQUEST, turn);
+            return self.close_for(Cause::INIT, turn);
         }
         self.stage = Stage::Initialising;
         let (actor, tenant) = self.who();
@@ -107,15 +103,13 @@ impl Socket {
             Protocol::Legacy => Stage::Initialising,
         };
         if self.stage < least {
-            self.record_broken("websocket-before-ack", turn);
-            return self.close(Close::UNAUTHORIZED, turn);
+            return self.close_for(Cause::BEFORE_ACK, turn);
         }
         if self.stage >= Stage::Closing {
             return;
         }
         if self.running.contains_key(&id) {
-            self.record_broken("websocket-id", turn);
-            return self.close(Close::ID_IN_USE, turn);
+            return self.close_for(Cause::ID, turn);
         }
         self.begin(id, payload, now, turn);
     }

@@ -19,6 +19,15 @@ const TOO_MANY: Deny = Deny::new(
     "Your tenant has as many WebSockets open as it may; close one, or try again later.",
 );
 
+/// A key of this request's: 16 bytes in base64 (RFC 6455 §4.1), of whose alphabet
+/// the digits of its id are. It is no secret; the last digits are random.
+fn key(decision_id: &str) -> String {
+    let digits = decision_id.chars().rev().filter(char::is_ascii_hexdigit);
+    let digits: String = digits.chain(std::iter::repeat('0')).take(21).collect();
+    // The last character has two bits of the 16 bytes, and four that are none.
+    format!("{digits}A==")
+}
+
 impl Exchange {
     /// The sub-protocol of a handshake that went on; nothing for other requests,
     /// and for those that another gateway decides on.
@@ -39,7 +48,10 @@ impl Exchange {
     }
 
     pub(crate) fn on_handshake(&mut self, guard: &Rc<Guard>) -> Step {
-        let chosen = self.head.choose_protocol();
+        let settings = guard.subscriptions();
+        let origins = settings.and_then(|settings| settings.origins.as_ref());
+        let may_come = self.head.check_origin(origins);
+        let chosen = may_come.and_then(|()| self.head.choose_protocol());
         let ruling = self.check_with(guard, || chosen.clone().map(|_| ()));
         #[cfg(feature = "policy")]
         if !self.is_denied(ruling.as_slice())
@@ -74,6 +86,13 @@ impl Exchange {
         let mut forward = Forward::default();
         let name = protocol.as_str().to_owned();
         forward.set.push(("sec-websocket-protocol", name));
+        forward.set.push(("sec-websocket-version", "13".to_owned()));
+        // Upstreams demand a key. Within HTTP/2 there is none, and Envoy makes none.
+        if !self.head.has_key() {
+            forward
+                .set
+                .push(("sec-websocket-key", key(&self.decision_id)));
+        }
         let endpoint = &guard.snapshot().head().endpoint;
         if self.head.target() != endpoint {
             forward.set.push((":path", endpoint.clone()));

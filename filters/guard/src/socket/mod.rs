@@ -5,6 +5,7 @@
 //! Everything that is kept is bounded: a message of each side, what a client sends
 //! while a question is under way, and the operations that run.
 
+mod cause;
 mod client;
 mod handshake;
 mod inputs;
@@ -18,8 +19,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ig_contract::snapshot::Subscriptions;
-use ig_websocket::{Close, Failure, Limits, Protocol, Reader, Role};
+use ig_websocket::{Close, Limits, Protocol, Reader, Role};
 
+use self::cause::Cause;
 use self::operation::{Pending, Running};
 pub use self::standing::Standing;
 pub use self::turn::Turn;
@@ -195,7 +197,14 @@ impl Socket {
 
     fn settings(&self) -> Subscriptions {
         // A revision without the setting ends its sockets; see `standing`.
-        self.guard.subscriptions().cloned().unwrap_or_default()
+        match self.guard.subscriptions() {
+            // Origins are the handshake's, and are not copied for each frame.
+            Some(known) => Subscriptions {
+                origins: None,
+                ..*known
+            },
+            None => Subscriptions::default(),
+        }
     }
 
     /// Takes what became of the handshake.
@@ -206,7 +215,11 @@ impl Socket {
                 self.is_open = true;
                 self.read_backlog(now, &mut turn);
             }
-            Notice::Mismatched => self.close(Close::UPSTREAM, &mut turn),
+            Notice::Mismatched => {
+                // The client gets an answer of HTTP; nobody reads frames.
+                self.record_end(Cause::ANSWER, &mut turn);
+                self.end(&mut turn);
+            }
         }
         turn
     }
@@ -256,10 +269,10 @@ impl Socket {
             Stage::Closing if silence >= LINGER => self.end(&mut turn),
             Stage::Closing => {}
             Stage::Begun if age >= seconds(settings.init_timeout_seconds) => {
-                self.close(Close::INIT_TIMEOUT, &mut turn);
+                self.close_for(Cause::INIT_TIMEOUT, &mut turn);
             }
             _ if silence >= seconds(settings.idle_timeout_seconds) => {
-                self.close(Close::IDLE, &mut turn);
+                self.close_for(Cause::IDLE, &mut turn);
             }
             _ => self.on_expiry(now, &mut turn),
         }
@@ -270,7 +283,7 @@ impl Socket {
     fn keep(&mut self, bytes: &[u8], turn: &mut Turn) {
         let most = self.guard.limits().max_body_bytes as usize + ENVELOPE_BYTES + AHEAD_BYTES;
         if self.backlog.len().saturating_add(bytes.len()) > most {
-            return self.close(Close::TOO_MUCH, turn);
+            return self.close_for(Cause::AHEAD, turn);
         }
         self.backlog.extend_from_slice(bytes);
     }
@@ -294,20 +307,6 @@ impl Socket {
         if Self::writer(&self.entropy, turn).text(to, text).is_none() {
             self.end(turn);
         }
-    }
-
-    /// What could not be read is recorded, and the side told why.
-    fn fail(&mut self, from: To, failure: Failure, turn: &mut Turn) {
-        let rule = match from {
-            To::Client => "websocket-frame",
-            To::Upstream => "websocket-upstream-frame",
-        };
-        self.record_broken(rule, turn);
-        let close = match from {
-            To::Client => Close::of(failure),
-            To::Upstream => Close::UPSTREAM,
-        };
-        self.close(close, turn);
     }
 
     /// Tells both sides that it is over.

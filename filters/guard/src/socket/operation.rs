@@ -9,6 +9,7 @@ use ig_websocket::{Close, error_to_client, subscribe_to_upstream};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::cause::Cause;
 use super::turn::{To, Turn};
 use super::{MOST_DECISIONS, Socket, inputs};
 use crate::effect::Step;
@@ -37,7 +38,6 @@ const TOO_MANY: Deny = Deny::new(
 /// So many of the largest bodies are kept of what runs: with all that a connection
 /// may run, a few hundred of them would fill the module's memory.
 const KEPT_BODIES: usize = 4;
-const BROKEN: &str = "The connection said something that could not be read.";
 
 /// The one error of an answer, as its JSON stands there.
 fn error_of(reply: &Reply) -> Option<String> {
@@ -89,7 +89,7 @@ impl Socket {
     pub(super) fn begin(&mut self, id: String, payload: &RawValue, now: Duration, turn: &mut Turn) {
         self.decisions += 1;
         if self.decisions > MOST_DECISIONS {
-            return self.close(Close::COME_AGAIN, turn);
+            return self.close_for(Cause::DECISIONS, turn);
         }
         let step_up = inputs::step_up(payload);
         let Some(mut exchange) = self.exchange(now, step_up.as_deref()) else {
@@ -205,21 +205,5 @@ impl Socket {
     /// Brings a text, or its absence.
     pub fn on_text(&mut self, hash: TextHash, text: Option<Vec<u8>>, now: Duration) -> Turn {
         self.resume(now, |exchange| exchange.on_text(hash, text))
-    }
-
-    /// Leaves a record of something that was no operation.
-    pub(super) fn record_broken(&mut self, rule: &'static str, turn: &mut Turn) {
-        let Some(exchange) = self.exchange(Duration::ZERO, None) else {
-            return;
-        };
-        let deny = Deny::new(DenyCode::BadRequest, rule, BROKEN);
-        let ruling = Ruling::deny(By::PersistedQuery, deny, None);
-        match exchange.finish(Some(&self.guard), &[ruling]) {
-            Step::Reply(reply) => turn.note(&reply.records, &reply.verdicts),
-            // In shadow it is no answer; it is closed all the same, as no upstream
-            // could read it.
-            Step::Forward(forward) => turn.note(&forward.records, &forward.verdicts),
-            _ => {}
-        }
     }
 }

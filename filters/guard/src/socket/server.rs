@@ -1,7 +1,8 @@
 //! What an upstream says.
 
-use ig_websocket::{Close, Event, ServerMessage};
+use ig_websocket::{Event, ServerMessage};
 
+use super::cause::Cause;
 use super::turn::{To, Turn};
 use super::{Socket, Stage};
 
@@ -11,7 +12,7 @@ impl Socket {
             match self.server.next(&mut bytes) {
                 Ok(Some(event)) => self.on_server_event(event, turn),
                 Ok(None) => return,
-                Err(failure) => return self.fail(To::Upstream, failure, turn),
+                Err(failure) => return self.close_for(Cause::of(To::Upstream, failure), turn),
             }
         }
     }
@@ -20,7 +21,7 @@ impl Socket {
         let mut writer = Self::writer(&self.entropy, turn);
         match event {
             Event::Text(text) => self.on_server_text(&text, turn),
-            Event::Binary(_) => self.close(Close::UPSTREAM, turn),
+            Event::Binary(_) => self.close_for(Cause::UPSTREAM_BINARY, turn),
             Event::Ping(payload) => {
                 writer.ping(To::Client, &payload);
             }
@@ -37,13 +38,12 @@ impl Socket {
 
     fn on_server_text(&mut self, text: &str, turn: &mut Turn) {
         let Ok(message) = self.protocol.server(text) else {
-            self.record_broken("websocket-upstream-message", turn);
-            return self.close(Close::UPSTREAM, turn);
+            return self.close_for(Cause::UPSTREAM_MESSAGE, turn);
         };
         let goes_on = match message {
             ServerMessage::Ack => {
                 if self.stage == Stage::Begun {
-                    return self.close(Close::UPSTREAM, turn);
+                    return self.close_for(Cause::UPSTREAM_MESSAGE, turn);
                 }
                 self.stage = self.stage.max_with(Stage::Acknowledged);
                 true

@@ -10,9 +10,12 @@ use ig_contract::snapshot::Retired;
 #[cfg(feature = "policy")]
 use ig_contract::{Deny, Mode};
 use ig_persisted_query::{Method, RequestParts, decode};
-use ig_websocket::{Close, complete_to_upstream};
+#[cfg(feature = "policy")]
+use ig_websocket::Close;
+use ig_websocket::complete_to_upstream;
 
 use super::Socket;
+use super::cause::Cause;
 use super::turn::{To, Turn};
 use crate::effect::Step;
 use crate::record::Ruling;
@@ -69,8 +72,7 @@ impl Socket {
     pub(super) fn on_expiry(&mut self, now: Duration, turn: &mut Turn) {
         #[cfg(feature = "policy")]
         if now.as_secs() >= self.expires && self.guard.guards.policy {
-            self.record_broken("websocket-expired", turn);
-            self.close(Close::FORBIDDEN, turn);
+            self.close_for(Cause::EXPIRED, turn);
         }
         #[cfg(not(feature = "policy"))]
         let _ = (now, turn);
@@ -85,7 +87,7 @@ impl Socket {
         self.guard = guard.clone();
         if guard.subscriptions().is_none() {
             let mut turn = Turn::default();
-            self.close(Close::FORBIDDEN, &mut turn);
+            self.close_for(Cause::OFF, &mut turn);
             return Standing::Known(Box::new(turn));
         }
         self.seen = Seen::default();
@@ -130,7 +132,7 @@ impl Socket {
                 }
                 Lookup::Unknown(ticket) => return Standing::Ask(question.clone(), ticket),
                 Lookup::Expired if exchange.mode(By::Policy) == Mode::Enforce => {
-                    self.close(Close::TRY_LATER, &mut turn);
+                    self.close_for(Cause::DIRECTORY, &mut turn);
                     return Standing::Known(Box::new(turn));
                 }
                 Lookup::Expired => {}
@@ -147,7 +149,7 @@ impl Socket {
         let exchange = self.exchange(Duration::ZERO, None);
         // Who only watches ends nothing.
         if exchange.is_none_or(|one| one.mode(By::Policy) == Mode::Enforce) {
-            self.close(Close::TRY_LATER, &mut turn);
+            self.close_for(Cause::DIRECTORY, &mut turn);
         }
         turn
     }
@@ -156,8 +158,7 @@ impl Socket {
     #[cfg(feature = "policy")]
     fn weigh(&mut self, exchange: &Exchange, turn: &mut Turn) {
         if exchange.has_moved() {
-            // Whoever connects again is sent to where its tenant lives now.
-            return self.close(Close::COME_AGAIN, turn);
+            return self.close_for(Cause::MOVED, turn);
         }
         // A release may let run on what it takes out; a change of who asks may not.
         let retired = match self.seen.actor {

@@ -17,6 +17,7 @@ mod rate_limit;
 mod records;
 mod residency;
 mod sockets;
+mod sockets_ended;
 mod step_up;
 mod texts;
 mod trace;

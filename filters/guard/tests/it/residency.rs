@@ -25,7 +25,11 @@ fn regions(foreign: Foreign) -> Residency {
     }
 }
 
-fn gateway(here: Option<&str>, guards: Guards, edit: impl FnOnce(&mut Head)) -> Rc<Guard> {
+pub(crate) fn gateway(
+    here: Option<&str>,
+    guards: Guards,
+    edit: impl FnOnce(&mut Head),
+) -> Rc<Guard> {
     let mut head = head();
     head.residency = Some(regions(Foreign::Forward));
     head.tenants.insert("nowhere".into(), Tenant::default());

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::directory::{facts, poll, with_directory};
 use crate::fixture::{ALPHA, BOTH, CASES, KIOSK, ME, NOW, Sent, by_id, guard, header};
 
-const START: Duration = Duration::from_secs(NOW);
+pub(crate) const START: Duration = Duration::from_secs(NOW);
 const KEY: [u8; 4] = [9, 8, 7, 6];
 
 /// Ids of decisions by number, and one mask.
@@ -31,7 +31,7 @@ impl Entropy for Numbers {
     }
 }
 
-fn with_sockets(head: &mut Head) {
+pub(crate) fn with_sockets(head: &mut Head) {
     head.subscriptions = Some(Subscriptions {
         max_operations: 2,
         messages_per_second: 10,
@@ -40,7 +40,7 @@ fn with_sockets(head: &mut Head) {
     });
 }
 
-fn handshake() -> Sent {
+pub(crate) fn handshake() -> Sent {
     Sent::post("")
         .set(":method", "GET")
         .without("content-type")
@@ -50,8 +50,8 @@ fn handshake() -> Sent {
         .with("sec-websocket-extensions", "permessage-deflate")
 }
 
-/// A socket whose handshake the upstream has taken.
-fn open(guard: &Rc<Guard>, sent: &Sent) -> Socket {
+/// A socket whose handshake goes on.
+pub(crate) fn unanswered(guard: &Rc<Guard>, sent: &Sent) -> Socket {
     let (mut exchange, step) = sent.begin(Some(guard));
     let step = match step {
         Step::FetchFacts(_) => exchange.on_facts(Some(facts(1, &["analysts"]))),
@@ -61,6 +61,12 @@ fn open(guard: &Rc<Guard>, sent: &Sent) -> Socket {
     let entropy = Rc::new(Numbers::default());
     let mut socket = Socket::new(&exchange, guard, entropy, START).unwrap();
     socket.set_verified(sent.verified.clone());
+    socket
+}
+
+/// A socket whose handshake the upstream has taken.
+pub(crate) fn open(guard: &Rc<Guard>, sent: &Sent) -> Socket {
+    let mut socket = unanswered(guard, sent);
     assert!(socket.on_notice(Notice::Opened, START).is_silent());
     socket
 }
@@ -83,7 +89,7 @@ fn said(role: Role, frames: &[u8]) -> Vec<Value> {
     said
 }
 
-fn to_client(turn: &Turn) -> Vec<Value> {
+pub(crate) fn to_client(turn: &Turn) -> Vec<Value> {
     said(Role::Server, &turn.to_client)
 }
 
@@ -91,24 +97,24 @@ fn to_upstream(turn: &Turn) -> Vec<Value> {
     said(Role::Client, &turn.to_upstream)
 }
 
-fn frame(message: &Value) -> Vec<u8> {
+pub(crate) fn frame(message: &Value) -> Vec<u8> {
     let mut out = Vec::new();
     text_frame(&mut out, &message.to_string(), Some(KEY));
     out
 }
 
-fn send(socket: &mut Socket, message: &Value) -> Turn {
+pub(crate) fn send(socket: &mut Socket, message: &Value) -> Turn {
     socket.on_client(&frame(message), START)
 }
 
-fn hear(socket: &mut Socket, message: &Value) -> Turn {
+pub(crate) fn hear(socket: &mut Socket, message: &Value) -> Turn {
     let mut out = Vec::new();
     text_frame(&mut out, &message.to_string(), None);
     socket.on_server(&out, START)
 }
 
 /// A socket that is acknowledged.
-fn acknowledged(guard: &Rc<Guard>) -> Socket {
+pub(crate) fn acknowledged(guard: &Rc<Guard>) -> Socket {
     let mut socket = open(guard, &handshake());
     send(&mut socket, &json!({"type": "connection_init"}));
     let ack = json!({"type": "connection_ack"});
@@ -116,7 +122,7 @@ fn acknowledged(guard: &Rc<Guard>) -> Socket {
     socket
 }
 
-fn subscribe(id: &str, text: &str) -> Value {
+pub(crate) fn subscribe(id: &str, text: &str) -> Value {
     let payload: Value = serde_json::from_str(&by_id(text, "")).unwrap();
     json!({"id": id, "type": "subscribe", "payload": payload})
 }
@@ -144,6 +150,14 @@ fn handshakes() {
         "{}",
         forward.records
     );
+    // Within HTTP/2 neither is said, and upstreams of HTTP/1.1 demand both.
+    let bare = handshake().without("sec-websocket-version");
+    let forward = bare.forwarded(&guard);
+    assert_eq!(header(&forward, "sec-websocket-version"), Some("13"));
+    let key = header(&forward, "sec-websocket-key").unwrap();
+    assert_eq!(key, "c3b420d0da859689dd47fA==");
+    let own = handshake().with("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    assert_eq!(header(&own.forwarded(&guard), "sec-websocket-key"), None);
     let good = handshake;
     let table = [
         (good().of_nobody(), 401, "token"),
@@ -165,6 +179,24 @@ fn handshakes() {
     ];
     for (sent, status, rule) in table {
         assert_eq!(sent.verdict(&guard), (status, rule.to_owned()), "{sent:?}");
+    }
+    // Whose pages may come, where that is said. Others than browsers say nothing.
+    let guard = crate::fixture::guard(BOTH, |head| {
+        with_sockets(head);
+        let origins = ["https://app.example".to_owned()];
+        head.subscriptions.as_mut().unwrap().origins = Some(origins.into());
+    });
+    let page = |origin: &str| good().with("origin", origin);
+    for sent in [good(), page("https://app.example")] {
+        assert_eq!(sent.verdict(&guard).0, 200, "{sent:?}");
+    }
+    for sent in [
+        page("https://evil.example"),
+        page("https://app.example.evil.example"),
+        page("null"),
+        page("https://app.example").with("origin", "https://app.example"),
+    ] {
+        assert_eq!(sent.verdict(&guard), (403, "origin".to_owned()), "{sent:?}");
     }
     // Off, whatever else.
     let guard = crate::fixture::guard(BOTH, |_| ());
@@ -346,7 +378,7 @@ fn a_client_that_runs_ahead_is_held_and_then_cut() {
     assert!(is_cut);
 }
 
-fn known(standing: Standing) -> Turn {
+pub(crate) fn known(standing: Standing) -> Turn {
     match standing {
         Standing::Known(turn) => *turn,
         Standing::Ask(..) => panic!("it asks"),

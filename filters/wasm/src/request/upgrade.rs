@@ -103,12 +103,14 @@ impl HttpRequest {
             self.await_tick();
             return opened.err().map(|_| self.refuse_answer());
         }
+        if is_switched {
+            // A record that cannot be kept lets nothing through.
+            let _ = socket.borrow_mut().on_notice(Notice::Mismatched);
+            return Some(self.refuse_answer());
+        }
         // No frames come, whatever it is.
         self.close_socket();
-        match is_switched {
-            true => Some(self.refuse_answer()),
-            false => None,
-        }
+        None
     }
 
     fn refuse_answer(&mut self) -> Action {

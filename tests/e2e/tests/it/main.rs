@@ -35,6 +35,7 @@ mod skip;
 mod sockets;
 mod sockets_and_people;
 mod sockets_measured;
+mod sockets_ways;
 mod step_up;
 mod telemetry;
 mod texts;

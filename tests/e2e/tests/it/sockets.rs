@@ -376,6 +376,8 @@ async fn another_answer_than_the_one_to_the_handshake_is_none() {
             .unwrap()
             .to_string();
         assert!(error.starts_with("HTTP/1.1 502"), "{answer:?}: {error}");
+        let decisions = gateway.decisions(1).await;
+        assert_eq!(decisions[0][1]["rule"], "websocket-answer");
     }
 }
 

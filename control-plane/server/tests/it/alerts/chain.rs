@@ -6,14 +6,15 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::UNIX_EPOCH;
 
 use axum::Router;
 use axum::routing::get;
 use ig_control_plane::TrackerKind;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::rules::{files, program};
-use super::{Bench, Database, wait, workspace};
+use super::{Bench, Database, token_of, wait, workspace};
 
 /// A program that ends with the value.
 struct Running(Child);
@@ -163,17 +164,7 @@ fn a_surge_of_cost_has_an_issue_for_each_mark_until_it_is_over() {
     });
     assert_eq!(bench.stub.own().len(), 0);
     let set = |ratio: &str| *text.lock().unwrap() = used(ratio);
-    let expect = |expected: &[(&str, &str)]| {
-        wait(|| {
-            let states = states(&bench.stub.own());
-            let is_so = |(mark, state): &(&str, &str)| {
-                let of =
-                    format!("IgBudget{mark}: budget=alpha: {mark} % of the budget alpha are used");
-                states.contains(&(of, (*state).to_owned()))
-            };
-            (states.len() == expected.len() && expected.iter().all(is_so)).then_some(())
-        });
-    };
+    let expect = |expected: &[(&str, &str)]| until(&bench, "alpha", expected);
     set("0.81");
     expect(&[("80", "open")]);
     set("0.93");
@@ -190,6 +181,81 @@ fn a_surge_of_cost_has_an_issue_for_each_mark_until_it_is_over() {
     set("0.88");
     expect(&[("80", "open"), ("90", "closed")]);
     bench.control.stop().unwrap();
+}
+
+/// The same from usage to the issue: what is read is what the control plane counts, by
+/// prices, of what was used.
+#[test]
+fn usage_has_an_issue_for_each_mark_until_it_is_put_right() {
+    let bench = Bench::start(&Database::sqlite(), TrackerKind::Gitea);
+    let folder = bench.folder.path();
+    let Some((_alertmanager, address)) = alertmanager(&folder.join("alertmanager"), &bench) else {
+        return;
+    };
+    let viewer = token_of(&bench.control, "prometheus", "viewer");
+    let targets = format!(
+        "  - job_name: ig\n    authorization: {{credentials: \"{}\"}}\n    \
+         static_configs:\n      - targets: [\"{}\"]\n",
+        viewer.strip_prefix("Bearer ").unwrap(),
+        bench.control.http
+    );
+    let Some((_prometheus, prometheus)) = prometheus(&folder.join("prometheus"), &targets, address)
+    else {
+        return;
+    };
+    let put = |path: &str, body: Value, expected: u16| {
+        let (status, answer) = bench.control.call("PUT", path, body.to_string());
+        assert_eq!(status, expected, "{path}: {answer}");
+    };
+    let prices = json!({
+        "version": "v1", "currency": "EUR", "effectiveFrom": 0, "regions": {"*": {
+            "cpuSecond": "0", "request": "0", "gbEgress": "0", "replicaHour": "1",
+        }},
+    });
+    put("/cost/prices", prices, 201);
+    let budget = json!({"period": "month", "amount": "100"});
+    put("/cost/budgets/all", budget, 204);
+    // One hour for all of it: what is said of it again replaces what was said.
+    let hour = UNIX_EPOCH.elapsed().unwrap().as_secs() / 3600 * 3_600_000;
+    let used = |hours: &str| {
+        let row = json!({
+            "hour": hour, "region": "eu-west-1", "resource": "replicaHour", "quantity": hours,
+        });
+        let report = json!({"source": "meter", "usage": [row]});
+        let (status, answer) = bench
+            .control
+            .call("POST", "/cost/usage", report.to_string());
+        assert_eq!(status, 204, "{answer}");
+    };
+    used("50");
+    wait(|| {
+        let query = "/api/v1/query?query=ig_cost_budget_used_ratio";
+        let url = format!("http://{prometheus}");
+        let (_, answer) = ig_e2e::call(&url, &[], "GET", query, b"").ok()?;
+        (answer["data"]["result"][0]["value"][1] == "0.5").then_some(())
+    });
+    until(&bench, "all", &[]);
+    used("81");
+    until(&bench, "all", &[("80", "open")]);
+    used("93");
+    until(&bench, "all", &[("80", "open"), ("90", "open")]);
+    used("20");
+    until(&bench, "all", &[("80", "closed"), ("90", "closed")]);
+    bench.control.stop().unwrap();
+}
+
+/// Waits until a budget has these issues, by mark and state, and no others.
+fn until(bench: &Bench, budget: &str, expected: &[(&str, &str)]) {
+    wait(|| {
+        let states = states(&bench.stub.own());
+        let is_so = |(mark, state): &(&str, &str)| {
+            let of = format!(
+                "IgBudget{mark}: budget={budget}: {mark} % of the budget {budget} are used"
+            );
+            states.contains(&(of, (*state).to_owned()))
+        };
+        (states.len() == expected.len() && expected.iter().all(is_so)).then_some(())
+    });
 }
 
 /// Messages that the control plane has taken.

@@ -1,5 +1,6 @@
 //! A control plane that is told what gateways served.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use envoy_types::pb::envoy::config::core::v3::{Locality, Node};
@@ -32,15 +33,19 @@ pub(super) const PRICES: &str = r#"{
     }}
 }"#;
 
-pub(super) fn now() -> i64 {
+fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     i64::try_from(since.as_millis()).unwrap()
 }
 
-/// The hour before this one: no test is in two of them.
+/// The hour before the one in which the tests began: what a test tells and what it asks
+/// for is of one hour, also where another begins meanwhile.
 pub(super) fn last_hour() -> i64 {
-    let now = now();
-    now - now.rem_euclid(HOUR) - HOUR
+    static HOUR_BEFORE: OnceLock<i64> = OnceLock::new();
+    *HOUR_BEFORE.get_or_init(|| {
+        let now = now();
+        now - now.rem_euclid(HOUR) - HOUR
+    })
 }
 
 /// A request, as a gateway tells of it.

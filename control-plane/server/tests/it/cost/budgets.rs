@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::bench::{Bench, HOUR, REGION, Sent, now};
+use super::bench::{Bench, HOUR, REGION, Sent, last_hour};
 use crate::databases::Database;
 
 /// Waits until a metric is as it should be.
@@ -23,9 +23,9 @@ async fn until(bench: &Bench, name: &str, is_right: impl Fn(Option<f64>) -> bool
     }
 }
 
-/// Usage of this hour, which is of this month whenever the test runs.
+/// Usage of this hour, which is of this month. Each replaces the one before.
 fn used(resource: &str, quantity: &str) -> serde_json::Value {
-    let hour = now() - now().rem_euclid(HOUR);
+    let hour = last_hour() + HOUR;
     json!({"hour": hour, "region": REGION, "resource": resource, "quantity": quantity})
 }
 
