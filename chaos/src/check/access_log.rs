@@ -12,6 +12,8 @@ use serde_json::Value;
 pub struct Decision {
     /// Its id, a UUIDv7.
     pub id: String,
+    /// Milliseconds since 1970 at which the request began, as Envoy has it.
+    pub begun: Option<u64>,
     /// Whether it let the request go.
     pub is_allowed: bool,
     /// Whose request it was, if that was known.
@@ -23,7 +25,9 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// Milliseconds since 1970 at which it was made: the first 48 bits of its id.
+    /// Milliseconds since 1970 at which the guard saw the request: the first 48 bits of its
+    /// id. The revision that it is judged by was taken between `begun` and then, since
+    /// filters in front of the guard may hold a request.
     pub fn at(&self) -> Option<u64> {
         let hex: String = self.id.chars().filter(|one| *one != '-').take(12).collect();
         u64::from_str_radix(&hex, 16).ok()
@@ -42,6 +46,7 @@ pub fn read(path: &Path) -> Result<Vec<Decision>> {
         let Ok(line) = serde_json::from_str::<Value>(line) else {
             continue;
         };
+        let begun = line["startTime"].as_str().and_then(milliseconds);
         // The guard's list stands in a list of one.
         let lists = line["decisions"].as_array().into_iter().flatten();
         let records = lists.flat_map(|list| match list.as_array() {
@@ -54,6 +59,7 @@ pub fn read(path: &Path) -> Result<Vec<Decision>> {
                 .with_context(|| format!("a decision cannot be read: {text}"))?;
             decisions.push(Decision {
                 id: record.decision_id.into_owned(),
+                begun,
                 is_allowed: record.outcome != Outcome::Deny,
                 tenant: record.tenant_id.map(Cow::into_owned),
                 operation: record.operation.map(Cow::into_owned),
@@ -62,4 +68,10 @@ pub fn read(path: &Path) -> Result<Vec<Decision>> {
         }
     }
     Ok(decisions)
+}
+
+fn milliseconds(text: &str) -> Option<u64> {
+    let time = humantime::parse_rfc3339(text).ok()?;
+    let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_millis()).ok()
 }

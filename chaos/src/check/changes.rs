@@ -5,9 +5,6 @@ use std::collections::BTreeMap;
 use super::{Invariant, Record, Verdict};
 use crate::history::{Change, Kind, What};
 
-/// How long a gateway's workers may run different revisions, in milliseconds.
-const WORKERS_CHANGE_MS: u64 = 250;
-
 impl Record<'_> {
     pub(super) fn nothing_lost(&self) -> Verdict {
         let mut violations = self.writes_not_once();
@@ -98,26 +95,24 @@ impl Record<'_> {
         let mut looked_at = 0;
         let number = |revision: &str| self.ending.publications.get(revision).copied();
         for (gateway, decisions) in self.ending.decisions.iter().enumerate() {
-            // By when they were made: a log is in the order of answers.
             let mut made: Vec<_> = decisions
                 .iter()
-                .filter_map(|one| Some((one.at()?, number(one.revision.as_deref()?)?)))
+                .filter_map(|one| {
+                    let at = one.at()?;
+                    Some(Taken {
+                        from: one.begun.map_or(at, |begun| begun.min(at)),
+                        until: at,
+                        number: number(one.revision.as_deref()?)?,
+                    })
+                })
                 .collect();
-            made.sort_unstable();
             looked_at += made.len();
-            // Workers of a gateway change one after the other: within that nothing has an order.
-            let (mut settled, mut highest) = (0, 0);
-            for &(at, number) in &made {
-                while let Some(&(earlier, was)) = made.get(settled)
-                    && earlier + WORKERS_CHANGE_MS < at
-                {
-                    highest = highest.max(was);
-                    settled += 1;
-                }
-                if number < highest {
-                    violations.push(format!("gateway {gateway} went from {highest} to {number}"));
-                }
-            }
+            let back = went_back(&mut made);
+            violations.extend(back.map(|(newest, one)| {
+                let (number, after) = (one.number, one.from - newest.until);
+                let newest = newest.number;
+                format!("gateway {gateway} went from {newest} to {number}, {after} ms later")
+            }));
         }
         let behind = self.ending.behind.iter();
         violations.extend(behind.map(|node| format!("{node} does not come to the newest")));
@@ -131,4 +126,30 @@ impl Record<'_> {
         }
         Verdict::of(Invariant::RevisionsForward, looked_at, violations)
     }
+}
+
+/// When a request took its revision: at some millisecond of these.
+#[derive(Clone, Copy, Debug)]
+struct Taken {
+    from: u64,
+    until: u64,
+    number: u64,
+}
+
+/// Those that surely took an older revision than one before them, each with that one.
+fn went_back(taken: &mut [Taken]) -> impl Iterator<Item = (Taken, Taken)> {
+    let mut ended = taken.to_vec();
+    ended.sort_unstable_by_key(|one| one.until);
+    taken.sort_unstable_by_key(|one| one.from);
+    let (mut ended, mut newest) = (ended.into_iter().peekable(), None::<Taken>);
+    taken.iter().filter_map(move |one| {
+        while let Some(before) = ended.next_if(|other| other.until < one.from) {
+            if newest.is_none_or(|newest| newest.number < before.number) {
+                newest = Some(before);
+            }
+        }
+        newest
+            .filter(|newest| one.number < newest.number)
+            .map(|newest| (newest, *one))
+    })
 }

@@ -359,3 +359,17 @@ fn what_a_killed_gateway_decided_may_be_in_no_log() {
     story.ending.decisions[0].remove(7);
     assert_eq!(story.failing(), []);
 }
+
+#[test]
+fn what_was_held_in_front_of_the_guard_has_the_revision_of_when_it_came() {
+    let begun_with = |other: usize| {
+        let mut story = Story::right();
+        let decisions = &mut story.ending.decisions[0];
+        decisions[20].begun = decisions[other].at();
+        decisions[20].revision = Some("revision-1".into());
+        story.failing()
+    };
+    // The tenth is the first of the second revision.
+    assert_eq!(begun_with(10), []);
+    assert_eq!(begun_with(11), [Invariant::RevisionsForward]);
+}

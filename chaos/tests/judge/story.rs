@@ -57,6 +57,7 @@ pub(crate) fn operation(is_write: bool) -> &'static str {
 pub(crate) fn allowed(id: u64, tenant: usize, is_write: bool, revision: &str) -> Decision {
     Decision {
         id: decision(id),
+        begun: None,
         is_allowed: true,
         tenant: Some(tenant_name(tenant)),
         operation: Some(operation(is_write).into()),

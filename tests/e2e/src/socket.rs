@@ -302,18 +302,29 @@ impl RawSocket {
     /// # Errors
     /// When it does not end in time.
     pub async fn end(&mut self) -> Result<End> {
+        let end = self.told().await?;
+        let reading = async { while let Some(Ok(_)) = self.socket.next().await {} };
+        let read = tokio::time::timeout(PATIENCE, reading).await;
+        read.context("it does not end").map(|()| end)
+    }
+
+    /// Reads until somebody says that it is over, which is before the connection ends:
+    /// a proxy gives the peer a second to hang up.
+    ///
+    /// # Errors
+    /// When nobody says so in time.
+    pub async fn told(&mut self) -> Result<End> {
         let reading = async {
-            let mut end = End::Cut;
             while let Some(Ok(message)) = self.socket.next().await {
                 if let Message::Close(close) = message {
-                    end = End::Code(close.map_or(1005, |close| close.code.into()));
+                    return End::Code(close.map_or(1005, |close| close.code.into()));
                 }
             }
-            end
+            End::Cut
         };
         tokio::time::timeout(PATIENCE, reading)
             .await
-            .context("it does not end")
+            .context("it is not over")
     }
 }
 

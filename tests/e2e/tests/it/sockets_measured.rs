@@ -90,7 +90,7 @@ async fn a_suspension_by_scim_ends_a_running_subscription() {
             assert!(scim.patch(&path, &suspend).status < 300);
             begun
         });
-        assert_eq!(socket.end().await.unwrap(), End::Code(4403));
+        assert_eq!(socket.told().await.unwrap(), End::Code(4403));
         let ended = Instant::now();
         took.push(ended - patch.await.unwrap());
     }
