@@ -55,6 +55,8 @@ pub(super) enum Telling {
     Nobody,
     /// Who reads the access log, in a file.
     Readers,
+    /// A control plane, which feeds the guard: an access log over gRPC beside the other.
+    ControlPlane,
     /// A collector, of this many of a hundred requests.
     Collector(u32),
 }
@@ -93,7 +95,7 @@ const fn telling(name: &'static str, whom: Telling) -> Arm {
 }
 
 /// What is compared with one another.
-pub(super) static ARMS: [Arm; 18] = [
+pub(super) static ARMS: [Arm; 19] = [
     arm("bare Envoy", 1, Filters::None, Request::Read),
     arm("jwt_authn", 1, Filters::Jwt, Request::Read),
     arm("Lua, one header read", 1, Filters::Lua, Request::Read),
@@ -107,6 +109,10 @@ pub(super) static ARMS: [Arm; 18] = [
     arm("guard, with both", 1, WHOLE, Request::Read),
     telling("guard, no access log", Telling::Nobody),
     telling("guard, access log in a file", Telling::Readers),
+    telling(
+        "guard, access log to a control plane",
+        Telling::ControlPlane,
+    ),
     telling("guard, 1 % traced", Telling::Collector(1)),
     telling("guard, all traced", Telling::Collector(100)),
     arm("bare Envoy", 2, Filters::None, Request::Read),
@@ -168,6 +174,14 @@ pub(super) static LADDER: [Arm; 11] = [
 ];
 
 impl Arm {
+    /// Who is told, where that is what the arm is for.
+    pub(super) fn whom(&self) -> Option<Telling> {
+        match self.filters {
+            Filters::GuardTelling(whom) => Some(whom),
+            _ => None,
+        }
+    }
+
     /// Turns the guard's configuration into this arm's.
     pub(super) fn configure(&self, config: &mut Value, modules: &Path, other: &Path, authz: u16) {
         let filters = config.pointer_mut(FILTERS).and_then(Value::as_array_mut);

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::arms::{self, Arm, Filters, Telling};
 use super::load::{Request, Script};
+use super::records::Receiver;
 use super::{GRACE, READY, upstream};
 use crate::background::Background;
 use crate::process::Process;
@@ -22,6 +23,8 @@ pub(super) struct Fleet {
     graphql: u16,
     authz: u16,
     traces: u16,
+    /// Where an arm tells one.
+    receiver: Option<Receiver>,
     _upstream: Background,
     pub(super) running: Vec<Running>,
     pub(super) read: PathBuf,
@@ -69,6 +72,13 @@ impl Fleet {
         };
         let read = script.write(folder, Request::Read, &[])?;
         let write = script.write(folder, Request::Write, &[])?;
+        let is_told = arms
+            .iter()
+            .any(|arm| arm.whom() == Some(Telling::ControlPlane));
+        let receiver = match is_told {
+            true => Some(Receiver::start(root, folder, &materials)?),
+            false => None,
+        };
         let mut fleet = Self {
             root: root.to_owned(),
             folder: folder.to_owned(),
@@ -76,6 +86,7 @@ impl Fleet {
             graphql,
             authz,
             traces,
+            receiver,
             _upstream: upstream,
             running: Vec::new(),
             read,
@@ -127,10 +138,7 @@ impl Fleet {
     ) -> Result<Running> {
         let (port, admin) = (net::free_port()?, net::free_port()?);
         let file = self.folder.join(format!("arm-{number}.json"));
-        let whom = match arm.filters {
-            Filters::GuardTelling(whom) => Some(whom),
-            _ => None,
-        };
+        let whom = arm.whom();
         self.render_telling(&file, port, admin, None, whom)?;
         let mut config: Value = serde_json::from_slice(&std::fs::read(&file)?)?;
         arm.configure(
@@ -151,12 +159,21 @@ impl Fleet {
         std::fs::write(&file, serde_json::to_vec(&config)?)?;
         let process = self.run(&file, arm.workers, admin, &format!("arm-{number}.log"))?;
         let id = process.id().context("Envoy ended")?;
+        if let Some(receiver) = self.receiver(arm) {
+            receiver.wait_for_proxy()?;
+        }
         Ok(Running {
             arm,
             port,
             id,
             process,
         })
+    }
+
+    /// The control plane that an arm tells.
+    pub(super) fn receiver(&self, arm: &Arm) -> Option<&Receiver> {
+        let is_told = arm.whom() == Some(Telling::ControlPlane);
+        self.receiver.as_ref().filter(|_| is_told)
     }
 
     fn render(&self, file: &Path, port: u16, admin: u16, snapshot: Option<&Path>) -> Result<()> {
@@ -177,7 +194,10 @@ impl Fleet {
         };
         let store = format!("texts=127.0.0.1:{}", self.graphql);
         let rendered = Rendered {
-            control_plane: None,
+            control_plane: match whom {
+                Some(Telling::ControlPlane) => self.receiver.as_ref().map(Receiver::grpc_port),
+                _ => None,
+            },
             snapshot,
             text_store: snapshot.is_some().then_some(store.as_str()),
             upstream: self.upstream(),
@@ -233,10 +253,13 @@ impl Fleet {
         Ok((process, millis))
     }
 
-    /// Ends the Envoys.
+    /// Ends the Envoys, and whom they tell.
     pub(super) fn stop(&mut self) {
         for running in self.running.drain(..) {
             running.process.stop(GRACE);
+        }
+        if let Some(receiver) = self.receiver.take() {
+            receiver.stop();
         }
     }
 }

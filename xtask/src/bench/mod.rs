@@ -7,6 +7,7 @@ mod fleet;
 mod limits;
 mod load;
 mod proofs;
+mod records;
 mod report;
 mod snapshot;
 mod upstream;
@@ -21,8 +22,9 @@ use anyhow::{Context, Result};
 
 use crate::process::Process;
 use crate::{setup, stack, tools, wasm};
-use fleet::Fleet;
+use fleet::{Fleet, Running};
 use load::Request;
+use records::{Receiver, Records};
 use report::{Report, Sample, Samples};
 
 const READY: Duration = Duration::from_secs(60);
@@ -203,20 +205,35 @@ fn measure(fleet: &Fleet, args: &Args) -> Result<Vec<(&'static arms::Arm, Sample
     for round in 0..=args.rounds {
         eprintln!("round {round} of {}", args.rounds);
         for (running, (_, samples)) in fleet.running.iter().zip(&mut all) {
-            let script = match running.arm.request {
-                Request::Write => &fleet.write,
-                _ => &fleet.read,
-            };
-            let before = usage::cpu_time(running.id)?;
-            let load = load::run(running.port, script, time)?;
-            let cpu = usage::cpu_time(running.id)?.saturating_sub(before);
+            let (sample, records) = turn(fleet, running, time)?;
             if round > 0 {
-                samples.rounds.push(Sample { load, cpu });
+                samples.rounds.push(sample);
+                if let Some(records) = records {
+                    samples.records.get_or_insert_default().add(records);
+                }
             }
             samples.resident_bytes = usage::resident_bytes(running.id)?;
         }
     }
     Ok(all)
+}
+
+/// One turn of one arm, and what a control plane received of it where that is told.
+fn turn(fleet: &Fleet, running: &Running, time: Duration) -> Result<(Sample, Option<Records>)> {
+    let script = match running.arm.request {
+        Request::Write => &fleet.write,
+        _ => &fleet.read,
+    };
+    let receiver = fleet.receiver(running.arm);
+    let counts = receiver.map(Receiver::counts).transpose()?;
+    let before = usage::cpu_time(running.id)?;
+    let load = load::run(running.port, script, time)?;
+    let cpu = usage::cpu_time(running.id)?.saturating_sub(before);
+    let records = receiver
+        .zip(counts)
+        .map(|(receiver, counts)| receiver.since(&counts, load.requests))
+        .transpose()?;
+    Ok((Sample { load, cpu }, records))
 }
 
 fn machine() -> String {

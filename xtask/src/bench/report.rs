@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::arms::{Arm, Filters};
 use super::load::Load;
+use super::records::Records;
 use super::snapshot::LargeCatalogue;
 
 /// One round of one arm.
@@ -22,6 +23,8 @@ pub(super) struct Sample {
 pub(super) struct Samples {
     pub(super) rounds: Vec<Sample>,
     pub(super) resident_bytes: u64,
+    /// Where a control plane is told.
+    pub(super) records: Option<Records>,
 }
 
 /// What is said of one arm.
@@ -40,6 +43,9 @@ pub(super) struct Row {
     pub(super) added_micros: f64,
     resident_mib: f64,
     pub(super) errors: u64,
+    /// Of all rounds, where a control plane is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    records: Option<Records>,
 }
 
 /// Everything.
@@ -88,6 +94,7 @@ pub(super) fn row(arm: &'static Arm, samples: &Samples, baseline: &Samples) -> R
         added_micros: median(added.map(|(one, bare)| one - bare)),
         resident_mib: samples.resident_bytes as f64 / MIB,
         errors: samples.rounds.iter().map(|one| one.load.errors).sum(),
+        records: samples.records,
     }
 }
 
@@ -118,6 +125,11 @@ impl Report {
                     errors => format!(" {errors} ERRORS"),
                 },
             );
+        }
+        for row in &self.rows {
+            if let Some(records) = &row.records {
+                let _ = writeln!(out, "\n{}: {records}.", row.arm);
+            }
         }
         if let Some(large) = &self.large_catalogue {
             let _ = writeln!(

@@ -4,13 +4,20 @@ use sqlx::{Any, FromRow, Transaction};
 use uuid::Uuid;
 
 use super::late::{self, Instance, Known};
+use super::text::{self, SILENT_DAYS};
 use crate::error::ApiError;
 use crate::store::{Store, now};
 
 /// The most groups that are kept.
 const MAX_GROUPS: i64 = 10_000;
+/// Milliseconds of a day.
+const DAY: i64 = 24 * 60 * 60 * 1000;
 /// How long a group that is over is kept, in milliseconds.
-const KEEP: i64 = 30 * 24 * 60 * 60 * 1000;
+const KEEP: i64 = 30 * DAY;
+/// How long after it was last told of a group is given up, in milliseconds. Alertmanager
+/// tells again of what goes on after `repeat_interval` or its `--data.retention` (five days
+/// by default), whichever is shorter.
+const SILENT: i64 = SILENT_DAYS * DAY;
 /// How long nobody else works on a group, in milliseconds: longer than a turn.
 pub(super) const CLAIM: i64 = 90_000;
 /// Groups that are listed.
@@ -48,8 +55,9 @@ pub(super) struct Group {
 const COLUMNS: &str = "id, firing, critical, title, body, started_at, changed_at, wanted, done, \
                        issue, gone, labelled, failures, error";
 
-/// Stores what an issue is to be. Of what says nothing new, or was overtaken, nothing
-/// changes; of what is over and was never known, nothing is kept.
+/// Stores what an issue is to be. Of what says nothing new, nothing changes but when it
+/// was told; of what was overtaken, nothing; of what is over and was never known, nothing
+/// is kept.
 pub(super) async fn put(store: &Store, wanted: &Wanted) -> Result<(), ApiError> {
     let at = now();
     let alerts = serde_json::to_string(&wanted.alerts).map_err(ApiError::invalid)?;
@@ -86,9 +94,11 @@ async fn change(
     alerts: &str,
     at: i64,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE alert_groups SET alerts = $2 WHERE id = $1 AND alerts <> $2")
+    // Also of what says nothing new: it goes on.
+    sqlx::query("UPDATE alert_groups SET alerts = $2, told_at = $3 WHERE id = $1")
         .bind(wanted.id.as_str())
         .bind(alerts)
+        .bind(at)
         .execute(&mut **transaction)
         .await?;
     sqlx::query(
@@ -123,8 +133,8 @@ async fn insert(
     }
     sqlx::query(
         "INSERT INTO alert_groups (id, firing, critical, title, body, started_at, \
-         changed_at, wanted, done, failures, next_at, claimed_until, alerts) \
-         VALUES ($1, $2, $3, $4, $5, $6, $6, 1, 0, 0, 0, 0, $7)",
+         changed_at, told_at, wanted, done, failures, next_at, claimed_until, alerts) \
+         VALUES ($1, $2, $3, $4, $5, $6, $6, $6, 1, 0, 0, 0, 0, $7)",
     )
     .bind(wanted.id.as_str())
     .bind(i64::from(wanted.is_firing))
@@ -273,7 +283,32 @@ pub(crate) async fn count_waiting(store: &Store) -> Result<i64, sqlx::Error> {
         .await
 }
 
-/// Forgets groups that are over for long. Those that fire again have a new issue.
+/// Gives up groups that nobody has told of for long; how many. Whether they are over is
+/// not known, and their issues say so when they are closed. A group that is told of
+/// again has its issue opened again, whenever its alerts began: none of them is known to
+/// be over. Otherwise it is forgotten as others are that are over.
+pub(super) async fn give_up(store: &Store) -> Result<u64, sqlx::Error> {
+    let at = now();
+    // A release before this one wrote it: it counts from now.
+    sqlx::query("UPDATE alert_groups SET told_at = $1 WHERE told_at IS NULL")
+        .bind(at)
+        .execute(store.pool())
+        .await?;
+    let note = text::given_up();
+    let given_up = sqlx::query(
+        "UPDATE alert_groups SET firing = 0, alerts = '[]', body = $1 || body, \
+         changed_at = $2, wanted = wanted + 1 WHERE firing = 1 AND told_at < $3",
+    )
+    .bind(note.as_str())
+    .bind(at)
+    .bind(at - SILENT)
+    .execute(store.pool())
+    .await?;
+    Ok(given_up.rows_affected())
+}
+
+/// Forgets groups that are over for long and whose issues say so. Those that fire again
+/// have a new issue.
 pub(crate) async fn prune(store: &Store) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM alert_groups WHERE firing = 0 AND wanted = done AND changed_at < $1")
         .bind(now() - KEEP)
@@ -288,10 +323,8 @@ mod tests {
 
     use super::*;
 
-    /// Whoever has lost a group keeps nothing of it, and knows.
-    #[tokio::test]
-    async fn a_claim_that_is_lost_is_noticed() {
-        let folder = tempfile::tempdir().unwrap();
+    /// A database with one group.
+    async fn with_group(folder: &tempfile::TempDir) -> Store {
         let url = format!("sqlite:{}", folder.path().join("test.db").display());
         let store = Store::open(&url, Duration::ZERO).await.unwrap();
         let wanted = Wanted {
@@ -303,6 +336,51 @@ mod tests {
             alerts: Vec::new(),
         };
         put(&store, &wanted).await.unwrap();
+        store
+    }
+
+    /// Puts a time of the group back by so many days.
+    async fn put_back(store: &Store, sql: &'static str, days: i64) {
+        let query = sqlx::query(sql).bind(days * DAY);
+        query.execute(store.pool()).await.unwrap();
+    }
+
+    /// Rows do not grow without an end: what nobody tells of any more is given up, and
+    /// forgotten once its issue says so.
+    #[tokio::test]
+    async fn what_nobody_tells_of_is_forgotten_in_the_end() {
+        const TOLD: &str = "UPDATE alert_groups SET told_at = told_at - $1";
+        const CHANGED: &str = "UPDATE alert_groups SET changed_at = changed_at - $1";
+        let folder = tempfile::tempdir().unwrap();
+        let store = with_group(&folder).await;
+        let claimed = claim(&store).await.unwrap().unwrap();
+        claimed.done(&store).await.unwrap();
+        // It fires for years, and is told of.
+        put_back(&store, CHANGED, 1000).await;
+        put_back(&store, TOLD, SILENT_DAYS - 1).await;
+        assert_eq!(give_up(&store).await.unwrap(), 0);
+        prune(&store).await.unwrap();
+        assert_eq!(list(&store).await.unwrap().len(), 1);
+        put_back(&store, TOLD, 2).await;
+        assert_eq!(give_up(&store).await.unwrap(), 1);
+        assert_eq!(give_up(&store).await.unwrap(), 0);
+        let group = list(&store).await.unwrap().pop().unwrap();
+        assert_eq!((group.firing, group.wanted, group.done), (0, 2, 1));
+        assert!(group.body.ends_with("\n\nb"), "{}", group.body);
+        // Not before its issue is closed, however long that takes.
+        put_back(&store, CHANGED, 31).await;
+        prune(&store).await.unwrap();
+        let claimed = claim(&store).await.unwrap().unwrap();
+        claimed.done(&store).await.unwrap();
+        prune(&store).await.unwrap();
+        assert_eq!(list(&store).await.unwrap().len(), 0);
+    }
+
+    /// Whoever has lost a group keeps nothing of it, and knows.
+    #[tokio::test]
+    async fn a_claim_that_is_lost_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = with_group(&folder).await;
         let mut first = claim(&store).await.unwrap().unwrap();
         first.renew(&store).await.unwrap();
         assert!(claim(&store).await.unwrap().is_none());

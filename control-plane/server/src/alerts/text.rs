@@ -18,6 +18,8 @@ const MAX_PAIRS: usize = 20;
 const MAX_BODY: usize = 60_000;
 /// The longest link.
 const MAX_LINK: usize = 500;
+/// Days after which a group that nobody tells of any more is given up.
+pub(super) const SILENT_DAYS: i64 = 90;
 
 /// What an issue of a group is recognised by: with a hash that nobody else can make,
 /// since whoever may open issues may write anything into them.
@@ -87,6 +89,14 @@ pub(super) fn body(message: &Message) -> String {
         let _ = writeln!(body, "\n{all} alerts in all; Alertmanager has the others.");
     }
     body
+}
+
+/// What stands before the last text of a group that is given up.
+pub(super) fn given_up() -> String {
+    format!(
+        "Nobody has told of this for {SILENT_DAYS} days. Whether it is over is not known: this issue \
+         is closed, and opened again if anybody tells of it. What was said last:\n\n"
+    )
 }
 
 fn pairs(text: &mut String, indent: &str, pairs: &BTreeMap<String, String>) {
@@ -231,7 +241,8 @@ mod tests {
         };
         let text = body(&message);
         assert!(text.starts_with("900 alerts fire.\n"));
-        assert!(text.len() < 65_536, "{}", text.len());
+        let noted = given_up() + &text;
+        assert!(noted.len() < 65_536, "{}", noted.len());
         assert!(text.ends_with("900 alerts in all; Alertmanager has the others.\n"));
         // Also of few, where they are too long.
         let few = Message {

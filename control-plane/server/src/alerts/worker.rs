@@ -1,7 +1,7 @@
 //! Makes issues what they are to be.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ring::hmac;
 use tokio::time::timeout;
@@ -16,6 +16,8 @@ use crate::store::{Store, now};
 
 /// How often it is looked for groups that wait, beside being told.
 const LOOK: Duration = Duration::from_secs(2);
+/// How often it is looked for groups that nobody tells of any more.
+const LOOK_FOR_SILENT: Duration = Duration::from_secs(10);
 /// The wait after the first failure, in milliseconds; each after it is twice as long.
 const FIRST_WAIT: i64 = 2_000;
 /// The longest one.
@@ -48,7 +50,12 @@ pub(crate) async fn run(app: App) {
     drop(secret);
     // A tracker that asks to wait means all calls.
     let mut paused_until = 0;
+    let mut looked: Option<Instant> = None;
     loop {
+        if looked.is_none_or(|at| at.elapsed() >= LOOK_FOR_SILENT) {
+            looked = Some(Instant::now());
+            give_up(&app.store).await;
+        }
         if now() >= paused_until {
             match turn(&app, &config, &markers).await {
                 Ok(Turn::Done) => continue,
@@ -58,6 +65,17 @@ pub(crate) async fn run(app: App) {
             }
         }
         let _ = timeout(LOOK, app.alerts_told.notified()).await;
+    }
+}
+
+async fn give_up(store: &Store) {
+    match rows::give_up(store).await {
+        Ok(0) => {}
+        Ok(groups) => tracing::warn!(
+            groups,
+            "groups of alerts that nobody tells of any more are given up"
+        ),
+        Err(error) => tracing::warn!(%error, "groups of alerts cannot be given up"),
     }
 }
 

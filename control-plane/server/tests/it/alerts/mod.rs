@@ -4,6 +4,7 @@ mod chain;
 mod dashboards;
 mod rules;
 mod runbooks;
+mod silent;
 mod stub;
 
 use std::path::PathBuf;
