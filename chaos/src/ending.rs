@@ -12,8 +12,8 @@ use http_body_util::Full;
 use ig_e2e::{Connection, LoadRequest};
 use serde_json::Value;
 
-use crate::check::{Ending, read_access_log};
-use crate::history::{Event, Micros, What, sha256};
+use crate::check::{Ending, Unlogged, read_access_log};
+use crate::history::{Event, What, sha256};
 use crate::workload::Controls;
 use crate::world::{GRAPH_OF_PUSHES, TENANT_OF_EXPORTS, World, tenant_name, until};
 
@@ -52,7 +52,7 @@ pub(crate) async fn ending(
     controls: &Controls,
     before: &Before,
     events: &[Event],
-    unlogged: Vec<(Micros, Micros)>,
+    unlogged: Vec<Unlogged>,
 ) -> Result<Ending> {
     // First, so that what it publishes is among the publications.
     let behind = behind(world, controls).await?;

@@ -8,14 +8,14 @@ use anyhow::Result;
 use rustix::process::Signal;
 use serde::Serialize;
 
-use crate::check::{Record, Verdict, quantile};
+use crate::check::{Record, Unlogged, Verdict, quantile};
 use crate::ending::{Before, ending};
 use crate::fault::{Filter, Toxics};
 use crate::history::{Change, Event, Fault, Micros, What, digest};
 use crate::numbers::Numbers;
 use crate::scenario::{Act, RESET, Scenario, Step};
-use crate::workload::{Controls, PATIENCE, Workload};
-use crate::world::{CONTROL_LINKS, World, primary_of};
+use crate::workload::{Controls, Workload};
+use crate::world::{CONTROL_LINKS, REGIONS, World, primary_of};
 
 /// Before anything is disturbed.
 const WARM: Duration = Duration::from_secs(2);
@@ -157,7 +157,7 @@ pub async fn run(
         Event::Arrival(arrival) => arrival.id.is_none_or(|id| id >= first),
         _ => true,
     });
-    let unlogged = unlogged(&steps, &events)?;
+    let unlogged = unlogged(&steps, &events);
     let ending = ending(world, &controls, &before, &events, unlogged).await?;
     let record = Record::of(&events, &ending, scenario.promises);
     let verdicts = record.judge();
@@ -178,21 +178,24 @@ pub async fn run(
     Ok((outcome, events))
 }
 
-/// When requests arrived that a gateway may not have logged before it was ended: it
-/// writes a line once a request is over, and clients wait for so long.
-fn unlogged(steps: &[Step], events: &[Event]) -> Result<Vec<(Micros, Micros)>> {
-    let patience = Micros::try_from(PATIENCE.as_micros())?;
+/// Gateways that were ended, each with the time in which its log is not whole.
+fn unlogged(steps: &[Step], events: &[Event]) -> Vec<Unlogged> {
     // Steps are done one after the other, and each notes its fault.
     let faults = events.iter().filter_map(|event| match event {
         Event::Fault(fault) => Some(fault),
         _ => None,
     });
-    let ended = steps
-        .iter()
-        .zip(faults)
-        .filter(|(step, _)| matches!(step.act, Act::EndGateway(..) | Act::LoseNames(_)));
-    let times = ended.map(|(_, fault)| (fault.from.saturating_sub(patience), fault.until));
-    Ok(times.collect())
+    let ended = steps.iter().zip(faults).filter_map(|(step, fault)| {
+        let (Act::EndGateway(at, _) | Act::LoseNames(at)) = step.act else {
+            return None;
+        };
+        Some(Unlogged {
+            region: REGIONS[at].to_owned(),
+            from: fault.from,
+            until: fault.until,
+        })
+    });
+    ended.collect()
 }
 
 fn figures(record: &Record<'_>, events: &[Event]) -> Figures {

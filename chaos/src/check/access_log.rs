@@ -75,3 +75,42 @@ fn milliseconds(text: &str) -> Option<u64> {
     let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
     u64::try_from(since.as_millis()).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_when_its_request_began_and_what_was_decided() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let decided = |id: &str, outcome: &str| {
+            format!(
+                r#"{{"decisionId":"{id}","tenantId":"alpha","operation":"Case","outcome":"{outcome}","rule":"r","mode":"enforce"}}"#
+            )
+        };
+        // As Envoy writes %START_TIME%; and a line that a proxy did not end.
+        let lines = [
+            format!(
+                r#"{{"startTime":"1970-01-01T00:00:01.234Z","decisions":[[{},{}]]}}"#,
+                decided("00000000-04d3-7000-8000-000000000000", "allow"),
+                decided("00000000-04d4-7000-8000-000000000000", "deny"),
+            ),
+            r#"{"startTime":"1970-01-01T00:00:02.000Z","decisions":[]}"#.to_owned(),
+            r#"{"startTime":"1970-01-01T00:00:03"#.to_owned(),
+        ];
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        let read = read(&path).unwrap();
+        let said = read.iter().map(|one| (one.begun, one.at(), one.is_allowed));
+        let said: Vec<_> = said.collect();
+        assert_eq!(
+            said,
+            [
+                (Some(1_234), Some(1_235), true),
+                (Some(1_234), Some(1_236), false)
+            ]
+        );
+        assert_eq!(read[0].tenant.as_deref(), Some("alpha"));
+        assert_eq!(read[0].operation.as_deref(), Some("Case"));
+    }
+}

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Decision, Invariant, Record, Verdict};
-use crate::history::{Arrival, Kind, Micros, What};
+use crate::history::{Arrival, Kind, Micros, Request, What};
 use crate::world::{MAX_STALE, region_of};
 
 /// Within which a deactivation is known to every guard that hears of changes.
@@ -48,7 +48,7 @@ impl Record<'_> {
             if first != id {
                 violations.push(format!("{id} arrived with the decision of {first}"));
             }
-            let why = self.not_allowed(&decided, arrival);
+            let why = self.not_allowed(&decided, request, arrival);
             violations.extend(why.map(|why| format!("{id} arrived: {why}")));
         }
         Verdict::of(Invariant::NothingUndecided, self.arrivals.len(), violations)
@@ -69,10 +69,21 @@ impl Record<'_> {
 
     /// Why an arrival's decision does not allow it: it has to be one of this tenant and
     /// this operation.
-    fn not_allowed(&self, decided: &Decided<'_>, arrival: &Arrival) -> Option<String> {
+    fn not_allowed(
+        &self,
+        decided: &Decided<'_>,
+        request: &Request,
+        arrival: &Arrival,
+    ) -> Option<String> {
         let Some(decision) = decided.decisions.get(arrival.decision.as_str()) else {
-            let mut unlogged = self.ending.unlogged.iter();
-            let is_lost = unlogged.any(|(from, until)| (*from..=*until).contains(&arrival.at));
+            // A line is written before who asked has the upstream's answer. Who has none of
+            // it may have given up long before the gateway did.
+            let served = (request.status == 200).then_some(request.at + request.took);
+            let is_lost = self.ending.unlogged.iter().any(|one| {
+                one.region == arrival.region
+                    && arrival.at <= one.until
+                    && served.is_none_or(|served| served >= one.from)
+            });
             return (!is_lost).then(|| format!("no gateway decided {}", arrival.decision));
         };
         if !decision.is_allowed {

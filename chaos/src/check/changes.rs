@@ -136,7 +136,9 @@ struct Taken {
     number: u64,
 }
 
-/// Those that surely took an older revision than one before them, each with that one.
+/// Those that surely took an older revision than one before them, each with that one: a time
+/// that has not ended when another begins says nothing of which came first. Within a
+/// gateway's one worker revisions follow each other, so no other order is needed.
 fn went_back(taken: &mut [Taken]) -> impl Iterator<Item = (Taken, Taken)> {
     let mut ended = taken.to_vec();
     ended.sort_unstable_by_key(|one| one.until);
@@ -152,4 +154,40 @@ fn went_back(taken: &mut [Taken]) -> impl Iterator<Item = (Taken, Taken)> {
             .filter(|newest| one.number < newest.number)
             .map(|newest| (newest, *one))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_surely_came_later_went_back() {
+        for (taken, back) in [
+            // From, until, and the revision's number.
+            (vec![(1, 1, 1), (2, 2, 2), (3, 3, 2)], vec![]),
+            (vec![(1, 1, 2), (2, 2, 1)], vec![(2, 1)]),
+            // Within a millisecond nothing has an order.
+            (vec![(1, 1, 2), (1, 1, 1)], vec![]),
+            (vec![(1, 5, 2), (5, 6, 1)], vec![]),
+            (vec![(1, 5, 2), (6, 6, 1)], vec![(2, 1)]),
+            // One that was held, beside those that were not.
+            (vec![(1, 1, 1), (2, 9, 1), (3, 3, 2), (4, 4, 2)], vec![]),
+            (vec![(1, 1, 2), (2, 9, 1), (3, 3, 2)], vec![(2, 1)]),
+            // One that came back for good is one each time.
+            (vec![(1, 1, 3), (2, 2, 1), (3, 3, 2)], vec![(3, 1), (3, 2)]),
+        ] {
+            let taken = taken.into_iter().map(|(from, until, number)| Taken {
+                from,
+                until,
+                number,
+            });
+            let mut taken: Vec<_> = taken.collect();
+            // A log is in the order of answers.
+            taken.reverse();
+            let found: Vec<_> = went_back(&mut taken)
+                .map(|(newest, one)| (newest.number, one.number))
+                .collect();
+            assert_eq!(found, back, "{taken:?}");
+        }
+    }
 }

@@ -89,11 +89,22 @@ pub struct Ending {
     pub ledger: Option<String>,
     /// What gateways decided, by gateway.
     pub decisions: Vec<Vec<Decision>>,
-    /// From when until when requests arrived whose decisions may be in no log, since the
-    /// gateway was ended that would have written them.
-    pub unlogged: Vec<(Micros, Micros)>,
+    /// Gateways that were ended before all of their log was written.
+    pub unlogged: Vec<Unlogged>,
     /// SHA-256 of the catalogue's texts.
     pub catalogue: BTreeSet<String>,
+}
+
+/// A gateway that was ended. It had just written its log, which has a line for each request
+/// that was over by then; no other gateway lost any.
+#[derive(Clone, Debug)]
+pub struct Unlogged {
+    /// Whose hosts it asks.
+    pub region: String,
+    /// When it began to write its log.
+    pub from: Micros,
+    /// When it was there again.
+    pub until: Micros,
 }
 
 /// A history, by what it is of.

@@ -138,9 +138,11 @@ impl Controls {
         }
         let settings = graph["settings"].as_str().unwrap_or_default();
         let settings = settings.split(VARIED).next().unwrap_or_default();
-        // Nobody has as many connections as any of these numbers.
-        let number = 10_000 + at / 1_000 % 900_000;
-        graph["settings"] = json!(format!("{settings}{VARIED}\nmax-connections = {number}\n"));
+        // Nobody has as many connections as any of these numbers. After a quarter of an hour
+        // they come again, and so would a revision; the other setting counts the quarters.
+        let (idle, most) = (60 + at / 900_000_000, 10_000 + at / 1_000 % 900_000);
+        let varied = format!("max-connections = {most}\nidle-timeout-seconds = {idle}\n");
+        graph["settings"] = json!(format!("{settings}{VARIED}\n{varied}"));
         let put = self.call(replica, "PUT", path(), graph.to_string());
         put.await.0 == 204
     }

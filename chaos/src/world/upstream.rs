@@ -103,7 +103,8 @@ impl Of {
             self.wait().await;
             return Response::default();
         }
-        if request.headers().contains_key("upgrade") {
+        // Who notes what arrives expects none, and notes it as what it is not: a request.
+        if self.history.is_none() && request.headers().contains_key("upgrade") {
             return open_events(&mut request, json!({"data": {"of": self.region}}));
         }
         let (head, body) = request.into_parts();

@@ -9,7 +9,7 @@ use ig_chaos::check::Invariant;
 use ig_chaos::history::{Breakers, Kind, What};
 use ig_chaos::world::{region_of, tenant_name};
 
-use story::{Story, allowed, arrival, change, decision, operation, request};
+use story::{Story, allowed, arrival, change, decision, operation, request, unlogged};
 
 /// What is changed, and the invariant that it breaks.
 type Row = (&'static str, Invariant, fn(&mut Story));
@@ -55,7 +55,7 @@ const ROWS: &[Row] = &[
         "one arrives that was denied, where a log is not whole",
         Invariant::NothingUndecided,
         |story| {
-            story.ending.unlogged.push((0, 9_000_000));
+            story.ending.unlogged.push(unlogged(1, 0, 9_000_000));
             story.ending.decisions[0][7].is_allowed = false;
         },
     ),
@@ -67,10 +67,26 @@ const ROWS: &[Row] = &[
         },
     ),
     (
-        "one arrives that no gateway decided, and only later a log is not whole",
+        "one arrives that no gateway decided, and was served before a log was written",
         Invariant::NothingUndecided,
         |story| {
-            story.ending.unlogged.push((800_000, 9_000_000));
+            story.ending.unlogged.push(unlogged(1, 800_000, 9_000_000));
+            story.ending.decisions[0].remove(7);
+        },
+    ),
+    (
+        "one arrives that no gateway decided, once its gateway is there again",
+        Invariant::NothingUndecided,
+        |story| {
+            story.ending.unlogged.push(unlogged(1, 0, 600_000));
+            story.ending.decisions[0].remove(7);
+        },
+    ),
+    (
+        "one arrives that no gateway decided, and another region's log is not whole",
+        Invariant::NothingUndecided,
+        |story| {
+            story.ending.unlogged.push(unlogged(0, 0, 9_000_000));
             story.ending.decisions[0].remove(7);
         },
     ),
@@ -355,8 +371,12 @@ fn what_nobody_was_told_may_be_either() {
 #[test]
 fn what_a_killed_gateway_decided_may_be_in_no_log() {
     let mut story = Story::right();
-    story.ending.unlogged.push((600_000, 900_000));
+    story.ending.unlogged.push(unlogged(1, 600_000, 900_000));
     story.ending.decisions[0].remove(7);
+    assert_eq!(story.failing(), []);
+    // Nobody knows when a request was over that got no answer of an upstream.
+    story.ending.unlogged[0].from = 800_000;
+    story.request(7).status = 503;
     assert_eq!(story.failing(), []);
 }
 
@@ -369,7 +389,7 @@ fn what_was_held_in_front_of_the_guard_has_the_revision_of_when_it_came() {
         decisions[20].revision = Some("revision-1".into());
         story.failing()
     };
-    // The tenth is the first of the second revision.
+    // Number 10 is the first of the second revision.
     assert_eq!(begun_with(10), []);
     assert_eq!(begun_with(11), [Invariant::RevisionsForward]);
 }

@@ -1,6 +1,6 @@
 //! A history in which everything is right.
 
-use ig_chaos::check::{Decision, Ending, Invariant, Promises, Record};
+use ig_chaos::check::{Decision, Ending, Invariant, Promises, Record, Unlogged};
 use ig_chaos::history::{Arrival, Breakers, Change, Event, Fault, Kind, Request, What};
 use ig_chaos::world::{region_of, tenant_name};
 
@@ -62,6 +62,15 @@ pub(crate) fn allowed(id: u64, tenant: usize, is_write: bool, revision: &str) ->
         tenant: Some(tenant_name(tenant)),
         operation: Some(operation(is_write).into()),
         revision: Some(revision.into()),
+    }
+}
+
+/// That a region's gateway was ended.
+pub(crate) fn unlogged(region: usize, from: u64, until: u64) -> Unlogged {
+    Unlogged {
+        region: region_of(region).to_owned(),
+        from,
+        until,
     }
 }
 

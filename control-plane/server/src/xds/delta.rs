@@ -140,6 +140,11 @@ impl Delta {
         Some(response)
     }
 
+    /// Whether the proxy has, or was sent, a version of it.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.sent.contains_key(name)
+    }
+
     /// Names that the proxy wants.
     pub(super) fn subscribed(&self) -> impl Iterator<Item = &str> {
         self.subscribed.iter().map(String::as_str)

@@ -1,6 +1,6 @@
 //! The streams: one task each, between a proxy and what is published.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -94,7 +94,7 @@ fn formats(metadata: &MetadataMap) -> Option<Formats> {
     said.parse().ok()
 }
 
-/// How long a new stream waits for what the database has.
+/// How long a new stream waits for what the database has, and after which it tries again.
 const READ_FIRST: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// One stream.
@@ -112,11 +112,9 @@ impl Conversation {
         let mut published = self.app.published.watch();
         let mut closing = self.app.closing.subscribe();
         self.app.metrics.streams.inc();
-        // The proxy may come from a replica that has read a newer publication: it must not go
-        // back. Without the database it gets what is known.
-        let read = self.app.published.follow(&self.app.store);
-        let _ = tokio::time::timeout(READ_FIRST, read).await;
+        let mut is_read = self.read().await;
         loop {
+            let mut is_due = false;
             let said = tokio::select! {
                 request = requests.next() => match request {
                     Some(Ok(request)) => Some(request),
@@ -124,11 +122,21 @@ impl Conversation {
                     Some(Err(_)) | None => break,
                 },
                 changed = published.changed() => match changed {
-                    Ok(()) => None,
+                    Ok(()) => {
+                        is_read = true;
+                        None
+                    }
                     Err(_) => break,
                 },
+                () = tokio::time::sleep(READ_FIRST), if !is_read => {
+                    is_due = true;
+                    None
+                }
                 _ = closing.wait_for(|closing| *closing) => break,
             };
+            if is_due {
+                is_read = self.read().await;
+            }
             if let Some(request) = said {
                 self.hear(request);
                 if self.delta.subscribed().count() > MAX_NAMES {
@@ -136,12 +144,19 @@ impl Conversation {
                 }
             }
             let current = published.borrow_and_update().clone();
-            if self.answer(&current).await.is_err() {
+            if self.answer(&current, is_read).await.is_err() {
                 break;
             }
         }
         self.app.proxies.gone(self.peer.stream);
         self.app.metrics.streams.dec();
+    }
+
+    /// Reads what is published; whether that could be read. The proxy may come from a
+    /// replica that has read a newer publication.
+    async fn read(&self) -> bool {
+        let read = self.app.published.follow(&self.app.store);
+        matches!(tokio::time::timeout(READ_FIRST, read).await, Ok(Ok(())))
     }
 
     fn hear(&mut self, request: DeltaDiscoveryRequest) {
@@ -193,7 +208,13 @@ impl Conversation {
         self.held.insert(name, revision.clone());
     }
 
-    async fn answer(&mut self, current: &BTreeMap<String, Publication>) -> Result<(), ()> {
+    /// Sends what the proxy has not. Where the database was not read, what it has may be
+    /// newer than what is known here: it stays.
+    async fn answer(
+        &mut self,
+        current: &BTreeMap<String, Publication>,
+        is_read: bool,
+    ) -> Result<(), ()> {
         let mut versions = BTreeMap::new();
         let names: Vec<_> = self.delta.subscribed().map(ToOwned::to_owned).collect();
         self.held.retain(|name, _| names.contains(name));
@@ -226,7 +247,11 @@ impl Conversation {
             self.held.remove(&name);
             versions.insert(name, revision.clone());
         }
-        let held = self.held.keys().cloned().collect();
+        let mut held: BTreeSet<_> = self.held.keys().cloned().collect();
+        if !is_read {
+            let had = self.delta.subscribed().filter(|name| self.delta.has(name));
+            held.extend(had.map(ToOwned::to_owned));
+        }
         let Some(next) = self.delta.next(&versions, &held) else {
             return Ok(());
         };

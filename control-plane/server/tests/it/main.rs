@@ -34,3 +34,4 @@ mod start;
 mod step_up;
 mod step_up_keys;
 mod tls;
+mod unread;

@@ -86,20 +86,30 @@ impl Bench {
     }
 }
 
-struct Stream {
+pub(crate) struct Stream {
     send: mpsc::Sender<DeltaDiscoveryRequest>,
     receive: Streaming<DeltaDiscoveryResponse>,
 }
 
 impl Stream {
     async fn open(channel: Channel) -> Option<Self> {
+        Self::open_with(channel, None).await
+    }
+
+    /// Of a proxy that brings along what it runs.
+    pub(crate) async fn open_with(channel: Channel, revision: Option<&str>) -> Option<Self> {
         let (send, requests) = mpsc::channel(8);
+        let name = "ig.guard.demo".to_owned();
         let first = DeltaDiscoveryRequest {
             node: Some(Node {
                 id: "edge-1".into(),
                 ..Node::default()
             }),
-            resource_names_subscribe: vec!["ig.guard.demo".into()],
+            initial_resource_versions: revision
+                .map(|revision| (name.clone(), revision.to_owned()))
+                .into_iter()
+                .collect(),
+            resource_names_subscribe: vec![name],
             ..DeltaDiscoveryRequest::default()
         };
         send.send(first).await.unwrap();
@@ -112,7 +122,7 @@ impl Stream {
     }
 
     /// The next revision, if one comes soon.
-    async fn next(&mut self) -> Option<String> {
+    pub(crate) async fn next(&mut self) -> Option<String> {
         let wait = tokio::time::timeout(Duration::from_secs(2), self.receive.message()).await;
         let response = wait.ok()?.ok()??;
         let answer = DeltaDiscoveryRequest {

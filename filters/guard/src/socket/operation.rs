@@ -125,12 +125,12 @@ impl Socket {
         };
         match step {
             Step::Forward(forward) => {
-                turn.note(&forward.records, &forward.verdicts);
                 #[cfg(feature = "policy")]
                 if pending.exchange.is_elsewhere() {
-                    // Its tenant lives elsewhere now.
-                    return self.close(Close::FORBIDDEN, turn);
+                    // It goes nowhere, so there is no record that it was let go.
+                    return self.close_for(Cause::MOVED, turn);
                 }
+                turn.note(&forward.records, &forward.verdicts);
                 #[cfg(feature = "policy")]
                 if let Some(Step::Reply(reply)) =
                     self.overtaken(&pending.exchange, &pending.payload, now)

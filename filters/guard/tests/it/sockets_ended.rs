@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ig_contract::{DenyCode, Outcome};
-use ig_guard::{Guard, Notice, Turn};
+use ig_guard::{Guard, Notice, Standing, Turn};
 use serde_json::{Value, json};
 
 use crate::directory::{poll, with_directory};
@@ -188,4 +188,30 @@ fn what_changes_around_it() {
         assert_eq!(said(&turn), expected);
         assert!(turn.is_over, "{rule}");
     }
+}
+
+/// While the directory is asked who this is, at a gateway where its tenant lives no more.
+#[test]
+fn what_is_asked_meanwhile_is_let_go_nowhere() {
+    let in_region = |here, idle| {
+        gateway(Some(here), BOTH, |head| {
+            with_directory(head);
+            with_sockets(head);
+            head.subscriptions.as_mut().unwrap().idle_timeout_seconds = idle;
+        })
+    };
+    let (before, after) = (in_region("eu", 100), in_region("us", 99));
+    poll(&before, 1, None);
+    poll(&after, 1, None);
+    let mut socket = acknowledged(&before);
+    let standing = socket.on_revision(&after, START);
+    assert!(matches!(standing, Standing::Ask(..)), "{standing:?}");
+    let turn = send(&mut socket, &subscribe("1", ME));
+    let code = Some(DenyCode::RegionMisdirected);
+    assert_eq!(
+        said(&turn),
+        (Some(json!(1012)), json!("websocket-moved"), code)
+    );
+    assert_eq!(turn.verdicts.len(), 1);
+    assert!(turn.is_over && socket.running() == 0);
 }

@@ -55,12 +55,14 @@ async fn a_suspended_subjects_subscriptions_end() {
         });
         let begun = Instant::now();
         people.change(|facts| facts.active = false);
-        assert_eq!(socket.end().await.unwrap(), End::Code(4403));
+        assert_eq!(socket.told().await.unwrap(), End::Code(4403));
         assert!(
             begun.elapsed() < Duration::from_secs(2),
             "{:?}",
             begun.elapsed()
         );
+        // And then nothing is said any more.
+        assert_eq!(socket.end().await.unwrap(), End::Cut);
         busy.abort();
         eventually(async || upstream.open() == 0).await;
         let error = open(&gateway, &[TRANSPORT])
