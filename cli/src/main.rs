@@ -100,7 +100,7 @@ enum Command {
     /// Write, sign, list and get exports, and their keys.
     #[command(subcommand, visible_alias = "exports")]
     Export(export::Command),
-    /// Verify the evidence of a release.
+    /// Build and verify the evidence of a release.
     #[command(subcommand)]
     Evidence(evidence::Command),
     /// Issue access tokens for development.

@@ -68,7 +68,10 @@ pub fn expected(files: &Files, about: &About) -> Result<Vec<Expected>, String> {
 }
 
 /// The artefacts of `SHA256SUMS`.
-pub(crate) fn subjects(sums: &[u8]) -> Result<Vec<Subject>, String> {
+///
+/// # Errors
+/// What is no line of it, or leads elsewhere.
+pub fn subjects(sums: &[u8]) -> Result<Vec<Subject>, String> {
     let name = names::SUMS;
     let text = str::from_utf8(sums).map_err(|_| format!("{name} is not UTF-8"))?;
     let subject = |line: &str| {

@@ -7,7 +7,7 @@
 //! - [`seal`] makes a bundle: attestations, the ledger's growth, verdicts, manifest.
 //! - [`verify()`] believes a key and hashes: it computes every verdict again.
 //!
-//! Only [`read`] has I/O. A mapping of controls is no audit; the generated pages say so.
+//! Only [`read`] and [`Tree`], which asks Git, have I/O. A mapping of controls is no audit; the generated pages say so.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -37,6 +37,7 @@ pub mod seal;
 pub mod seen;
 mod stamp;
 mod time;
+mod tree;
 mod verify;
 
 pub use about::{About, AboutError};
@@ -49,6 +50,7 @@ pub use oscal::{assessment_results, component_definition};
 pub use report::{Outcome, Report};
 pub use stamp::Stamp;
 pub use time::{now, rfc3339};
+pub use tree::{Tree, TreeError};
 pub use verify::{Asked, Kind, Problem, Verified, verify};
 
 /// Names of the bundle's own files.

@@ -1,4 +1,4 @@
-//! Bundles on a disk: a folder, or a `.tar` of it. The only I/O of this crate.
+//! Bundles on a disk: a folder, or a `.tar` of it. Nothing else here touches a file.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};

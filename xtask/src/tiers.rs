@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
+use ig_evidence::Tree;
 
-use crate::evidence::Tree;
 use crate::evidence::record::Record;
 use crate::evidence::runs::{node_tests, write_tests};
 use crate::process::Process;
@@ -125,6 +125,7 @@ fn test(steps: &mut Steps, tiers: &[Tier], with: Vec<setup::Extra>) -> Result<()
         return ran;
     };
     let tree = before.and_then(|tree| tree.until_now(&root));
+    let tree = tree.map_err(anyhow::Error::new);
     let written = tree.and_then(|tree| write_tests(&record, &nodes, &tree, &root.join("reports")));
     ran.and(written)
 }

@@ -29,45 +29,8 @@ pub(super) struct KeyArgs {
 impl KeyArgs {
     /// Gets the key.
     pub(super) fn open(&self) -> Result<Box<dyn Signer>> {
-        let password = self.password()?;
-        let has_password = password.is_some();
-        let opened = self.key.open(Access {
-            password,
-            module: self.pkcs11_module.clone(),
-            expected: None,
-        });
-        opened.map_err(|error| match error {
-            OpenError::Key { path, why } => {
-                let name = path.display();
-                let what = match has_password {
-                    true => format!("{name} is no private key, or not with this password"),
-                    false => format!(
-                        "{name} is no private key that can be read without a password; for an \
-                         encrypted one give --password-file, or set {PASSWORD}"
-                    ),
-                };
-                anyhow::Error::new(why).context(what)
-            }
-            error => error.into(),
-        })
-    }
-
-    fn password(&self) -> Result<Option<Password>> {
-        if let Some(path) = &self.password_file {
-            return Ok(Some(Password::read(path)?));
-        }
-        // A variable for other files is nobody's PIN.
-        if !matches!(self.key, KeySource::File(_)) {
-            return Ok(None);
-        }
-        match std::env::var(PASSWORD) {
-            Ok(password) => Ok(Some(Password::new(password.into_bytes()))),
-            Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(std::env::VarError::NotUnicode(text)) => {
-                text.into_encoded_bytes().zeroize();
-                bail!("{PASSWORD} is not UTF-8; give --password-file")
-            }
-        }
+        let module = self.pkcs11_module.as_deref();
+        open(&self.key, self.password_file.as_deref(), module)
     }
 
     /// Sees to it that nothing that is read is written over: a private key that is
@@ -88,6 +51,53 @@ impl KeyArgs {
             }
         }
         Ok(())
+    }
+}
+
+/// Gets a key, with the password or PIN of a file, and the library that speaks to a token.
+pub(crate) fn open(
+    key: &KeySource,
+    password_file: Option<&Path>,
+    module: Option<&Path>,
+) -> Result<Box<dyn Signer>> {
+    let password = password(key, password_file)?;
+    let has_password = password.is_some();
+    let opened = key.open(Access {
+        password,
+        module: module.map(Path::to_owned),
+        expected: None,
+    });
+    opened.map_err(|error| match error {
+        OpenError::Key { path, why } => {
+            let name = path.display();
+            let what = match has_password {
+                true => format!("{name} is no private key, or not with this password"),
+                false => format!(
+                    "{name} is no private key that can be read without a password; for an \
+                     encrypted one give --password-file, or set {PASSWORD}"
+                ),
+            };
+            anyhow::Error::new(why).context(what)
+        }
+        error => error.into(),
+    })
+}
+
+fn password(key: &KeySource, file: Option<&Path>) -> Result<Option<Password>> {
+    if let Some(path) = file {
+        return Ok(Some(Password::read(path)?));
+    }
+    // A variable for other files is nobody's PIN.
+    if !matches!(key, KeySource::File(_)) {
+        return Ok(None);
+    }
+    match std::env::var(PASSWORD) {
+        Ok(password) => Ok(Some(Password::new(password.into_bytes()))),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(text)) => {
+            text.into_encoded_bytes().zeroize();
+            bail!("{PASSWORD} is not UTF-8; give --password-file")
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! has signed, and with which keys.
 
 mod attest;
-mod key;
+pub(crate) mod key;
 mod keys;
 mod manifest;
 mod sign;

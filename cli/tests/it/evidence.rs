@@ -30,6 +30,26 @@ pub(crate) fn with_bundle(work: &Work) {
     }
 }
 
+/// What of a checkout a bundle is made of, but for what is run and built. It is not
+/// committed yet.
+pub(crate) fn with_checkout(work: &Work) {
+    let workspace = format!("[workspace.package]\nversion = \"{}\"\n", small::VERSION);
+    work.write("Cargo.toml", &workspace);
+    work.write(".gitignore", "/evidence/release\n/reports\n/target\n");
+    let dashboards = "charts/ig-guard/files/dashboards";
+    for folder in ["evidence", dashboards] {
+        std::fs::create_dir_all(work.file(folder)).unwrap();
+    }
+    for (name, bytes) in small::parts() {
+        let path = match name.strip_prefix(names::DASHBOARDS) {
+            Some(name) => format!("{dashboards}/{name}"),
+            None if name == names::CONTROLS => "evidence/controls.toml".into(),
+            None => continue,
+        };
+        std::fs::write(work.file(&path), bytes).unwrap();
+    }
+}
+
 const VERIFY: &str = "evidence verify evidence.tar --key cosign.pub";
 
 #[test]

@@ -4,7 +4,7 @@ use crate::Work;
 use crate::control_plane::Remote;
 
 /// Commands that work on files.
-const LOCAL: [&str; 22] = [
+const LOCAL: [&str; 23] = [
     "catalogue build",
     "catalogue check",
     "catalogue import",
@@ -22,6 +22,7 @@ const LOCAL: [&str; 22] = [
     "export sign",
     "export attest",
     "evidence verify",
+    "evidence build",
     "token",
     "token keys",
     "envoy module",
@@ -153,6 +154,7 @@ fn every_example_of_every_help_runs() {
     work.write("ig_guard.wasm", "\0asm");
     crate::export::with_files(&work);
     crate::evidence::with_bundle(&work);
+    crate::evidence::with_checkout(&work);
     std::fs::copy(work.file("schema.graphql"), work.file("old.graphql")).unwrap();
     work.write("exceptions.toml", "");
     crate::schema::commit(&work);

@@ -14,6 +14,7 @@ mod control_plane;
 mod cost;
 mod envoy;
 mod evidence;
+mod evidence_build;
 mod examples;
 mod export;
 mod exports;

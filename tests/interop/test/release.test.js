@@ -54,6 +54,7 @@ describe('the release', () => {
     assert.match(last, /::notice::the ledger begins with \$GITHUB_REF_NAME/);
     assert.match(last, /cosign verify-blob [^]*release\.yml@refs\/tags\/\$last"/);
     assert.match(made, /--since "\$work\/last\/v0\.2\.checkpoint"/);
+    assert.match(made, /target\/debug\/ig evidence build --reports /);
     assert.match(made, /--keys "\$work\/keys" --ledger "\$work\/ledger" "\$\{since\[@\]\}"/);
     // Two at once would both go on from the same checkpoint.
     assert.deepEqual(parse(text).concurrency, { group: '${{ github.workflow }}', 'cancel-in-progress': false });

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, bail};
+use ig_evidence::Tree;
 use serde_json::{Value, json};
 
-use super::Tree;
 use crate::process::Process;
 
 /// What came of tests.

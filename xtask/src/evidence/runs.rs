@@ -1,16 +1,16 @@
 //! What is run for a bundle. Each leaves a report with its commit and time, whatever came
 //! of it: a test that fails is evidence too.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
-use ig_evidence::{Report, names};
+use ig_evidence::{Report, Tree, names};
 use serde_json::{Value, json};
 
-use super::Tree;
 use super::record::{self, Record};
 use crate::process::{Captured, Process};
 use crate::workspace::PACKAGES;
@@ -144,7 +144,7 @@ fn xtask(root: &Path, words: &[&str]) -> Result<()> {
 }
 
 /// `ig`, of this tree.
-fn ig(root: &Path, words: &[&str]) -> Process {
+pub(super) fn ig(root: &Path, words: &[impl AsRef<OsStr>]) -> Process {
     Process::new("cargo")
         .args(["run", "--quiet", "--bin", "ig", "--"])
         .args(words)

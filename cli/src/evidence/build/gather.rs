@@ -1,13 +1,17 @@
 //! What goes into a bundle: what is there, and of this commit and day.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
-use ig_evidence::{About, Files, Report, names, seen};
+use anyhow::{Error, Result};
+use ig_evidence::{About, Files, MAX_FILE_BYTES, Report, attest, names, seen};
 use ig_signing::Sha256;
+use ig_signing::file::{self, FileError};
 use serde_json::Value;
+
+use super::Places;
+use crate::files;
 
 /// Files that were found, and what was not.
 pub(super) struct Gathered {
@@ -16,37 +20,32 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
-    pub(super) fn of(root: &Path, about: &About, reports: &Path, dist: &Path) -> Result<Self> {
+    pub(super) fn of(places: &Places, about: &About) -> Result<Self> {
         let mut gathered = Self {
             files: Files::new(),
             gaps: Vec::new(),
         };
-        let controls = root.join("evidence/controls.toml");
-        let controls =
-            fs::read(&controls).with_context(|| format!("cannot read {}", controls.display()))?;
+        let controls = files::read(&places.controls)?;
         gathered.files.insert(names::CONTROLS, controls)?;
         gathered.files.insert(names::ABOUT, about.to_bytes())?;
         for report in Report::ALL {
-            gathered.report(report, about, reports)?;
+            gathered.report(report, about, &places.reports)?;
         }
-        gathered.dist(about, dist)?;
-        gathered.dashboards(&root.join("charts/ig-guard/files/dashboards"))?;
+        gathered.dist(about, &places.dist)?;
+        gathered.dashboards(&places.dashboards)?;
         Ok(gathered)
     }
 
     /// A report; one that does not speak for this release is a gap, and stays out.
     fn report(&mut self, report: Report, about: &About, folder: &Path) -> Result<()> {
         let path = folder.join(report.file_name());
-        let Ok(bytes) = fs::read(&path) else {
-            self.gaps
-                .push(format!("{}: it is not there", path.display()));
+        let Some(bytes) = there(&path)? else {
+            self.not_there(&path);
             return Ok(());
         };
         match report.read(&bytes, about) {
             Ok(_) => self.files.insert(&report.path(), bytes)?,
-            Err(why) => self
-                .gaps
-                .push(format!("{}: not taken: {why}", path.display())),
+            Err(why) => self.not_taken(&path, &why),
         }
         Ok(())
     }
@@ -55,33 +54,28 @@ impl Gathered {
     fn dist(&mut self, about: &About, folder: &Path) -> Result<()> {
         let mut found = BTreeMap::new();
         for name in [names::SUMS, names::SBOM, names::PROVENANCE] {
-            match fs::read(folder.join(name)) {
-                Ok(bytes) => drop(found.insert(name, bytes)),
-                Err(_) => {
-                    let what = format!("{}: it is not there", folder.join(name).display());
-                    self.gaps.push(what);
-                    return Ok(());
-                }
-            }
+            let path = folder.join(name);
+            let Some(bytes) = there(&path)? else {
+                self.not_there(&path);
+                return Ok(());
+            };
+            found.insert(name, bytes);
         }
         if let Some(why) = is_of_another(&found[names::PROVENANCE], about) {
-            let what = format!("{}: not taken: {why}", folder.display());
-            self.gaps.push(what);
+            self.not_taken(folder, why);
             return Ok(());
         }
-        let sums = String::from_utf8(found[names::SUMS].clone()).context(names::SUMS)?;
+        // Names that lead elsewhere are none.
+        let artifacts = attest::subjects(&found[names::SUMS]).map_err(Error::msg)?;
         let mut seen = seen::Seen::new();
-        for line in sums.lines() {
-            let (sum, name) = line.split_once("  ").context("a line of SHA256SUMS")?;
-            let path = folder.join(name);
-            let artifact =
-                fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            if Sha256::of(&artifact).to_string() != sum {
-                let what = format!("{}: not taken: it is not SHA256SUMS's", path.display());
-                self.gaps.push(what);
+        for artifact in artifacts {
+            let path = folder.join(&artifact.name);
+            let bytes = files::read(&path)?;
+            if Sha256::of(&bytes) != artifact.sha256 {
+                self.not_taken(&path, "it is not SHA256SUMS's");
                 return Ok(());
             }
-            seen.insert(name.to_owned(), seen::crates(&artifact));
+            seen.insert(artifact.name, seen::crates(&bytes));
         }
         found.insert(names::SEEN, seen::to_bytes(&seen));
         for (name, bytes) in found {
@@ -91,18 +85,34 @@ impl Gathered {
     }
 
     fn dashboards(&mut self, folder: &Path) -> Result<()> {
-        let context = || format!("cannot read {}", folder.display());
-        for entry in fs::read_dir(folder).with_context(context)? {
-            let entry = entry.with_context(context)?;
-            let name = format!(
-                "{}{}",
-                names::DASHBOARDS,
-                entry.file_name().to_string_lossy()
-            );
-            self.files
-                .insert(&name, fs::read(entry.path()).with_context(context)?)?;
+        if !folder.is_dir() {
+            self.not_there(folder);
+            return Ok(());
+        }
+        for (name, path) in files::tree(folder)? {
+            let name = format!("{}{name}", names::DASHBOARDS);
+            self.files.insert(&name, files::read(&path)?)?;
         }
         Ok(())
+    }
+
+    fn not_there(&mut self, path: &Path) {
+        let what = format!("{}: it is not there", path.display());
+        self.gaps.push(what);
+    }
+
+    fn not_taken(&mut self, path: &Path, why: &str) {
+        let what = format!("{}: not taken: {why}", path.display());
+        self.gaps.push(what);
+    }
+}
+
+/// A file that may not be there. That it cannot be read is something else.
+fn there(path: &Path) -> Result<Option<Vec<u8>>> {
+    match file::read(path, MAX_FILE_BYTES) {
+        Ok(bytes) => Ok(Some(bytes.to_vec())),
+        Err(FileError::Read(_, error)) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
