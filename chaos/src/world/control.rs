@@ -138,12 +138,19 @@ impl Replica {
     /// Ends it by a signal and waits for its end.
     ///
     /// # Errors
-    /// If it is not there.
+    /// If it is not there, or does not end.
     pub fn end(&mut self, signal: Signal) -> Result<()> {
         self.signal(signal)?;
-        if let Some(mut child) = self.child.take() {
-            child.wait()?;
+        let (started, child) = (Instant::now(), self.child.as_mut());
+        let child = child.context("it is not running")?;
+        while child.try_wait()?.is_none() {
+            ensure!(
+                started.elapsed() < PATIENCE,
+                "it does not end by {signal:?}"
+            );
+            std::thread::sleep(Duration::from_millis(5));
         }
+        self.child = None;
         Ok(())
     }
 }
