@@ -385,3 +385,21 @@ fn cluster(name: &str, port: u16) -> Value {
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_a_row_of_every_arm() {
+        let page = crate::tools::root().join("docs/benchmarks.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        for arm in &ARMS {
+            let row = format!("\n| {} | {} |", arm.name, arm.workers);
+            assert!(
+                page.contains(&row),
+                "{row}: run `cargo xtask bench --write`"
+            );
+        }
+    }
+}
