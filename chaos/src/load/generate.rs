@@ -1,7 +1,8 @@
 //! Sends requests when they are due, whatever became of those before: an open loop.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -22,6 +23,10 @@ const MOST: usize = 4_096;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a connection that nobody needs is kept: as clients' pools do, and for less
+/// time than a gateway keeps it.
+const IDLE: Duration = Duration::from_secs(5);
+
 /// Of a hundred requests, how many write and subscribe. The rest read.
 const WRITES: usize = 15;
 const SUBSCRIPTIONS: usize = 5;
@@ -34,21 +39,29 @@ pub struct Clients {
     gateways: Vec<Arc<Pool>>,
 }
 
-/// Connections to a gateway that nobody uses at the moment.
+/// Connections to a gateway that nobody uses at the moment: who was used last is last.
 struct Pool {
     to: SocketAddr,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<VecDeque<(Instant, Connection)>>,
 }
 
 impl Pool {
-    fn take(&self) -> Connection {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.pop().unwrap_or_else(|| Connection::new(self.to))
+    fn idle(&self) -> MutexGuard<'_, VecDeque<(Instant, Connection)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn take(&self) -> Connection {
+        let last = self.idle().pop_back().map(|(_, connection)| connection);
+        last.unwrap_or_else(|| Connection::new(self.to))
+    }
+
+    /// Keeps one, and ends those that a moment of queueing needed and nobody since.
     fn put(&self, connection: Connection) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push(connection);
+        let mut idle = self.idle();
+        idle.push_back((Instant::now(), connection));
+        while idle.front().is_some_and(|(at, _)| at.elapsed() > IDLE) {
+            idle.pop_front();
+        }
     }
 }
 
@@ -115,6 +128,13 @@ impl Clients {
         let pool = self.gateways.get(tenant % REGIONS.len());
         let pool = pool.context("no gateway")?.clone();
         Ok((path, pool, self.request(path, tenant)?))
+    }
+
+    /// Ends all connections that nobody uses.
+    pub fn hang_up(&self) {
+        for pool in &self.gateways {
+            pool.idle().clear();
+        }
     }
 
     /// Requests a second that are served while so many wait at a time, each for its

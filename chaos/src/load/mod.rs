@@ -36,6 +36,10 @@ const SOAK: f64 = 0.7;
 /// `tests/load/stress.js`.
 const RATE: f64 = 200.0;
 
+/// Until connections that nobody uses are ended on both sides of a gateway: its own keep
+/// those to hosts for four seconds.
+const REST: Duration = Duration::from_secs(10);
+
 /// Between two looks at processes.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -85,15 +89,19 @@ pub async fn run(world: &World, plan: Plan) -> Result<Done> {
     let time = plan.time.unwrap_or_else(|| plan.profile.time());
     let stages = plan.profile.stages(time, rate);
     let is_over = Arc::new(AtomicBool::new(false));
-    let watching = tokio::spawn(watch(processes(world)?, is_over.clone()));
+    let processes = processes(world)?;
+    let before = at_rest(&clients, &processes).await?;
+    let watching = tokio::spawn(watch(processes.clone(), is_over.clone()));
     let started = Instant::now();
     let measured = generate(&clients, stages, 1).await?;
     let took = u64::try_from(started.elapsed().as_millis())?;
     is_over.store(true, Ordering::Relaxed);
     let seen = watching.await??;
+    let after = at_rest(&clients, &processes).await?;
     let growth: Vec<_> = seen
         .iter()
-        .filter_map(|(name, seen)| Growth::of(name, seen))
+        .zip(before.into_iter().zip(after))
+        .filter_map(|((name, seen), (before, after))| Growth::of(name, seen, [before, after]))
         .collect();
     let load = Load {
         profile: plan.profile.name(),
@@ -164,7 +172,7 @@ fn said(load: &Load<'_>) -> Vec<String> {
     }
     for one in load.growth {
         said.push(format!(
-            "  {}: {:.1} MiB once it was warm, {:+.1} % at the end; files {} and {}",
+            "  {}: {:.1} MiB once it was warm, {:+.1} % at the end; files at rest {} before and {} after",
             one.name,
             one.memory_warm as f64 / f64::from(1 << 20),
             one.memory_percent,
@@ -187,6 +195,14 @@ fn processes(world: &World) -> Result<Vec<(String, u32)>> {
         processes.push((format!("control plane {number}"), id));
     }
     Ok(processes)
+}
+
+/// Files of processes while nobody asks for anything.
+async fn at_rest(clients: &Clients, processes: &[(String, u32)]) -> Result<Vec<u64>> {
+    clients.hang_up();
+    tokio::time::sleep(REST).await;
+    let files = |(_, id): &(String, u32)| Ok(Use::of(*id, Duration::ZERO)?.files);
+    processes.iter().map(files).collect()
 }
 
 async fn watch(

@@ -49,6 +49,8 @@ impl Listening {
             // They end with the listener, as those of a process do.
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
+                // An answer in several writes does not wait for the client's delayed ACK.
+                let _ = stream.set_nodelay(true);
                 let answer = answer.clone();
                 let service = hyper::service::service_fn(move |request| {
                     let answered = answer(request);
