@@ -200,7 +200,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "control-plane-terminate",
-        about: "replicas of the control plane are told to end: what is under way is answered",
+        about: "replicas of the control plane are told to end, in turn, in the midst of writes",
         promises: Promises {
             directory_goes: true,
             ..PROMISES

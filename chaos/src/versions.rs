@@ -45,7 +45,9 @@ impl Versions {
             version: env!("CARGO_PKG_VERSION"),
             commit: git(&["rev-parse", "HEAD"]),
             is_dirty: git(&["status", "--porcelain"]).map(|changed| !changed.is_empty()),
-            envoy: envoy.and_then(|path| version(&path, "--version")),
+            envoy: envoy
+                .and_then(|path| version(&path, "--version"))
+                .map(|said| without_path(&said).to_owned()),
             postgres: postgres.and_then(|bin| version(&bin.join("postgres"), "--version")),
             redis: redis.and_then(|path| version(&path, "--version")),
             machine: machine(),
@@ -64,6 +66,11 @@ fn said(program: &Path, words: &[String]) -> Option<String> {
     ran.status.success().then(|| said.trim().to_owned())
 }
 
+/// What Envoy says behind its own path, which is of nobody's concern.
+fn without_path(said: &str) -> &str {
+    said.rsplit_once(" version: ").map_or("", |(_, rest)| rest)
+}
+
 fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -72,4 +79,15 @@ fn machine() -> String {
         .find_map(|line| line.strip_prefix("model name"));
     let model = model.map(|rest| rest.trim_start_matches([' ', '\t', ':']));
     format!("{cores} cores, {}", model.unwrap_or("of an unknown model"))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_version_has_no_path() {
+        let said = "/home/a version: 1/bin/envoy  version: 9e55/1.40.0/Clean/RELEASE/BoringSSL";
+        let without = super::without_path(said);
+        assert_eq!(without, "9e55/1.40.0/Clean/RELEASE/BoringSSL");
+        assert_eq!(super::without_path("/usr/bin/envoy"), "");
+    }
 }

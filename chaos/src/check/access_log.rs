@@ -37,13 +37,13 @@ impl Decision {
 /// Decisions of an access log.
 ///
 /// # Errors
-/// If it cannot be read. Lines that a killed proxy did not end are left out.
+/// If it cannot be read. What a killed proxy did not end is left out.
 pub fn read(path: &Path) -> Result<Vec<Decision>> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("{} cannot be read", path.display()))?;
     let mut decisions = Vec::new();
     for line in text.lines() {
-        let Ok(line) = serde_json::from_str::<Value>(line) else {
+        let Some(line) = whole(line) else {
             continue;
         };
         let begun = line["startTime"].as_str().and_then(milliseconds);
@@ -70,6 +70,14 @@ pub fn read(path: &Path) -> Result<Vec<Decision>> {
     Ok(decisions)
 }
 
+/// A line's object. What a killed proxy did not end has no end of a line either: the first
+/// line of the next one stands behind it.
+fn whole(line: &str) -> Option<Value> {
+    line.match_indices('{')
+        .filter_map(|(at, _)| line.get(at..))
+        .find_map(|rest| serde_json::from_str(rest).ok())
+}
+
 fn milliseconds(text: &str) -> Option<u64> {
     let time = humantime::parse_rfc3339(text).ok()?;
     let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
@@ -89,7 +97,7 @@ mod tests {
                 r#"{{"decisionId":"{id}","tenantId":"alpha","operation":"Case","outcome":"{outcome}","rule":"r","mode":"enforce"}}"#
             )
         };
-        // As Envoy writes %START_TIME%; and a line that a proxy did not end.
+        // As Envoy writes %START_TIME%; and lines that a proxy did not end.
         let lines = [
             format!(
                 r#"{{"startTime":"1970-01-01T00:00:01.234Z","decisions":[[{},{}]]}}"#,
@@ -97,7 +105,12 @@ mod tests {
                 decided("00000000-04d4-7000-8000-000000000000", "deny"),
             ),
             r#"{"startTime":"1970-01-01T00:00:02.000Z","decisions":[]}"#.to_owned(),
-            r#"{"startTime":"1970-01-01T00:00:03"#.to_owned(),
+            format!(
+                r#"{{"startTime":"1970-01-01T00:00:03.000Z","decisions":[[{}{{"startTime":"1970-01-01T00:00:04.000Z","decisions":[[{}]]}}"#,
+                decided("00000000-0bb8-7000-8000-000000000000", "allow"),
+                decided("00000000-0fa0-7000-8000-000000000000", "allow"),
+            ),
+            r#"{"startTime":"1970-01-01T00:00:05"#.to_owned(),
         ];
         std::fs::write(&path, lines.join("\n")).unwrap();
         let read = read(&path).unwrap();
@@ -107,7 +120,8 @@ mod tests {
             said,
             [
                 (Some(1_234), Some(1_235), true),
-                (Some(1_234), Some(1_236), false)
+                (Some(1_234), Some(1_236), false),
+                (Some(4_000), Some(4_000), true),
             ]
         );
         assert_eq!(read[0].tenant.as_deref(), Some("alpha"));

@@ -137,7 +137,7 @@ pub fn write(page: &std::path::Path, profile: &str, done: &Done) -> Result<()> {
     let versions = &done.summary["engine"]["versions"];
     let of = |name: &str| versions[name].as_str().unwrap_or("not known").to_owned();
     let text = format!(
-        "{before}{mark}{}; commit {}, {}, {}:\n\n```text\n{}\n```\n{END}{after}",
+        "{before}{mark}{}; commit {}, {}, Envoy {}:\n\n```text\n{}\n```\n{END}{after}",
         of("date"),
         of("commit"),
         of("machine"),
@@ -159,6 +159,11 @@ fn said(load: &Load<'_>) -> Vec<String> {
         measured.all_failed(),
         measured.dropped,
     )];
+    if let Some(capacity) = load.capacity {
+        said.push(format!(
+            "  served while {LANES} wait at a time: {capacity:.0} a second"
+        ));
+    }
     for (path, times) in measured
         .by_path
         .iter()

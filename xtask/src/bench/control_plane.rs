@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::load::{self, Load, Request, Script};
+use super::outcome::Places;
 use super::{GRACE, READY, machine, today, upstream, usage};
 use crate::background::Background;
 use crate::process::Process;
@@ -83,7 +84,7 @@ impl std::fmt::Display for Spread {
 }
 
 /// Measures, prints, and writes the page and JSON if asked to.
-pub(super) fn run(root: &Path, write: bool, json: Option<&Path>) -> Result<bool> {
+pub(super) fn run(root: &Path, places: &Places) -> Result<bool> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let materials = Materials::make(root, folder.path(), false)?;
     let control = Control::start(root, folder.path(), net::free_port()?, net::free_port()?)?;
@@ -97,19 +98,8 @@ pub(super) fn run(root: &Path, write: bool, json: Option<&Path>) -> Result<bool>
     let published = bench.publish_under_load()?;
     let figures = bench.streams(published)?;
     bench.control.stop();
-    println!("\n{}", page(&figures));
-    if write {
-        let file = root.join("docs/benchmarks-control-plane.md");
-        std::fs::write(&file, page(&figures))
-            .with_context(|| format!("cannot write {}", file.display()))?;
-    }
-    if let Some(file) = json {
-        if let Some(parent) = file.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
-        std::fs::write(file, serde_json::to_vec_pretty(&figures)?)
-            .with_context(|| format!("cannot write {}", file.display()))?;
-    }
+    let page = page(&figures);
+    places.tell(&page, &page, &figures)?;
     Ok(figures.failed_requests == 0)
 }
 

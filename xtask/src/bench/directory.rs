@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use super::outcome::Places;
 use super::{machine, today};
 use crate::process::Process;
 use crate::{tools, workspace};
@@ -58,7 +59,7 @@ const ROWS: [(&str, &str, Option<f64>); 10] = [
 ];
 
 /// Measures, prints, and writes the page and JSON if asked to.
-pub(super) fn run(root: &Path, write: bool, json: Option<&Path>) -> Result<()> {
+pub(super) fn run(root: &Path, places: &Places) -> Result<()> {
     workspace::build(
         root,
         workspace::Target::Bin,
@@ -93,19 +94,7 @@ pub(super) fn run(root: &Path, write: bool, json: Option<&Path>) -> Result<()> {
         "edge": edge(root)?,
     });
     let page = page(&figures)?;
-    println!("\n{page}");
-    if write {
-        let file = root.join("docs/benchmarks-directory.md");
-        std::fs::write(&file, page).with_context(|| format!("cannot write {}", file.display()))?;
-    }
-    if let Some(file) = json {
-        if let Some(parent) = file.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
-        std::fs::write(file, serde_json::to_vec_pretty(&figures)?)
-            .with_context(|| format!("cannot write {}", file.display()))?;
-    }
-    Ok(())
+    places.tell(&page, &page, &figures)
 }
 
 /// The interoperability test of identities, with more runs.

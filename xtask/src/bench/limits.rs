@@ -4,13 +4,12 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
+use super::outcome::{Places, measured};
 use super::{machine, today};
-use crate::process::Process;
 use crate::tools;
-use crate::workspace::PACKAGES;
 
 /// Tests that say what they measured, and the seconds or requests of each load.
 const TESTS: [&str; 4] = [
@@ -24,40 +23,14 @@ const REQUESTS: u32 = 100_000;
 
 /// Measures, prints, and writes the page and JSON if asked to; whether the others
 /// were left in peace.
-pub(super) fn run(root: &Path, write: bool, json: Option<&Path>) -> Result<bool> {
-    let mut measured = Vec::new();
-    for test in TESTS {
-        eprintln!("{test}");
-        let said = Process::new("cargo")
-            .args(["test", "--quiet"])
-            .args(PACKAGES)
-            .args(["--test", "e2e", "--"])
-            .args([test, "--exact", "--nocapture"])
-            .env("CI", "1")
-            .env("IG_SECONDS", SECONDS.to_string())
-            .env("IG_REQUESTS", REQUESTS.to_string())
-            .current_dir(root)
-            .capture()?
-            .stdout;
-        let lines = said.lines().filter_map(|line| line.split_once("measured "));
-        for (_, figures) in lines {
-            measured.push(serde_json::from_str::<Value>(figures)?);
-        }
-    }
+pub(super) fn run(root: &Path, places: &Places) -> Result<bool> {
+    let variables = [("IG_SECONDS", SECONDS), ("IG_REQUESTS", REQUESTS)];
     let figures = json!({
         "date": today(), "machine": machine(), "envoy": tools::envoy(root)?.version.to_string(),
-        "measured": measured,
+        "measured": measured(root, &TESTS, &variables)?,
     });
     let (page, is_fair) = page(&figures)?;
-    println!("\n{page}");
-    if write {
-        let file = root.join("docs/benchmarks-limits.md");
-        std::fs::write(&file, page).with_context(|| format!("cannot write {}", file.display()))?;
-    }
-    if let Some(file) = json {
-        std::fs::write(file, serde_json::to_vec_pretty(&figures)?)
-            .with_context(|| format!("cannot write {}", file.display()))?;
-    }
+    places.tell(&page, &page, &figures)?;
     Ok(is_fair)
 }
 

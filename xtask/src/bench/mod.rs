@@ -6,6 +6,7 @@ mod directory;
 mod fleet;
 mod limits;
 mod load;
+mod outcome;
 mod proofs;
 mod records;
 mod report;
@@ -24,6 +25,7 @@ use crate::process::Process;
 use crate::{setup, stack, tools, wasm};
 use fleet::{Fleet, Running};
 use load::Request;
+use outcome::Places;
 use records::{Receiver, Records};
 use report::{Report, Sample, Samples};
 
@@ -96,18 +98,19 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     };
     stack::prepare(&root, extras, vec![wasm::Variant::All])?;
     if args.limits {
-        let is_fair = limits::run(&root, args.write, args.json.as_deref())?;
+        let is_fair = limits::run(&root, &args.places(&root, "benchmarks-limits.md"))?;
         return Ok(match is_fair {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,
         });
     }
     if args.websocket {
-        websocket::run(&root, args.write, args.json.as_deref())?;
+        websocket::run(&root, &args.places(&root, "benchmarks-websocket.md"))?;
         return Ok(ExitCode::SUCCESS);
     }
     if args.control_plane {
-        let all_held = control_plane::run(&root, args.write, args.json.as_deref())?;
+        let all_held =
+            control_plane::run(&root, &args.places(&root, "benchmarks-control-plane.md"))?;
         return Ok(if all_held {
             ExitCode::SUCCESS
         } else {
@@ -115,7 +118,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         });
     }
     if args.directory {
-        directory::run(&root, args.write, args.json.as_deref())?;
+        directory::run(&root, &args.places(&root, "benchmarks-directory.md"))?;
         return Ok(ExitCode::SUCCESS);
     }
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
@@ -145,17 +148,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         rows: report::rows(&samples),
         large_catalogue,
     };
-    println!("\n{}", report.table());
-    if args.write {
-        report.write_page(&root.join("docs/benchmarks.md"))?;
-    }
-    if let Some(file) = &args.json {
-        if let Some(parent) = file.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
-        std::fs::write(file, serde_json::to_vec_pretty(&report)?)
-            .with_context(|| format!("cannot write {}", file.display()))?;
-    }
+    let places = args.places(&root, "benchmarks.md");
+    places.tell(&report.table(), &report.page(), &report)?;
     if report.has_errors() {
         eprintln!("error: some requests were not answered with 200; the figures are worthless");
         return Ok(ExitCode::FAILURE);
@@ -163,18 +157,21 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+impl Args {
+    fn places(&self, root: &Path, page: &str) -> Places {
+        Places {
+            page: self.write.then(|| root.join("docs").join(page)),
+            json: self.json.clone(),
+        }
+    }
+}
+
 fn step_up(root: &Path, folder: &Path, args: &Args) -> Result<ExitCode> {
     let time = Duration::from_secs(args.seconds);
     let report = proofs::measure(root, folder, args.rounds, time)?;
-    println!("\n{}", proofs::table(&report));
-    if args.write {
-        let page = proofs::page(&report, args.rounds, root)?;
-        std::fs::write(root.join("docs/benchmarks-step-up.md"), page)?;
-    }
-    if let Some(file) = &args.json {
-        std::fs::write(file, serde_json::to_vec_pretty(&report)?)
-            .with_context(|| format!("cannot write {}", file.display()))?;
-    }
+    let page = proofs::page(&report, args.rounds, root)?;
+    let places = args.places(root, "benchmarks-step-up.md");
+    places.tell(&proofs::table(&report), &page, &report)?;
     Ok(match report.rows.iter().all(|row| row.errors == 0) {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,

@@ -1,10 +1,8 @@
 //! Results: medians over rounds, as a table, as JSON, as a page.
 
 use std::fmt::Write as _;
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::arms::{Arm, Filters};
@@ -147,8 +145,8 @@ impl Report {
     }
 
     /// The page in `docs`.
-    pub(super) fn write_page(&self, file: &Path) -> Result<()> {
-        let page = format!(
+    pub(super) fn page(&self) -> String {
+        format!(
             "# Benchmarks\n\n\
              The last run of `cargo xtask bench --write`; do not edit by hand.\n\n\
              {}, {}, {}, {} rounds, median of each figure.\n\n{}\n{}",
@@ -158,8 +156,7 @@ impl Report {
             self.rounds,
             self.table(),
             METHOD,
-        );
-        std::fs::write(file, page).with_context(|| format!("cannot write {}", file.display()))
+        )
     }
 
     /// Whether any request of any arm was not answered with 200.

@@ -7,10 +7,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use super::outcome::{Places, measured};
 use super::{machine, today};
-use crate::process::Process;
 use crate::tools;
-use crate::workspace::PACKAGES;
 
 const TESTS: [&str; 2] = [
     "sockets_measured::idle_and_busy_connections_with_and_without_the_guard",
@@ -22,46 +21,19 @@ const SECONDS: u32 = 10;
 const RUNS: u32 = 100;
 
 /// Measures, prints, and writes the page and JSON if asked to.
-pub(super) fn run(root: &Path, write: bool, json: Option<&Path>) -> Result<()> {
-    let mut measured = Vec::new();
-    for test in TESTS {
-        eprintln!("{test}");
-        let tests = [&PACKAGES[..], &["--test", "e2e", "--"]].concat();
-        let said = Process::new("cargo")
-            .args(["test", "--quiet"])
-            .args(tests)
-            .args([test, "--exact", "--nocapture"])
-            .env("CI", "1")
-            .env("IG_IDLE", IDLE.to_string())
-            .env("IG_BUSY", BUSY.to_string())
-            .env("IG_SECONDS", SECONDS.to_string())
-            .env("IG_RUNS", RUNS.to_string())
-            .current_dir(root)
-            .capture()?
-            .stdout;
-        let lines = said.lines().filter_map(|line| line.split_once("measured "));
-        for (_, figures) in lines {
-            measured.push(serde_json::from_str::<Value>(figures)?);
-        }
-    }
+pub(super) fn run(root: &Path, places: &Places) -> Result<()> {
+    let variables = [
+        ("IG_IDLE", IDLE),
+        ("IG_BUSY", BUSY),
+        ("IG_SECONDS", SECONDS),
+        ("IG_RUNS", RUNS),
+    ];
     let figures = json!({
         "date": today(), "machine": machine(), "envoy": tools::envoy(root)?.version.to_string(),
-        "measured": measured,
+        "measured": measured(root, &TESTS, &variables)?,
     });
     let page = page(&figures)?;
-    println!("\n{page}");
-    if write {
-        let file = root.join("docs/benchmarks-websocket.md");
-        std::fs::write(&file, page).with_context(|| format!("cannot write {}", file.display()))?;
-    }
-    if let Some(file) = json {
-        if let Some(parent) = file.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
-        std::fs::write(file, serde_json::to_vec_pretty(&figures)?)
-            .with_context(|| format!("cannot write {}", file.display()))?;
-    }
-    Ok(())
+    places.tell(&page, &page, &figures)
 }
 
 fn page(figures: &Value) -> Result<String> {

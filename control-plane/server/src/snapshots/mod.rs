@@ -4,6 +4,7 @@ mod compile;
 mod publish;
 mod published;
 mod rekey;
+mod shared_read;
 
 use axum::extract::State;
 use serde::Serialize;

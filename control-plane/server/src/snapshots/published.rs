@@ -10,6 +10,7 @@ use ig_contract::snapshot::{Formats, version_of};
 use ig_contract::{Snapshot, TextHash};
 use tokio::sync::watch;
 
+use super::shared_read::SharedRead;
 use crate::store::Store;
 use crate::xds::{name, resource, snapshot};
 
@@ -116,7 +117,7 @@ pub(crate) struct Publications {
     /// The guard's module, as proxies find it.
     module: Arc<PathBuf>,
     /// One reader at a time: what is read first is sent first.
-    reading: tokio::sync::Mutex<()>,
+    reads: SharedRead,
 }
 
 impl Publications {
@@ -124,7 +125,7 @@ impl Publications {
         Self {
             sender: watch::Sender::new(ByName::default()),
             module: Arc::new(module),
-            reading: tokio::sync::Mutex::default(),
+            reads: SharedRead::default(),
         }
     }
 
@@ -135,7 +136,10 @@ impl Publications {
     /// Reads what is published. A replica sees what another one published by
     /// doing this again and again.
     pub(crate) async fn follow(&self, store: &Store) -> Result<(), sqlx::Error> {
-        let _reading = self.reading.lock().await;
+        self.reads.read(self.read(store)).await
+    }
+
+    async fn read(&self, store: &Store) -> Result<(), sqlx::Error> {
         let rows: Vec<(String, String, i64, String)> = sqlx::query_as(
             "SELECT p.graph, p.revision, p.number, g.proxies FROM publications p JOIN \
              (SELECT graph, MAX(number) AS number FROM publications GROUP BY graph) l \

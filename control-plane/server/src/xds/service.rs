@@ -209,7 +209,7 @@ impl Conversation {
     }
 
     /// Sends what the proxy has not. Where the database was not read, what it has may be
-    /// newer than what is known here: it stays.
+    /// newer than what is known here: it stays, unless the graph is known to be for others.
     async fn answer(
         &mut self,
         current: &BTreeMap<String, Publication>,
@@ -219,6 +219,7 @@ impl Conversation {
         let names: Vec<_> = self.delta.subscribed().map(ToOwned::to_owned).collect();
         self.held.retain(|name, _| names.contains(name));
         self.app.proxies.keep(self.peer.stream, &names);
+        let mut unnamed = BTreeSet::new();
         for name in names {
             let Some(publication) = current.get(&name) else {
                 self.app.proxies.nothing(&self.peer, &name);
@@ -230,6 +231,7 @@ impl Conversation {
                 let why = "the graph's `proxies` do not name this proxy";
                 self.app.proxies.unnamed(&self.peer, &name, revision, why);
                 self.held.remove(&name);
+                unnamed.insert(name);
                 continue;
             }
             let older = match publication.form(&name, self.peer.formats) {
@@ -250,7 +252,8 @@ impl Conversation {
         let mut held: BTreeSet<_> = self.held.keys().cloned().collect();
         if !is_read {
             let had = self.delta.subscribed().filter(|name| self.delta.has(name));
-            held.extend(had.map(ToOwned::to_owned));
+            let stays = had.filter(|name| !unnamed.contains(*name));
+            held.extend(stays.map(ToOwned::to_owned));
         }
         let Some(next) = self.delta.next(&versions, &held) else {
             return Ok(());

@@ -25,9 +25,7 @@ impl Database {
 
     /// `None`, loudly, where there is no PostgreSQL; in CI that fails.
     pub(crate) fn postgres() -> Option<Self> {
-        if let Err(missing) = postgres_binaries() {
-            assert!(std::env::var_os("CI").is_none(), "{missing}");
-            eprintln!("SKIPPED: {missing}");
+        if !has_postgres() {
             return None;
         }
         let postgres = Postgres::shared().unwrap();
@@ -59,4 +57,25 @@ impl Database {
         };
         ControlPlane::start(config).unwrap()
     }
+}
+
+/// A PostgreSQL of the test's own, which it may kill, and a control plane on it; `None` as
+/// for [`Database::postgres`].
+pub(crate) fn on_own_postgres() -> Option<(Postgres, ControlPlane)> {
+    if !has_postgres() {
+        return None;
+    }
+    let postgres = Postgres::start().unwrap();
+    let url = postgres.database().unwrap();
+    let control = ControlPlane::start(Config::local(url, "/etc/envoy/ig_guard.wasm")).unwrap();
+    Some((postgres, control))
+}
+
+fn has_postgres() -> bool {
+    let found = postgres_binaries();
+    if let Err(missing) = &found {
+        assert!(std::env::var_os("CI").is_none(), "{missing}");
+        eprintln!("SKIPPED: {missing}");
+    }
+    found.is_ok()
 }

@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use ig_control_plane::Config;
-use ig_e2e::{ControlPlane, Postgres, fill, postgres_binaries};
+use ig_e2e::{ControlPlane, fill};
 use serde_json::json;
 
-use crate::databases::Database;
+use crate::databases::{Database, on_own_postgres};
 use crate::proxy::{Answer, Proxy};
 
 /// A metric's value, by the start of its line.
@@ -44,14 +43,9 @@ fn until(control: &ControlPlane, token: &str, name: &str, is_right: impl Fn(f64)
 /// Alerts about the database are made of what is shown while it is away.
 #[test]
 fn the_page_is_there_while_the_database_is_away() {
-    if let Err(missing) = postgres_binaries() {
-        assert!(std::env::var_os("CI").is_none(), "{missing}");
-        eprintln!("SKIPPED: {missing}");
+    let Some((mut postgres, control)) = on_own_postgres() else {
         return;
-    }
-    let mut postgres = Postgres::start().unwrap();
-    let url = postgres.database().unwrap();
-    let control = ControlPlane::start(Config::local(url, "/etc/envoy/ig_guard.wasm")).unwrap();
+    };
     let token = |name: &str, role: &str| {
         let new = json!({"name": name, "role": role}).to_string();
         let (status, made) = control.call("POST", "/tokens", new);

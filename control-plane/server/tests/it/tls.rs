@@ -132,6 +132,12 @@ impl Stream {
         self.send.send(answer).await.unwrap();
         response.resources.into_iter().next().map(|one| one.version)
     }
+
+    /// What the next message takes away.
+    pub(crate) async fn removed(&mut self) -> Vec<String> {
+        let wait = tokio::time::timeout(Duration::from_secs(5), self.receive.message()).await;
+        wait.unwrap().unwrap().unwrap().removed_resources
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,9 +181,7 @@ async fn only_proxies_with_a_certificate_get_in_and_only_to_their_graph() {
         control.call("PUT", "/graphs/demo", graph.to_string()).0,
         204
     );
-    let wait = tokio::time::timeout(Duration::from_secs(5), stream.receive.message()).await;
-    let removed = wait.unwrap().unwrap().unwrap().removed_resources;
-    assert_eq!(removed, ["ig.guard.demo"]);
+    assert_eq!(stream.removed().await, ["ig.guard.demo"]);
     let mut again = bench
         .connect(&bench.authority, Some(&gateway))
         .await

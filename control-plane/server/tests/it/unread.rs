@@ -1,22 +1,18 @@
 //! A replica that cannot read the database: what a proxy brings along may be newer than
 //! what it knows.
 
-use ig_control_plane::Config;
-use ig_e2e::{ControlPlane, Postgres, fill, postgres_binaries};
+use ig_e2e::fill;
+use serde_json::json;
 use tonic::transport::Channel;
 
+use crate::databases::on_own_postgres;
 use crate::tls::Stream;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_keeps_what_it_has_until_the_database_was_read() {
-    if let Err(missing) = postgres_binaries() {
-        assert!(std::env::var_os("CI").is_none(), "{missing}");
-        eprintln!("SKIPPED: {missing}");
+    let Some((mut postgres, control)) = on_own_postgres() else {
         return;
-    }
-    let mut postgres = Postgres::start().unwrap();
-    let url = postgres.database().unwrap();
-    let control = ControlPlane::start(Config::local(url, "/etc/envoy/ig_guard.wasm")).unwrap();
+    };
     fill(|method, path, body| control.call(method, path, body)).unwrap();
     let (status, said) = control.call("POST", "/snapshots/demo", "");
     assert_eq!(status, 200, "{said}");
@@ -26,6 +22,23 @@ async fn a_proxy_keeps_what_it_has_until_the_database_was_read() {
         let channel = address.connect().await.unwrap();
         Stream::open_with(channel, revision).await.unwrap()
     };
+
+    let (_, mut graph) = control.call("GET", "/graphs/demo", "");
+    let mut is_for = |proxies: &[&str]| {
+        graph["proxies"] = json!(proxies);
+        let (status, said) = control.call("PUT", "/graphs/demo", graph.to_string());
+        assert_eq!(status, 204, "{said}");
+    };
+
+    // For others, as far as is known: what was brought along is taken away.
+    is_for(&["spiffe://mesh/ns/other/*"]);
+    assert_eq!(connect(None).await.next().await, None);
+    postgres.kill().unwrap();
+    let mut unnamed = connect(Some("newer")).await;
+    assert_eq!(unnamed.removed().await, ["ig.guard.demo"]);
+    postgres.start_again().unwrap();
+    is_for(&[]);
+    assert_eq!(connect(None).await.next().await, published);
 
     postgres.kill().unwrap();
     // One that has nothing is served with what is known.

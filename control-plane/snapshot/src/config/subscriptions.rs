@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use ig_contract::snapshot::{Retired, Subscriptions};
 use serde::Deserialize;
+use url::Url;
 
 use crate::Problems;
 
@@ -89,17 +90,10 @@ pub(super) fn check(settings: &Subscriptions, problems: &mut Problems) {
 /// Most origins of a graph.
 const MOST_ORIGINS: usize = 100;
 
-/// Scheme, host and port, in lower case and with nothing behind it: another spelling
-/// would never be sent, and nobody could connect.
+/// Scheme, host and port as browsers write them (WHATWG URL): another spelling would never
+/// be sent, and nobody could connect.
 fn is_origin(text: &str) -> bool {
-    let schemes = [("https://", ":443"), ("http://", ":80")];
-    let mut known = schemes.iter().filter_map(|(scheme, port)| {
-        let host = text.strip_prefix(scheme)?;
-        Some((host, port))
-    });
-    let may_be =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]".contains(&byte);
-    known.any(|(host, port)| {
-        (1..=255).contains(&host.len()) && !host.ends_with(port) && host.bytes().all(may_be)
+    Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text
     })
 }

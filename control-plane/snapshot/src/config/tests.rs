@@ -235,6 +235,7 @@ fn origins_are_as_browsers_write_them() {
         "https://app.example",
         "http://localhost:3000",
         "https://[::1]:8443",
+        "https://xn--bcher-kva.example",
     ] {
         assert!(with(good).is_ok(), "{good}");
     }
@@ -249,6 +250,14 @@ fn origins_are_as_browsers_write_them() {
         "https://app.example:443",
         "http://app.example:80",
         "wss://app.example",
+        "https://:8443",
+        "https://a..:1:2",
+        "https://app.example:99999",
+        "https://[::1",
+        "https://[0:0::1]",
+        "https://user@app.example",
+        "https://bücher.example",
+        "file:///etc",
     ] {
         let problems = with(wrong).unwrap_err();
         assert_eq!(problems.0[0].path, "subscriptions.origins", "{wrong}");

@@ -39,6 +39,13 @@ fn last(guard: &Rc<Guard>, messages: impl IntoIterator<Item = Value>) -> Turn {
     turns.last().unwrap()
 }
 
+/// That a turn closed the socket with this code, by a rule of sockets.
+fn assert_ended(turn: &Turn, close: u16, rule: &str, code: DenyCode) {
+    let rule = json!(format!("websocket-{rule}"));
+    assert_eq!(said(turn), (Some(json!(close)), rule.clone(), Some(code)));
+    assert!(turn.is_over, "{rule}");
+}
+
 #[test]
 fn what_a_client_does() {
     let guard = guard(BOTH, with_sockets);
@@ -112,13 +119,7 @@ fn what_a_client_does() {
         (last(&guard, many), 1012, "decisions", DenyCode::RateLimited),
     ];
     for (turn, close, rule, code) in table {
-        let expected = (
-            Some(json!(close)),
-            json!(format!("websocket-{rule}")),
-            Some(code),
-        );
-        assert_eq!(said(&turn), expected);
-        assert!(turn.is_over, "{rule}");
+        assert_ended(&turn, close, rule, code);
     }
 }
 
@@ -180,13 +181,7 @@ fn what_changes_around_it() {
         (unknown, 1013, "directory", DenyCode::GuardUnavailable),
     ];
     for (turn, close, rule, code) in table {
-        let expected = (
-            Some(json!(close)),
-            json!(format!("websocket-{rule}")),
-            Some(code),
-        );
-        assert_eq!(said(&turn), expected);
-        assert!(turn.is_over, "{rule}");
+        assert_ended(&turn, close, rule, code);
     }
 }
 
