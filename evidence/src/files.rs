@@ -43,6 +43,9 @@ pub enum FilesError {
     /// The end is not there.
     #[error("the .tar is cut off")]
     CutOff,
+    /// Bytes that no file has, where nobody would look for them.
+    #[error("the .tar has something behind {0:?} that is no file's")]
+    Hidden(String),
     /// Something after the end.
     #[error("there is more after the end of the .tar")]
     Trailing,
@@ -129,6 +132,9 @@ impl Files {
                 .unwrap_or(name);
             let kind = entry.header().entry_type();
             if kind.is_dir() {
+                if entry.size() > 0 {
+                    return Err(FilesError::Hidden(name));
+                }
                 let folder = name.trim_end_matches('/');
                 match folder.is_empty() || folder == "." || is_safe(folder) {
                     true => continue,
@@ -146,6 +152,10 @@ impl Files {
             entry.read_to_end(&mut bytes).map_err(broken)?;
             if bytes.len() != length {
                 return Err(FilesError::CutOff);
+            }
+            let began = usize::try_from(entry.raw_file_position()).unwrap_or(usize::MAX);
+            if !is_filled_up(tar, began.saturating_add(length)) {
+                return Err(FilesError::Hidden(name));
             }
             found.push((name, bytes));
             if found.len() > MAX_FILES {
@@ -206,6 +216,13 @@ impl Files {
         }
         archive.into_inner().map_err(broken)
     }
+}
+
+/// Whether the last block of a file that ends here is filled up with nothing.
+fn is_filled_up(tar: &[u8], end: usize) -> bool {
+    let filled = end.div_ceil(BLOCK).saturating_mul(BLOCK);
+    tar.get(end..filled)
+        .is_some_and(|rest| rest.iter().all(|byte| *byte == 0))
 }
 
 /// Whether it has the two empty blocks that a `.tar` ends with.

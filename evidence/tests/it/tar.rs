@@ -30,6 +30,8 @@ fn hostile_tars_are_refused_with_their_reason() {
     let mut more = good.clone();
     more.extend([1; 512]);
     more.extend([0; 1024]);
+    let mut behind = good.clone();
+    behind[512 + 2] = b'x';
     let many: Vec<_> = (0..1100).map(|n| format!("f{n}")).collect();
     let many: Vec<_> = many
         .iter()
@@ -45,6 +47,12 @@ fn hostile_tars_are_refused_with_their_reason() {
             "cut off",
         ),
         ("more after its end", more, "more after the end"),
+        ("more behind a file", behind, "is no file's"),
+        (
+            "a folder that has bytes",
+            tar(&[("b", EntryType::Directory, b"hidden"), ("a", FILE, b"{}")]),
+            "is no file's",
+        ),
         ("no tar", vec![b'x'; 2048], "cut off"),
         (
             "a way out",
