@@ -132,9 +132,6 @@ impl Files {
                 .unwrap_or(name);
             let kind = entry.header().entry_type();
             if kind.is_dir() {
-                if entry.size() > 0 {
-                    return Err(FilesError::Hidden(name));
-                }
                 let folder = name.trim_end_matches('/');
                 match folder.is_empty() || folder == "." || is_safe(folder) {
                     true => continue,
