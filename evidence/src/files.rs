@@ -15,6 +15,8 @@ pub const MAX_BYTES: usize = 128 << 20;
 pub(crate) const MAX_TAR_BYTES: usize = MAX_BYTES + MAX_FILES * 2048;
 /// A `.tar` is made of these.
 const BLOCK: usize = 512;
+/// Where a head of POSIX has the folders of a name that is too long for its own place.
+const PREFIX: usize = 345;
 
 /// Why files make no bundle.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -28,6 +30,9 @@ pub enum FilesError {
     /// A link, a device, or something else.
     #[error("{0} is not a file: a link or a device")]
     NotAFile(String),
+    /// What other programs unpack differently.
+    #[error("programs read the head of {0:?} in the .tar differently")]
+    Unclear(String),
     /// Too many.
     #[error("more than {MAX_FILES} files")]
     TooMany,
@@ -123,13 +128,17 @@ impl Files {
         ends(tar)?;
         let mut found = Vec::new();
         let mut archive = tar::Archive::new(Cursor::new(tar));
-        for entry in archive.entries().map_err(broken)? {
+        // Raw: what gives the next file another name or length is an entry of its own.
+        for entry in archive.entries().map_err(broken)?.raw(true) {
             let mut entry = entry.map_err(broken)?;
             let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
             let name = name
                 .strip_prefix("./")
                 .map(ToOwned::to_owned)
                 .unwrap_or(name);
+            if !reads_alike(entry.header()) {
+                return Err(FilesError::Unclear(name));
+            }
             let kind = entry.header().entry_type();
             if kind.is_dir() {
                 let folder = name.trim_end_matches('/');
@@ -220,6 +229,25 @@ fn is_filled_up(tar: &[u8], end: usize) -> bool {
     let filled = end.div_ceil(BLOCK).saturating_mul(BLOCK);
     tar.get(end..filled)
         .is_some_and(|rest| rest.iter().all(|byte| *byte == 0))
+}
+
+/// Whether all programs read the same of a head. Where they do not, one hides files from
+/// another: what is verified here is not what is unpacked there.
+fn reads_alike(head: &tar::Header) -> bool {
+    let kind = head.entry_type();
+    let is_extension = kind.is_pax_local_extensions()
+        || kind.is_pax_global_extensions()
+        || kind.is_gnu_longname()
+        || kind.is_gnu_longlink();
+    // Of a sign, or a number in another base, each makes something else.
+    let is_octal = |byte: &u8| matches!(*byte, b'0'..=b'7' | b' ' | 0);
+    let is_length = head.as_old().size.iter().all(is_octal);
+    // Some read files out of what others skip as a folder's.
+    let is_alone = !kind.is_dir() || head.entry_size().is_ok_and(|size| size == 0);
+    // Some take what is here for folders in any head.
+    let mut prefix = head.as_bytes().iter().skip(PREFIX);
+    let is_name = head.as_ustar().is_some() || prefix.all(|byte| *byte == 0);
+    !is_extension && is_length && is_alone && is_name
 }
 
 /// Whether it has the two empty blocks that a `.tar` ends with.

@@ -86,8 +86,12 @@ fn what_is_missing_is_a_gap_and_what_is_there_verifies() {
     assert_eq!(report["ok"], true);
     // As a folder, with what is beside it.
     let folder = format!("evidence verify {BUNDLE} --key evidence/release/cosign.pub");
+    work.ig(&format!("{folder} --allow-gaps")).ok();
+    // Its own checkpoint is no earlier release's.
     let checkpoint = format!("--checkpoint {BUNDLE}.checkpoint --allow-gaps");
-    work.ig(&format!("{folder} {checkpoint}")).ok();
+    work.ig(&format!("{folder} {checkpoint}"))
+        .exits(1)
+        .says("it is this bundle's own");
     // Keys are nobody else's.
     #[cfg(unix)]
     for key in ["ledger-p256", "ledger-ed25519", "evidence"] {

@@ -29,7 +29,12 @@ pub(super) fn outcome(report: &Value) -> Result<Outcome, String> {
         if ended(time("revokedAt")) || ended(time("expiresAt")) {
             continue;
         }
-        let age = now.saturating_sub(time("createdAt").ok_or("a token has no createdAt")?);
+        let created = time("createdAt").ok_or("a token has no createdAt")?;
+        // A review with a date from before would make every token young. Clocks may differ.
+        if created > now.saturating_add(DAY) {
+            return Err(format!("the token {name} was made after the review"));
+        }
+        let age = now.saturating_sub(created);
         let is_old = role == "owner" && time("expiresAt").is_none() && age > MOST_DAYS * DAY;
         let what = format!("token {name} ({role}) expires, or is younger than {MOST_DAYS} days");
         outcome.add(what, !is_old);

@@ -21,7 +21,7 @@ fn a_bundle_verifies_with_a_key_and_nothing_else() {
     );
     assert_eq!(report.controls, sealed.verdicts.controls);
     // What it did not look at, it says.
-    for option in ["--trusted-root", "--checkpoint", "--artifacts"] {
+    for option in ["--trusted-root", "--checkpoint", "--artifacts", "--commit"] {
         assert!(
             report.not_checked.iter().any(|what| what.contains(option)),
             "{option}"
@@ -32,7 +32,13 @@ fn a_bundle_verifies_with_a_key_and_nothing_else() {
 #[test]
 fn everything_that_can_be_asked_for_verifies() {
     let small = Small::new();
-    let sealed = small.seal(&small::parts());
+    let mut log = small.log();
+    let mut seal = |since: Option<&str>| {
+        let keys = small.log_keys.keys();
+        seal(files(&small::parts()), &small.key, &mut log, keys, since).unwrap()
+    };
+    let before = seal(None);
+    let sealed = seal(Some(&before.checkpoint));
     let root = sealed.files.get(names::TRUSTED_ROOT).unwrap();
     let root = ig_signing::TrustedRoot::parse(root).unwrap();
     let artefacts = small::ARTEFACTS.map(|name| (name.to_owned(), small::artefact(name)));
@@ -40,7 +46,7 @@ fn everything_that_can_be_asked_for_verifies() {
         &sealed.files,
         &Asked {
             trusted_root: Some(&root),
-            checkpoint: Some(sealed.checkpoint.as_bytes()),
+            checkpoint: Some(before.checkpoint.as_bytes()),
             commit: Some(small::COMMIT),
             artefacts: artefacts.into(),
             ..Asked::by(small.key.public())
@@ -97,8 +103,25 @@ fn what_was_not_looked_at_is_not_shown() {
         let found = verify(&small.seal(&parts).files, &Asked::by(small.key.public()));
         assert_eq!(found.exit_code(), 2, "{from}: {:?}", found.problems);
     }
+    // A test that was put off, and a catalogue without operations.
+    let skipped = "\"results\": [{\"package\": \"data.a\", \"name\": \"todo_b\", \"skip\": true},";
+    for (report, from, to) in [
+        (Report::PolicyTests, "\"results\": [", skipped),
+        (
+            Report::SchemaDiff,
+            "\"operations\": 13",
+            "\"operations\": 0",
+        ),
+    ] {
+        let mut parts = small::parts();
+        changed(&mut parts, report, from, to);
+        let found = verify(&small.seal(&parts).files, &Asked::by(small.key.public()));
+        assert_eq!(found.exit_code(), 2, "{from}: {:?}", found.problems);
+    }
     // Without these it is no report, and no bundle is made of it.
     for (report, from) in [
+        (Report::PolicyTests, "\"not_covered_lines\""),
+        (Report::SchemaDiff, "\"summary\""),
         (Report::Tests, "\"suites\""),
         (Report::AccessReview, "\"roles\""),
         (Report::AccessReview, "\"admin\""),
@@ -161,6 +184,15 @@ fn the_next_release_goes_on_where_the_last_one_ended() {
             .iter()
             .any(|what| what.contains("the ledger grew from"))
     );
+    // The release before, for this one: its checkpoint is what the auditor kept.
+    let asked_of_first = Asked {
+        checkpoint: Some(first.checkpoint.as_bytes()),
+        allow_gaps: true,
+        ..Asked::by(small.key.public())
+    };
+    let replayed = verify(&first.files, &asked_of_first);
+    assert_eq!(replayed.exit_code(), 1, "{:?}", replayed.verified);
+    assert_eq!(replayed.problems[0].kind, Kind::OtherRelease);
     // Of another log with the same keys, as long as the first.
     let other = Small {
         key: ig_signing::PrivateKey::generate().unwrap(),
@@ -220,6 +252,40 @@ fn a_schema_is_not_compared_with_itself() {
         let error = Report::SchemaDiff.read(other.as_bytes(), &about);
         assert!(error.unwrap_err().contains(why), "{base}");
     }
+}
+
+/// An empty list of failures is a word as `passed` is.
+#[test]
+fn what_weakens_a_schema_fails_whatever_its_gate_says() {
+    let parts = small::parts();
+    let about = ig_evidence::About::parse(&parts[names::ABOUT]).unwrap();
+    let text = String::from_utf8(parts[&Report::SchemaDiff.path()].clone()).unwrap();
+    let failed = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        let other = text.replace(from, to);
+        let (_, outcome) = Report::SchemaDiff.read(other.as_bytes(), &about).unwrap();
+        outcome.failed.into_iter().collect::<Vec<_>>()
+    };
+    let weakened = failed("\"strengthened\"", "\"weakened\"");
+    assert_eq!(weakened, ["callers of \"Query.own\" need no less"]);
+    for operation in [
+        "{\"name\": \"Own\", \"impact\": \"invalid\", \"authz\": \"neutral\"}",
+        "{\"name\": \"Own\", \"impact\": \"record\", \"authz\": \"weakened\"}",
+    ] {
+        let broken = failed(
+            "\"operations\": []",
+            &format!("\"operations\": [{operation}]"),
+        );
+        assert_eq!(broken, ["the operation \"Own\" goes on"]);
+    }
+    // By somebody's leave.
+    let excepted = "\"excepted\": [{\"type\": \"AUTHZ_WEAKENED\", \"path\": \"Query.own\", \
+         \"author\": \"a@x\", \"reviewer\": \"b@x\", \"reason\": \"r\", \"expires\": \"2026-12-31\"}]";
+    let other = text.replace("\"strengthened\"", "\"weakened\"");
+    let other = other.replace("\"excepted\": []", excepted);
+    let (_, outcome) = Report::SchemaDiff.read(other.as_bytes(), &about).unwrap();
+    assert!(outcome.failed.is_empty(), "{:?}", outcome.failed);
+    assert_eq!(outcome.excepted.len(), 1);
 }
 
 #[test]

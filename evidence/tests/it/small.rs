@@ -164,12 +164,15 @@ fn report_of(report: Report) -> Value {
             }],
         }),
         Report::SchemaDiff => json!({"run": run(), "base": "f".repeat(40), "result": {
-            "conclusion": "success",
+            "conclusion": "success", "summary": {"operations": 13},
+            "authz": [{"path": "Query.own", "effect": "strengthened"}], "operations": [],
             "verdict": {"passed": true, "undecided": 0, "failOn": ["operations", "weakened"], "failures": [], "excepted": []},
         }}),
         Report::PolicyTests => json!({"run": run(), "result": {
             "results": [{"package": "data.ig.tenancy_test", "name": "test_own", "compared": 4}],
-            "coverage": {"coverage": 98.5},
+            "coverage": {"coverage": 98.0, "files": {
+                "policies/ig/tenancy.rego": {"covered_lines": 49, "not_covered_lines": 1},
+            }},
         }}),
         Report::Chaos => {
             let verdict = |name: &str| json!({"invariant": name, "holds": true, "lookedAt": 9, "violations": []});

@@ -107,6 +107,29 @@ fn what_is_left_out_before_it_is_signed_is_not_shown() {
     }
 }
 
+/// Nor does anybody without the key make a verifier judge for hours.
+#[test]
+fn controls_of_just_anybody_are_not_judged() {
+    let small = Small::new();
+    let honest = map(&small.seal(&small::parts()).files);
+    let judged = |made: &Map| {
+        let found = verify(&files(made), &Asked::by(small.key.public()));
+        assert_eq!(found.exit_code(), 1, "{:?}", found.problems);
+        !found.controls.is_empty()
+    };
+    let mut made = honest.clone();
+    made.remove(names::SIGNATURE);
+    assert!(judged(&made), "those of the program are");
+    // The signature that is there is of other controls.
+    let mut made = honest;
+    let mut text = String::from_utf8(made[names::CONTROLS].clone()).unwrap();
+    text.push_str("\n[[control.claim]]\nsays = \"more\"\ncheck = \"attestations\"\n");
+    made.insert(names::CONTROLS.into(), text.into_bytes());
+    assert!(!judged(&made));
+    made.remove(names::SIGNATURE);
+    assert!(!judged(&made));
+}
+
 /// Whoever says that nothing was seen in an artefact can leave out what they like.
 #[test]
 fn artefacts_that_name_nothing_show_nothing() {

@@ -106,6 +106,66 @@ fn hostile_tars_are_refused_with_their_reason() {
     }
 }
 
+/// A `.tar` of one file, with bytes of its head changed.
+fn head(changes: &[(usize, &[u8])]) -> Vec<u8> {
+    let mut tar = tar(&[("a.json", EntryType::Regular, b"{}")]);
+    for (at, bytes) in changes {
+        tar[*at..at + bytes.len()].copy_from_slice(bytes);
+    }
+    tar[148..156].fill(b' ');
+    let sum: u32 = tar[..512].iter().map(|byte| u32::from(*byte)).sum();
+    tar[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    tar
+}
+
+/// Another program would unpack what nobody verified.
+#[test]
+fn heads_that_programs_read_differently_are_refused() {
+    const FILE: EntryType = EntryType::Regular;
+    let hidden = tar(&[("a.json", FILE, b"[]")])[..1024].to_vec();
+    let of = |kind, name: &str, bytes: &[u8]| {
+        tar(&[
+            ("b.json", FILE, b"{}"),
+            (name, kind, bytes),
+            ("a.json", FILE, b"{}"),
+        ])
+    };
+    for good in [
+        of(EntryType::Directory, "reports/", b""),
+        head(&[(124, b"00000000002 ")]),
+        head(&[(345, b"reports\0")]),
+    ] {
+        assert!(Files::from_tar(&good).is_ok());
+    }
+    for (name, tar) in [
+        (
+            "files in a folder's entry",
+            of(EntryType::Directory, "reports/", &hidden),
+        ),
+        (
+            "another length in PAX",
+            of(EntryType::XHeader, "x", b"10 size=0\n"),
+        ),
+        (
+            "another length in PAX, of all",
+            of(EntryType::XGlobalHeader, "x", b"10 size=0\n"),
+        ),
+        (
+            "another name of GNU",
+            of(EntryType::GNULongName, "x", b"c.json\0"),
+        ),
+        ("a length with a sign", head(&[(124, b"+0000000002\0")])),
+        // Of another version, so that to some they are none.
+        (
+            "folders of a name",
+            head(&[(263, b"99"), (345, b"reports\0")]),
+        ),
+    ] {
+        let error = Files::from_tar(&tar).unwrap_err();
+        assert!(matches!(error, FilesError::Unclear(_)), "{name}: {error}");
+    }
+}
+
 #[test]
 fn a_length_that_lies_is_refused() {
     let mut tar = tar(&[("a.json", EntryType::Regular, b"{}")]);

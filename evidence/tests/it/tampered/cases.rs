@@ -351,6 +351,30 @@ pub const CASES: &[Case] = &[
         why: "failed",
     },
     Case {
+        name: "coverage of policies is enough, and their lines say otherwise",
+        by: By::Maker,
+        change: |map| {
+            edit(map, &path(Report::PolicyTests), |report| {
+                let files = &mut report["result"]["coverage"]["files"];
+                files["policies/ig/decision.rego"] =
+                    json!({"covered_lines": 0, "not_covered_lines": 9});
+            });
+        },
+        kind: Kind::Claim,
+        why: "\"coverage of 95 %\" first",
+    },
+    Case {
+        name: "a review with a date from before its tokens",
+        by: By::Signer,
+        change: |map| {
+            edit(map, &path(Report::AccessReview), |report| {
+                report["tokens"][0]["createdAt"] = json!((NOW + 7 * 86_400) * 1000);
+            });
+        },
+        kind: Kind::Claim,
+        why: "the token ci was made after the review",
+    },
+    Case {
         name: "a suspended user is an admin",
         by: By::Maker,
         change: |map| {
