@@ -190,6 +190,7 @@ async fn callers_do_not_notice_that_redis_is_away() {
         time: Duration::from_secs(seconds),
         per_second: None,
     };
+    let began = Instant::now();
     let running = {
         let (addresses, query) = (addresses.clone(), query.clone());
         tokio::spawn(async move { load(&addresses, of(5), query).await })
@@ -201,7 +202,12 @@ async fn callers_do_not_notice_that_redis_is_away() {
     let answers = running.await.unwrap().unwrap();
     let all = answers.of(200) + answers.of(429);
     assert_eq!(answers.all(), all, "{:?}", answers.by_status);
-    assert!(answers.of(429) > 0);
+    // Meanwhile each gateway has a bucket of its own, beside the fleet's. A machine under
+    // load may offer less than they let through.
+    let buckets = 1.0 + addresses.len() as f64;
+    let let_through =
+        buckets * (f64::from(COST) * began.elapsed().as_secs_f64() + f64::from(BURST)) / cost;
+    assert!(answers.of(429) > 0 || all as f64 <= let_through, "{all}");
     assert!(fleet.degraded() > 0, "nobody noticed at all");
     // Two seconds after it is back, the limit is that of the fleet again.
     let (started, before) = (Instant::now(), fleet.degraded());
