@@ -1,8 +1,9 @@
 //! `ig-chaos`
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use clap::Parser;
@@ -113,6 +114,8 @@ fn chosen(args: &Args) -> Result<Vec<Run>> {
             });
         }
     }
+    let names: BTreeSet<_> = runs.iter().map(|run| &run.name).collect();
+    ensure!(names.len() == runs.len(), "a scenario is there twice");
     Ok(runs)
 }
 
@@ -134,6 +137,7 @@ fn built(args: &Args) -> Result<Built> {
 
 async fn all(args: &Args, runs: &[Run]) -> Result<bool> {
     let versions = Versions::now();
+    let started = Instant::now();
     eprintln!("starting the system");
     let mut world = World::start(&built(args)?, Under::Chaos).await?;
     // Said now, and not once half of all was run.
@@ -150,7 +154,7 @@ async fn all(args: &Args, runs: &[Run]) -> Result<bool> {
         let (name, about) = (&of.name, of.scenario.about);
         eprintln!("{number}/{} {name}: {about}", runs.len());
         let done = run(&mut world, of.scenario, of.seed, of.time).await;
-        let (outcome, events) = match done {
+        let (mut outcome, events) = match done {
             Ok(done) => done,
             // What was run before is reported all the same.
             Err(error) => {
@@ -159,6 +163,7 @@ async fn all(args: &Args, runs: &[Run]) -> Result<bool> {
                 break;
             }
         };
+        outcome.name.clone_from(name);
         say(&outcome);
         std::fs::write(folder.join(format!("{name}.jsonl")), lines(&events)?)?;
         if !outcome.holds {
@@ -175,7 +180,7 @@ async fn all(args: &Args, runs: &[Run]) -> Result<bool> {
     let scenarios: Vec<_> = outcomes.into_iter().map(|(outcome, _)| outcome).collect();
     let report = json!({
         "versions": versions, "seed": args.seed, "durationSeconds": args.duration,
-        "holds": holds, "scenarios": scenarios,
+        "tookSeconds": started.elapsed().as_secs(), "holds": holds, "scenarios": scenarios,
     });
     let file = args.reports.join("chaos-results.json");
     std::fs::write(&file, serde_json::to_vec_pretty(&report)?)?;
@@ -201,7 +206,7 @@ fn say(outcome: &Outcome) {
         "{} {}: {} requests, {} arrived; meanwhile {} served, {} not, p95 {:.0} ms; \
          recovered after {:.0} ms",
         if outcome.holds { "PASS" } else { "FAIL" },
-        outcome.scenario,
+        outcome.name,
         figures.requests,
         figures.arrivals,
         figures.served,

@@ -70,7 +70,7 @@ pub fn page(versions: &Versions, outcomes: &[(Outcome, Vec<Event>)]) -> String {
             figures.unserved,
             figures.p95,
             figures.recovery,
-            name = escaped(outcome.scenario),
+            name = escaped(&outcome.name),
             class = if outcome.holds { "pass" } else { "fail" },
         );
     }
@@ -88,7 +88,7 @@ fn section(page: &mut String, outcome: &Outcome, events: &[Event]) {
         "<h2 id=\"{name}\">{name}</h2><p>{}. Seed {}.</p>",
         escaped(outcome.about),
         outcome.seed,
-        name = escaped(outcome.scenario),
+        name = escaped(&outcome.name),
     );
     plot(page, events, &outcome.faults);
     page.push_str("<p>");
@@ -218,9 +218,12 @@ fn plot(page: &mut String, events: &[Event], faults: &[Fault]) {
             (502..=504, _) => 2,
             _ => 1,
         };
+        // Which deny it was, for who points at it.
+        let code = request.code.as_deref().map(escaped);
+        let code = code.map_or_else(String::new, |code| format!("<title>{code}</title>"));
         let _ = write!(
             page,
-            "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"1.6\" fill=\"{}\"/>",
+            "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"1.6\" fill=\"{}\">{code}</circle>",
             x(request.at),
             y(request.took as f64 / 1000.0),
             COLOURS[kind].1

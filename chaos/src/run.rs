@@ -30,6 +30,8 @@ const INSISTS: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
+    /// Its name in reports: the scenario's, unless another run has that.
+    pub name: String,
     /// The scenario.
     pub scenario: &'static str,
     /// What it is for.
@@ -166,6 +168,7 @@ pub async fn run(
         _ => None,
     });
     let outcome = Outcome {
+        name: scenario.name.to_owned(),
         scenario: scenario.name,
         about: scenario.about,
         seed,
@@ -248,10 +251,18 @@ fn figures(record: &Record<'_>, events: &[Event]) -> Figures {
 async fn apply(world: &mut World, workload: &mut Workload, step: &Step) -> Result<()> {
     let from = world.history.now();
     begin(world, workload, &step.act).await?;
+    if let Some((link, toxics)) = step.beside {
+        world.disturb(link, toxics);
+    }
     tokio::time::sleep(step.time).await;
+    // First, so that what starts again finds whom it asks.
+    if let Some((link, _)) = step.beside {
+        world.disturb(link, Toxics::default());
+    }
     undo(world, &step.act).await?;
+    let beside = step.beside.map(|beside| format!(", and {beside:?}"));
     world.history.push(Event::Fault(Fault {
-        name: format!("{:?}", step.act),
+        name: format!("{:?}{}", step.act, beside.unwrap_or_default()),
         from,
         until: world.history.now(),
     }));

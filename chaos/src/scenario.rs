@@ -57,6 +57,8 @@ pub enum Act {
 pub struct Step {
     /// What.
     pub act: Act,
+    /// Links that are disturbed meanwhile.
+    pub beside: Option<(&'static [&'static str], Toxics)>,
     /// For how long.
     pub time: Duration,
 }
@@ -81,7 +83,7 @@ const PROMISES: Promises = Promises {
     breakers_open: false,
 };
 
-const ALL_LINKS: [&str; 12] = [
+static ALL_LINKS: [&str; 12] = [
     "eu-primary",
     "eu-replica-1",
     "eu-replica-2",
@@ -142,7 +144,11 @@ const SLOW_CLOSE: Toxics = Toxics {
 };
 
 fn one(act: Act, time: Duration) -> Vec<Step> {
-    vec![Step { act, time }]
+    vec![Step {
+        act,
+        beside: None,
+        time,
+    }]
 }
 
 fn rounds(count: u32, time: Duration, mut act: impl FnMut(u32) -> Act) -> Vec<Step> {
@@ -150,6 +156,7 @@ fn rounds(count: u32, time: Duration, mut act: impl FnMut(u32) -> Act) -> Vec<St
     (0..count)
         .map(|round| Step {
             act: act(round),
+            beside: None,
             time,
         })
         .collect()
@@ -432,20 +439,25 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "anything",
-        about: "all of it but the full disk, drawn at random",
+        about: "all of it but the full disk, drawn at random, with a link that is disturbed beside",
         promises: Promises {
             gateways_go: true,
             directory_goes: true,
             recovery_ms: 30_000,
             ..PROMISES
         },
-        steps: |numbers, time| rounds(6, time, |_| any(numbers)),
+        steps: |numbers, time| {
+            let mut steps = rounds(6, time, |_| any(numbers));
+            for step in &mut steps {
+                step.beside = Some(any_link(numbers));
+            }
+            steps
+        },
     },
 ];
 
-/// One act, drawn.
-fn any(numbers: &mut Numbers) -> Act {
-    let signal = *numbers.one_of(&[Signal::KILL, Signal::TERM]);
+/// A link, and what is done to it, drawn.
+fn any_link(numbers: &mut Numbers) -> (&'static [&'static str], Toxics) {
     let toxics = [
         latency(100),
         DOWN,
@@ -455,6 +467,14 @@ fn any(numbers: &mut Numbers) -> Act {
         NARROW,
         SLOW_CLOSE,
     ];
+    let at = numbers.below(ALL_LINKS.len());
+    let link = std::slice::from_ref(&ALL_LINKS[at]);
+    (link, *numbers.one_of(&toxics))
+}
+
+/// One act, drawn.
+fn any(numbers: &mut Numbers) -> Act {
+    let signal = *numbers.one_of(&[Signal::KILL, Signal::TERM]);
     match numbers.below(22) {
         0 => Act::EndGateway(numbers.below(2), signal),
         1 => Act::PauseGateway(numbers.below(2)),
@@ -480,9 +500,8 @@ fn any(numbers: &mut Numbers) -> Act {
         16 => Act::TerminatePostgres,
         17 => Act::PausePostgres,
         _ => {
-            let at = numbers.below(ALL_LINKS.len());
-            let toxics = *numbers.one_of(&toxics);
-            Act::Links(std::slice::from_ref(&ALL_LINKS[at]), toxics)
+            let (link, toxics) = any_link(numbers);
+            Act::Links(link, toxics)
         }
     }
 }

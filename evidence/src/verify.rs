@@ -32,7 +32,7 @@ pub enum Kind {
     Changed,
     /// A file that the manifest does not name.
     Extra,
-    /// It is of another release than was asked for.
+    /// It is of another release than was asked for, or of one that cannot be yet.
     OtherRelease,
     /// What it claims does not hold.
     Claim,
@@ -51,6 +51,9 @@ pub struct Problem {
     pub why: String,
 }
 
+/// Seconds.
+const DAY: u64 = 24 * 60 * 60;
+
 /// What was asked for.
 #[derive(Clone, Debug)]
 pub struct Asked<'a> {
@@ -64,6 +67,9 @@ pub struct Asked<'a> {
     pub commit: Option<&'a str>,
     /// Artefacts, by name: they have to be the ones that it speaks of.
     pub artefacts: BTreeMap<String, Vec<u8>>,
+    /// What time it is, in seconds since 1970: it cannot be of later. Without it, nobody
+    /// looks.
+    pub now: Option<u64>,
     /// Gaps are no problem; they are still said.
     pub allow_gaps: bool,
 }
@@ -78,6 +84,7 @@ impl<'a> Asked<'a> {
             checkpoint: None,
             commit: None,
             artefacts: BTreeMap::new(),
+            now: None,
             allow_gaps: false,
         }
     }
@@ -367,6 +374,12 @@ fn release(opened: &Opened, asked: &Asked<'_>, report: &mut Verified) {
     }
     if let Some(commit) = asked.commit.filter(|commit| *commit != about.commit) {
         let why = format!("it is of the commit {}, not of {commit}", about.commit);
+        report.problem(Kind::OtherRelease, names::ABOUT, why);
+    }
+    // Clocks of two machines are not the same.
+    let is_later = |now: u64| about.created() > now.saturating_add(DAY);
+    if let Some(now) = asked.now.filter(|now| is_later(*now)) {
+        let why = format!("it was made {made}, and now it is {}", rfc3339(now));
         report.problem(Kind::OtherRelease, names::ABOUT, why);
     }
 }

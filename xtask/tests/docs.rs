@@ -74,6 +74,25 @@ fn links_lead_somewhere() {
     }
 }
 
+/// What auditors are told to fetch is the release of this version.
+#[test]
+fn pages_name_the_version_of_the_workspace() {
+    let mut seen = 0;
+    for (page, text) in pages() {
+        for before in ["gh release download v", "/release.yml@refs/tags/v"] {
+            for rest in text.split(before).skip(1) {
+                let version: String = rest
+                    .chars()
+                    .take_while(|c| c.is_ascii_digit() || *c == '.')
+                    .collect();
+                assert_eq!(version, env!("CARGO_PKG_VERSION"), "{}", page.display());
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 3, "{seen}");
+}
+
 /// Commands in `console` blocks: tasks that CI runs or that take long.
 #[test]
 fn tasks_exist_with_their_options() {

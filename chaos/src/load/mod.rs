@@ -101,8 +101,11 @@ pub async fn run(world: &World, plan: Plan) -> Result<Done> {
     let growth: Vec<_> = seen
         .iter()
         .zip(before.into_iter().zip(after))
-        .filter_map(|((name, seen), (before, after))| Growth::of(name, seen, [before, after]))
-        .collect();
+        .map(|((name, seen), (before, after))| {
+            let growth = Growth::of(name, seen, [before, after]);
+            growth.with_context(|| format!("{name}: too little was seen of it"))
+        })
+        .collect::<Result<_>>()?;
     let load = Load {
         profile: plan.profile.name(),
         rate,
@@ -206,8 +209,8 @@ fn processes(world: &World) -> Result<Vec<(String, u32)>> {
 async fn at_rest(clients: &Clients, processes: &[(String, u32)]) -> Result<Vec<u64>> {
     clients.hang_up();
     tokio::time::sleep(REST).await;
-    let files = |(_, id): &(String, u32)| Ok(Use::of(*id, Duration::ZERO)?.files);
-    processes.iter().map(files).collect()
+    let files = processes.iter().map(|(_, id)| usage::open_files(*id));
+    files.collect()
 }
 
 async fn watch(

@@ -48,7 +48,12 @@ impl Load<'_> {
             .all(is_fast)
             && self.failed() < MOST_FAILED
             && measured.dropped == 0
-            && (self.profile != "soak" || self.growth.iter().all(|one| one.holds))
+            && (self.profile != "soak" || self.is_steady())
+    }
+
+    /// Whether processes were looked at, and none grew.
+    fn is_steady(&self) -> bool {
+        !self.growth.is_empty() && self.growth.iter().all(|one| one.holds)
     }
 
     fn failed(&self) -> f64 {
@@ -212,6 +217,25 @@ mod tests {
     }
 
     #[test]
+    fn a_soak_that_looked_at_no_process_does_not_hold() {
+        let (measured, versions) = (measured(10, 0), Versions::now());
+        let holds = |profile| {
+            let load = Load {
+                profile,
+                rate: 200.0,
+                capacity: None,
+                took: 1_000,
+                measured: &measured,
+                growth: &[],
+                versions: &versions,
+            };
+            load.holds()
+        };
+        assert!(holds("stress"));
+        assert!(!holds("soak"));
+    }
+
+    #[test]
     fn the_summary_has_the_shape_of_k6() {
         let (measured, versions) = (measured(10, 1), Versions::now());
         let load = Load {
@@ -230,6 +254,9 @@ mod tests {
         assert_eq!(metrics["http_reqs"]["values"]["count"], 1_000);
         assert_eq!(metrics["http_reqs"]["values"]["rate"], 500.0);
         assert_eq!(metrics["http_req_failed"]["values"]["rate"], 0.001);
+        // By these names controls ask for them (evidence/controls.toml).
+        let failed = &metrics["http_req_failed"]["thresholds"];
+        assert_eq!(failed["rate<0.001"]["ok"], false);
         for name in [
             "http_req_duration",
             "http_req_duration{path:write}",
@@ -240,6 +267,7 @@ mod tests {
             let p95 = trend["values"]["p(95)"].as_f64().unwrap();
             assert!((9.9..10.1).contains(&p95), "{p95}");
             assert_eq!(trend["thresholds"]["p(95)<350"]["ok"], true);
+            assert_eq!(trend["thresholds"]["p(99)<900"]["ok"], true);
         }
     }
 }

@@ -5,11 +5,11 @@
 
 mod story;
 
-use ig_chaos::check::Invariant;
-use ig_chaos::history::{Breakers, Kind, What};
+use ig_chaos::check::{Ending, Invariant, Record};
+use ig_chaos::history::{Breakers, Kind, Running, What};
 use ig_chaos::world::{region_of, tenant_name};
 
-use story::{Story, allowed, arrival, change, decision, operation, request, unlogged};
+use story::{PROMISES, Story, allowed, arrival, change, decision, operation, request, unlogged};
 
 /// What is changed, and the invariant that it breaks.
 type Row = (&'static str, Invariant, fn(&mut Story));
@@ -206,6 +206,17 @@ const ROWS: &[Row] = &[
             story.ending.behind.push("edge".into());
         },
     ),
+    (
+        "a gateway runs what was never published",
+        Invariant::RevisionsForward,
+        |story| {
+            story.running.push(Running {
+                node: "edge".into(),
+                revision: "revision-9".into(),
+                at: 3_000_000,
+            });
+        },
+    ),
     ("a user is lost", Invariant::NothingLost, |story| {
         story.ending.users.clear();
     }),
@@ -315,6 +326,13 @@ const ROWS: &[Row] = &[
             at: 5_000_000,
         });
     }),
+    (
+        "a breaker is to open, and none does",
+        Invariant::Recovers,
+        |story| {
+            story.promises.breakers_open = true;
+        },
+    ),
     ("the slow ones are refused", Invariant::InTime, |story| {
         for id in 20..23 {
             story.request(id).status = 503;
@@ -343,6 +361,16 @@ fn each_fault_breaks_its_invariant_and_no_other() {
         let is_tried = ROWS.iter().any(|(_, one, _)| *one == invariant);
         assert!(is_tried, "nothing breaks {invariant:?}");
     }
+}
+
+/// A run that did nothing has shown nothing.
+#[test]
+fn where_nothing_was_looked_at_nothing_holds() {
+    let ending = Ending::default();
+    let verdicts = Record::of(&[], &ending, PROMISES).judge();
+    let failing = verdicts.iter().filter(|verdict| !verdict.holds);
+    let failing: Vec<_> = failing.map(|verdict| verdict.invariant).collect();
+    assert_eq!(failing, Invariant::ALL);
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! A history in which everything is right.
 
 use ig_chaos::check::{Decision, Ending, Invariant, Promises, Record, Unlogged};
-use ig_chaos::history::{Arrival, Breakers, Change, Event, Fault, Kind, Request, What};
+use ig_chaos::history::{Arrival, Breakers, Change, Event, Fault, Kind, Request, Running, What};
 use ig_chaos::world::{region_of, tenant_name};
 
-const PROMISES: Promises = Promises {
+pub(crate) const PROMISES: Promises = Promises {
     gateways_go: false,
     directory_goes: false,
     recovery_ms: 1_000,
@@ -100,6 +100,8 @@ pub(crate) struct Story {
     pub(crate) changes: Vec<Change>,
     faults: Vec<Fault>,
     pub(crate) breakers: Vec<Breakers>,
+    pub(crate) running: Vec<Running>,
+    pub(crate) promises: Promises,
     pub(crate) ending: Ending,
 }
 
@@ -121,6 +123,8 @@ impl Story {
                 until: 4_000_000,
             }],
             breakers: Vec::new(),
+            running: Vec::new(),
+            promises: PROMISES,
             ending: Ending {
                 publications: [("revision-1".to_owned(), 1), ("revision-2".to_owned(), 2)].into(),
                 users: [("0/ada".to_owned(), 1)].into(),
@@ -157,8 +161,9 @@ impl Story {
             .chain(self.changes.iter().cloned().map(Event::Change))
             .chain(self.faults.iter().cloned().map(Event::Fault))
             .chain(self.breakers.iter().cloned().map(Event::Breakers))
+            .chain(self.running.iter().cloned().map(Event::Running))
             .collect();
-        let verdicts = Record::of(&events, &self.ending, PROMISES).judge();
+        let verdicts = Record::of(&events, &self.ending, self.promises).judge();
         assert!(
             verdicts.iter().all(|verdict| verdict.looked_at > 0),
             "{verdicts:?}"

@@ -83,6 +83,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
                     .artifacts
                     .as_deref()
                     .map_or_else(|| Ok(BTreeMap::new()), artifacts)?,
+                now: Some(ig_evidence::now()),
                 allow_gaps: args.allow_gaps,
             },
         ),

@@ -1,5 +1,7 @@
 //! `cargo xtask chaos`: invariants of each scenario.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::Outcome;
@@ -11,9 +13,13 @@ const NEEDED: [&str; 3] = ["nothing-undecided", "in-region", "nothing-lost"];
 pub(super) fn outcome(report: &Value) -> Result<Outcome, String> {
     let scenarios = report.get("scenarios").and_then(Value::as_array);
     let scenarios = scenarios.ok_or("scenarios is not a list")?;
-    let mut outcome = Outcome::default();
+    let (mut outcome, mut names) = (Outcome::default(), BTreeSet::new());
     for scenario in scenarios {
-        let name = json::text(scenario, "scenario").ok_or("a scenario has no name")?;
+        // As a run is called: one that is kept has its scenario, and a name of its own.
+        let name = json::text(scenario, "name").ok_or("a scenario has no name")?;
+        if !names.insert(name) {
+            return Err(format!("{name} is there twice"));
+        }
         let verdicts = scenario.get("verdicts").and_then(Value::as_array);
         let verdicts = verdicts.filter(|all| !all.is_empty());
         let verdicts = verdicts.ok_or_else(|| format!("{name} has no verdicts"))?;

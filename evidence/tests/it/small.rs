@@ -179,7 +179,7 @@ fn report_of(report: Report) -> Value {
             let verdicts = ["nothing-undecided", "in-region", "nothing-lost"].map(verdict);
             let scenario = |name: String| {
                 json!({
-                    "scenario": name, "holds": true, "figures": {"requests": 1200},
+                    "name": name, "scenario": name, "holds": true, "figures": {"requests": 1200},
                     "verdicts": &verdicts,
                 })
             };
@@ -191,8 +191,12 @@ fn report_of(report: Report) -> Value {
             "metrics": {
                 "http_reqs": {"type": "counter", "values": {"count": 6000, "rate": 100.0}},
                 "http_req_duration": {
-                    "type": "trend", "values": {"p(95)": 41.5},
-                    "thresholds": {"p(95)<350": {"ok": true}},
+                    "type": "trend", "values": {"p(95)": 41.5, "p(99)": 88.0},
+                    "thresholds": {"p(95)<350": {"ok": true}, "p(99)<900": {"ok": true}},
+                },
+                "http_req_failed": {
+                    "type": "rate", "values": {"rate": 0.0, "passes": 0, "fails": 6000},
+                    "thresholds": {"rate<0.001": {"ok": true}},
                 },
             },
         }),

@@ -7,8 +7,8 @@ use ig_evidence::{Asked, Kind, names, verify};
 use ig_signing::PrivateKey;
 use serde_json::Value;
 
-use crate::small::{self, COMMIT, Map, Small, files, map};
-use cases::{By, CASES, Case};
+use crate::small::{self, COMMIT, Map, NOW, Small, files, map};
+use cases::{By, Case};
 
 /// The bundle as a case has it.
 fn changed(case: &Case, small: &Small) -> Map {
@@ -53,9 +53,9 @@ fn changed(case: &Case, small: &Small) -> Map {
 
 #[test]
 fn what_was_tampered_with_is_refused_with_its_reason() {
-    assert!(CASES.len() >= 20);
+    assert!(cases::all().count() >= 20);
     let small = Small::new();
-    for case in CASES {
+    for case in cases::all() {
         let found = verify(
             &files(&changed(case, &small)),
             &Asked::by(small.key.public()),
@@ -177,6 +177,15 @@ fn what_is_asked_for_has_to_be_so() {
         ..Asked::by(key)
     };
     assert_eq!(kinds(&commit), [Kind::OtherRelease]);
+
+    // What was made today is of no time before yesterday.
+    let at = |now| Asked {
+        now: Some(now),
+        ..Asked::by(key)
+    };
+    assert_eq!(kinds(&at(NOW)), []);
+    assert_eq!(kinds(&at(NOW - 86_400)), []);
+    assert_eq!(kinds(&at(NOW - 86_401)), [Kind::OtherRelease]);
 
     let foreign = PrivateKey::generate().unwrap();
     assert!(kinds(&Asked::by(foreign.public())).contains(&Kind::Signature));

@@ -22,7 +22,7 @@ struct Mutant {
     from: PathBuf,
 }
 
-/// Tries mutations whose names contain one of `names`; all without any.
+/// Tries the mutations of these names; all without any.
 ///
 /// # Errors
 /// If one does not apply or build, or nothing can be run.

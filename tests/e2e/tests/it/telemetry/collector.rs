@@ -45,6 +45,9 @@ impl Span {
     }
 }
 
+/// A service, the kind of a span, its name or none, and how many there are.
+pub(crate) type Count<'a> = (&'a str, i32, &'a str, usize);
+
 /// What was sent, until the runtime ends.
 #[derive(Clone)]
 pub(crate) struct Collector {
@@ -85,15 +88,19 @@ impl Collector {
         self.received.authorisations.lock().unwrap().clone()
     }
 
-    /// The spans of a trace, once there are as many of each service and kind. What
-    /// is part of a span ends before it.
-    pub(crate) async fn trace(&self, trace: &str, counts: &[(&str, i32, usize)]) -> Vec<Span> {
+    /// The spans of a trace, once there are as many of each name, service and kind.
+    /// No name is any. What is part of a span ends before it.
+    pub(crate) async fn trace(&self, trace: &str, counts: &[Count<'_>]) -> Vec<Span> {
         let mut found = Vec::new();
         for _ in 0..300 {
             found = self.spans();
             found.retain(|span| span.trace == trace);
-            let has = |(service, kind, count): &(&str, i32, usize)| {
-                let is_it = |span: &&Span| span.service == *service && span.kind == *kind;
+            let has = |(service, kind, name, count): &Count<'_>| {
+                let is_it = |span: &&Span| {
+                    span.service == *service
+                        && span.kind == *kind
+                        && (name.is_empty() || span.name == *name)
+                };
                 found.iter().filter(is_it).count() >= *count
             };
             if counts.iter().all(has) {
