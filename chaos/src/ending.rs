@@ -64,6 +64,7 @@ pub(crate) async fn ending(
         exports: exports(controls, before).await?,
         operations: operations(controls).await?,
         entries: entries(world, before, events).await?,
+        began: before.at,
         ..Ending::default()
     };
     for event in events {

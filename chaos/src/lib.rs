@@ -18,7 +18,7 @@ pub mod workload;
 pub mod world;
 
 pub use numbers::Numbers;
-pub use report::page;
+pub use report::{forget, page};
 pub use run::{Breaker, Figures, Outcome, run};
 pub use scenario::{Act, SCENARIOS, Scenario, Step};
 pub use seeds::{Kept, kept};

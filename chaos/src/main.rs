@@ -84,7 +84,16 @@ fn start(args: &Args) -> Result<bool> {
     }
     let runs = chosen(args)?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
-    runtime.block_on(all(args, &runs))
+    runtime.block_on(async {
+        tokio::select! {
+            done = all(args, &runs) => done,
+            // The world ends with what is dropped here: who is stopped, and the disk.
+            told = tokio::signal::ctrl_c() => {
+                told.context("cannot wait for Ctrl-C")?;
+                Err(anyhow!("interrupted"))
+            }
+        }
+    })
 }
 
 fn chosen(args: &Args) -> Result<Vec<Run>> {
@@ -136,6 +145,11 @@ fn built(args: &Args) -> Result<Built> {
 }
 
 async fn all(args: &Args, runs: &[Run]) -> Result<bool> {
+    let [file, html] = ["chaos-results.json", "chaos.html"].map(|name| args.reports.join(name));
+    // Where this one ends early, they would be taken for its own.
+    for left in [&file, &html] {
+        ig_chaos::forget(left)?;
+    }
     let versions = Versions::now();
     let started = Instant::now();
     eprintln!("starting the system");
@@ -175,14 +189,12 @@ async fn all(args: &Args, runs: &[Run]) -> Result<bool> {
         return Err(broken.unwrap_or_else(|| anyhow!("nothing was run")));
     }
     let holds = broken.is_none() && outcomes.iter().all(|(outcome, _)| outcome.holds);
-    let html = args.reports.join("chaos.html");
     std::fs::write(&html, page(&versions, &outcomes))?;
     let scenarios: Vec<_> = outcomes.into_iter().map(|(outcome, _)| outcome).collect();
     let report = json!({
         "versions": versions, "seed": args.seed, "durationSeconds": args.duration,
         "tookSeconds": started.elapsed().as_secs(), "holds": holds, "scenarios": scenarios,
     });
-    let file = args.reports.join("chaos-results.json");
     std::fs::write(&file, serde_json::to_vec_pretty(&report)?)?;
     eprintln!("{} and {}", file.display(), html.display());
     match broken {

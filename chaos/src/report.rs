@@ -2,6 +2,10 @@
 //! time with the faults behind them. It needs nothing but itself.
 
 use std::fmt::Write as _;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
 
 use crate::history::{Event, Fault, Micros};
 use crate::run::Outcome;
@@ -20,6 +24,19 @@ const COLOURS: [(&str, &str); 4] = [
     ("unavailable", "#e80"),
     ("no answer", "#c22"),
 ];
+
+/// Removes a report that an earlier run may have left.
+///
+/// # Errors
+/// If it is there and stays.
+pub fn forget(report: &Path) -> Result<()> {
+    match std::fs::remove_file(report) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", report.display()))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// What every page begins with, under its title.
 pub(crate) fn head(title: &str, versions: &Versions) -> String {
@@ -85,9 +102,10 @@ pub fn page(versions: &Versions, outcomes: &[(Outcome, Vec<Event>)]) -> String {
 fn section(page: &mut String, outcome: &Outcome, events: &[Event]) {
     let _ = write!(
         page,
-        "<h2 id=\"{name}\">{name}</h2><p>{}. Seed {}.</p>",
+        "<h2 id=\"{name}\">{name}</h2><p>{}. Seed {}, {} seconds.</p>",
         escaped(outcome.about),
         outcome.seed,
+        outcome.duration,
         name = escaped(&outcome.name),
     );
     plot(page, events, &outcome.faults);

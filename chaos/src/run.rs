@@ -38,6 +38,8 @@ pub struct Outcome {
     pub about: &'static str,
     /// The seed that makes it the same again, but for the time things take.
     pub seed: u64,
+    /// Seconds for which the system was disturbed: what is drawn is spread over them.
+    pub duration: u64,
     /// Whether every invariant holds.
     pub holds: bool,
     /// Each invariant's verdict.
@@ -172,6 +174,7 @@ pub async fn run(
         scenario: scenario.name,
         about: scenario.about,
         seed,
+        duration: time.as_secs(),
         holds: verdicts.iter().all(|verdict| verdict.holds),
         figures: figures(&record, &events),
         verdicts,

@@ -1,5 +1,7 @@
 //! What is done to the system, and what is promised all the same: a table.
 
+mod anything;
+
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -446,62 +448,6 @@ pub const SCENARIOS: &[Scenario] = &[
             recovery_ms: 30_000,
             ..PROMISES
         },
-        steps: |numbers, time| {
-            let mut steps = rounds(6, time, |_| any(numbers));
-            for step in &mut steps {
-                step.beside = Some(any_link(numbers));
-            }
-            steps
-        },
+        steps: anything::steps,
     },
 ];
-
-/// A link, and what is done to it, drawn.
-fn any_link(numbers: &mut Numbers) -> (&'static [&'static str], Toxics) {
-    let toxics = [
-        latency(100),
-        DOWN,
-        RESET,
-        PARTITION,
-        LOSS,
-        NARROW,
-        SLOW_CLOSE,
-    ];
-    let at = numbers.below(ALL_LINKS.len());
-    let link = std::slice::from_ref(&ALL_LINKS[at]);
-    (link, *numbers.one_of(&toxics))
-}
-
-/// One act, drawn.
-fn any(numbers: &mut Numbers) -> Act {
-    let signal = *numbers.one_of(&[Signal::KILL, Signal::TERM]);
-    match numbers.below(22) {
-        0 => Act::EndGateway(numbers.below(2), signal),
-        1 => Act::PauseGateway(numbers.below(2)),
-        2 | 3 => Act::EndReplica(numbers.below(2), signal),
-        4 => Act::PauseReplica(numbers.below(2)),
-        5 => Act::EndUpstream(numbers.below(UPSTREAM_LINKS.len())),
-        6 => Act::PauseUpstream(numbers.below(UPSTREAM_LINKS.len())),
-        7 => Act::EndRedis,
-        8 => Act::PauseRedis,
-        9 => Act::EndPostgres,
-        10 => Act::Poison,
-        11 => Act::EndCertificate,
-        12 => Act::LoseNames(numbers.below(2)),
-        13 => Act::Burst(numbers.below(2)),
-        14 => Act::Filter(
-            numbers.below(2),
-            Filter {
-                delayed: 20,
-                aborted: 10,
-            },
-        ),
-        15 => Act::TerminateRedis,
-        16 => Act::TerminatePostgres,
-        17 => Act::PausePostgres,
-        _ => {
-            let (link, toxics) = any_link(numbers);
-            Act::Links(link, toxics)
-        }
-    }
-}

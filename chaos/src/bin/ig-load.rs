@@ -58,6 +58,13 @@ fn start(args: &Args) -> Result<bool> {
 }
 
 async fn load(args: &Args) -> Result<bool> {
+    let name = args.profile.name();
+    let summary = args.reports.join(format!("k6-{name}.json"));
+    let page = args.reports.join(format!("load-{name}.html"));
+    // Where this one ends early, they would be taken for its own.
+    for left in [&summary, &page] {
+        ig_chaos::forget(left)?;
+    }
     eprintln!("starting the system");
     let under = Under::Load {
         workers: args.workers,
@@ -73,10 +80,7 @@ async fn load(args: &Args) -> Result<bool> {
         println!("{line}");
     }
     std::fs::create_dir_all(&args.reports)?;
-    let name = args.profile.name();
-    let summary = args.reports.join(format!("k6-{name}.json"));
     std::fs::write(&summary, serde_json::to_vec_pretty(&done.summary)?)?;
-    let page = args.reports.join(format!("load-{name}.html"));
     std::fs::write(&page, &done.page)?;
     eprintln!("{} and {}", summary.display(), page.display());
     if args.write {

@@ -106,8 +106,10 @@ impl Record<'_> {
                     })
                 })
                 .collect();
-            looked_at += made.len();
-            let back = went_back(&mut made);
+            // What a run before did is no part of this one.
+            let is_of_run = |one: &Taken| one.from >= self.ending.began;
+            looked_at += made.iter().filter(|one| is_of_run(one)).count();
+            let back = went_back(&mut made).filter(|(_, one)| is_of_run(one));
             violations.extend(back.map(|(newest, one)| {
                 let (number, after) = (one.number, one.from - newest.until);
                 let newest = newest.number;

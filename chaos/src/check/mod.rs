@@ -87,8 +87,10 @@ pub struct Ending {
     pub entries: HashMap<String, usize>,
     /// What is wrong with the ledger.
     pub ledger: Option<String>,
-    /// What gateways decided, by gateway.
+    /// What gateways decided since they were started, by gateway: in runs before, too.
     pub decisions: Vec<Vec<Decision>>,
+    /// Milliseconds since 1970 at which this run began.
+    pub began: u64,
     /// Gateways that were ended before all of their log was written.
     pub unlogged: Vec<Unlogged>,
     /// SHA-256 of the catalogue's texts.

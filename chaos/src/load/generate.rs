@@ -27,6 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// time than a gateway keeps it.
 const IDLE: Duration = Duration::from_secs(5);
 
+/// Seconds for which access tokens are good: longer than any load takes.
+const GOOD_FOR: i64 = 25 * 3600;
+
 /// Of a hundred requests, how many write and subscribe. The rest read.
 const WRITES: usize = 15;
 const SUBSCRIPTIONS: usize = 5;
@@ -88,7 +91,7 @@ impl Clients {
             (Path::Subscription, events.clone()),
             (Path::WebSocket, events),
         ];
-        let token = |tenant| world.tokens().of(tenant, &analyst(tenant), 4 * 3600);
+        let token = |tenant| world.tokens().of(tenant, &analyst(tenant), GOOD_FOR);
         let gateways = world.gateways.iter().map(|gateway| {
             Arc::new(Pool {
                 to: gateway.address,

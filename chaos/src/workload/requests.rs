@@ -130,12 +130,14 @@ impl Client {
         }
         let gateway = self.numbers.below(REGIONS.len());
         if kind == Kind::Deactivated {
+            // Drawn in any case: what comes after it does not depend on the time things take.
+            let drawn = self.numbers.below(usize::MAX);
             let user = {
                 let deactivated = self.shared.deactivated();
-                match deactivated.is_empty() {
-                    true => return,
-                    false => self.numbers.one_of(&deactivated).clone(),
-                }
+                let Some(at) = drawn.checked_rem(deactivated.len()) else {
+                    return;
+                };
+                deactivated[at].clone()
             };
             self.ask_as(&user, kind, gateway).await;
             return;

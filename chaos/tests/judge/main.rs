@@ -408,6 +408,18 @@ fn what_a_killed_gateway_decided_may_be_in_no_log() {
     assert_eq!(story.failing(), []);
 }
 
+/// Logs of gateways go on from one run to the next.
+#[test]
+fn what_went_back_in_a_run_before_is_no_part_of_this_one() {
+    let mut story = Story::right();
+    story.ending.decisions[0][20].revision = Some("revision-1".into());
+    let at = story.ending.decisions[0][20].at().unwrap();
+    story.ending.began = at;
+    assert_eq!(story.failing(), [Invariant::RevisionsForward]);
+    story.ending.began = at + 1;
+    assert_eq!(story.failing(), []);
+}
+
 #[test]
 fn what_was_held_in_front_of_the_guard_has_the_revision_of_when_it_came() {
     let begun_with = |other: usize| {
