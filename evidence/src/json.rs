@@ -23,6 +23,15 @@ pub(crate) fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
     value.get(name)?.as_str()
 }
 
+/// The most bytes of a name that is said before each of what it is of.
+pub(crate) const MAX_NAME_BYTES: usize = 256;
+
+/// A text of an object that is said before each of what it is of: a long one would be there
+/// as often, and fill the memory of whoever reads it.
+pub(crate) fn name<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+    text(value, name).filter(|text| text.len() <= MAX_NAME_BYTES)
+}
+
 /// A list of an object; nothing where there is none.
 pub(crate) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value

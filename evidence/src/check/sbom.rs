@@ -52,10 +52,14 @@ fn check(given: &Given<'_>) -> Result<String, String> {
             artefacts.len()
         ));
     }
+    // Of just anybody's bundle, there may be as many as a file has lines.
+    let by_name = described
+        .iter()
+        .filter_map(|id| Some((document.text(id, "name")?, *id)));
+    let by_name: BTreeMap<_, _> = by_name.collect();
     for artefact in &artefacts {
         let name = &artefact.name;
-        let has_name = |id: &&&str| document.text(id, "name") == Some(name.as_str());
-        let id = described.iter().find(has_name);
+        let id = by_name.get(name.as_str()).copied();
         let id = id.ok_or_else(|| format!("{name} is not described"))?;
         let digest = artefact.sha256.to_string();
         if document.checksum(id) != Some(digest.as_str()) {
@@ -151,10 +155,10 @@ impl<'a> Document<'a> {
         json::text(sha256.next()?, "checksumValue")
     }
 
-    fn linked(&self, from: &str, kind: &str) -> impl Iterator<Item = &'a str> {
-        let relations = self.relations.iter();
+    fn linked(&self, from: &'a str, kind: &'a str) -> impl Iterator<Item = &'a str> {
+        let relations = self.relations.range((from, kind, "")..);
         relations
-            .filter(move |(one, how, _)| *one == from && *how == kind)
+            .take_while(move |(one, how, _)| *one == from && *how == kind)
             .map(|(_, _, to)| *to)
     }
 }
@@ -174,4 +178,29 @@ fn complete(id: &str, package: &Value) -> Result<(), String> {
     }
     let declared = json::text(package, "licenseDeclared").unwrap_or_default();
     license::check(declared).map_err(|why| format!("{id}: {declared:?} is no expression: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_linked_is_found_among_many() {
+        let names: Vec<_> = (0..200_000).map(|one| format!("a{one}")).collect();
+        let relation = |name: &'static str| {
+            let of_each = names.iter();
+            of_each.map(move |from| (from.as_str(), name, "b"))
+        };
+        let relations = relation("STATIC_LINK").chain(relation("DEPENDS_ON"));
+        let document = Document {
+            packages: BTreeMap::new(),
+            relations: relations.collect(),
+        };
+        // Looking at all of them for each would not end here.
+        for name in &names {
+            let linked: Vec<_> = document.linked(name, "STATIC_LINK").collect();
+            assert_eq!(linked, ["b"]);
+        }
+        assert_eq!(document.linked("a", "STATIC_LINK").count(), 0);
+    }
 }

@@ -40,7 +40,8 @@ pub(super) fn outcome(report: &Value) -> Result<Outcome, String> {
         outcome.add(what, !is_old);
     }
     for tenant in tenants {
-        let name = json::text(tenant, "tenant").ok_or("a tenant has no name")?;
+        let name = json::name(tenant, "tenant");
+        let name = name.ok_or("a tenant has no name, or one that is too long")?;
         let users = tenant.get("users").and_then(Value::as_array);
         for user in users.ok_or("a tenant's users are not a list")? {
             let user_name = json::text(user, "userName").ok_or("a user has no name")?;

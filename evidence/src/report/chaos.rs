@@ -10,15 +10,29 @@ use crate::json;
 /// What claims rest on: a scenario that did not judge it, or saw nothing, does not show it.
 const NEEDED: [&str; 3] = ["nothing-undecided", "in-region", "nothing-lost"];
 
+/// Whether a run of a scenario has such a name: its own, or with the seed of one that is kept.
+fn is_named(name: &str, scenario: &str) -> bool {
+    let seed = name
+        .strip_prefix(scenario)
+        .and_then(|rest| rest.strip_prefix('-'));
+    let is_seed = |seed: &str| !seed.is_empty() && seed.bytes().all(|byte| byte.is_ascii_digit());
+    !scenario.is_empty() && (name == scenario || seed.is_some_and(is_seed))
+}
+
 pub(super) fn outcome(report: &Value) -> Result<Outcome, String> {
     let scenarios = report.get("scenarios").and_then(Value::as_array);
     let scenarios = scenarios.ok_or("scenarios is not a list")?;
     let (mut outcome, mut names) = (Outcome::default(), BTreeSet::new());
     for scenario in scenarios {
         // As a run is called: one that is kept has its scenario, and a name of its own.
-        let name = json::text(scenario, "name").ok_or("a scenario has no name")?;
+        let name = json::name(scenario, "name");
+        let name = name.ok_or("a scenario has no name, or one that is too long")?;
         if !names.insert(name) {
             return Err(format!("{name} is there twice"));
+        }
+        let of = json::text(scenario, "scenario").unwrap_or_default();
+        if !is_named(name, of) {
+            return Err(format!("{name} is a run of the scenario {of:?}"));
         }
         let verdicts = scenario.get("verdicts").and_then(Value::as_array);
         let verdicts = verdicts.filter(|all| !all.is_empty());

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Outcome;
+use crate::json;
 
 /// A threshold: `p(95)<350`.
 struct Threshold<'a> {
@@ -19,6 +20,9 @@ pub(super) fn outcome(report: &Value) -> Result<Outcome, String> {
         let Some(thresholds) = metric.get("thresholds").and_then(Value::as_object) else {
             continue;
         };
+        if name.len() > json::MAX_NAME_BYTES {
+            return Err("a metric has a name that is too long".into());
+        }
         for (text, said) in thresholds {
             let threshold = Threshold::parse(text)
                 .ok_or_else(|| format!("{name}: {text:?} is no threshold that is known"))?;
@@ -48,7 +52,14 @@ pub(super) fn outcome(report: &Value) -> Result<Outcome, String> {
 
 fn value(metric: &Value, name: &str) -> Option<f64> {
     let values = metric.get("values").unwrap_or(metric);
-    values.get(name).and_then(Value::as_f64)
+    let of = |name: &str| values.get(name).and_then(Value::as_f64);
+    // Of a rate, what was counted is there as well: its share is computed.
+    match (name, of("passes"), of("fails")) {
+        ("rate", Some(passes), Some(fails)) if passes + fails > 0.0 => {
+            Some(passes / (passes + fails))
+        }
+        _ => of(name),
+    }
 }
 
 impl<'a> Threshold<'a> {
@@ -108,6 +119,20 @@ mod tests {
             (of(349.0, json!({"ok": false})), false),
             (of(349.0, json!(true)), false),
         ] {
+            assert_eq!(
+                outcome(&report).unwrap().failed.is_empty(),
+                good,
+                "{report}"
+            );
+        }
+        let failed = |passes: u64, fails: u64| {
+            let values = json!({"rate": 0.0, "passes": passes, "fails": fails});
+            json!({"metrics": {
+                "http_reqs": {"values": {"count": 10}},
+                "http_req_failed": {"values": values, "thresholds": {"rate<0.5": {"ok": true}}},
+            }})
+        };
+        for (report, good) in [(failed(4, 6), true), (failed(6, 4), false)] {
             assert_eq!(
                 outcome(&report).unwrap().failed.is_empty(),
                 good,

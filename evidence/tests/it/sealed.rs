@@ -112,6 +112,17 @@ fn what_was_not_looked_at_is_not_shown() {
             "\"operations\": 13",
             "\"operations\": 0",
         ),
+        // Operations that are valid on neither schema, let go by an option of the gate.
+        (
+            Report::SchemaDiff,
+            "\"authz\"",
+            "\"invalidBefore\": [{\"name\": \"Own\", \"reasons\": []}], \"authz\"",
+        ),
+        (
+            Report::SchemaDiff,
+            "\"operations\": 13",
+            "\"invalidBefore\": 13, \"operations\": 13",
+        ),
     ] {
         let mut parts = small::parts();
         changed(&mut parts, report, from, to);
@@ -122,6 +133,7 @@ fn what_was_not_looked_at_is_not_shown() {
     for (report, from) in [
         (Report::PolicyTests, "\"not_covered_lines\""),
         (Report::SchemaDiff, "\"summary\""),
+        (Report::SchemaDiff, "\"authz\""),
         (Report::Tests, "\"suites\""),
         (Report::AccessReview, "\"roles\""),
         (Report::AccessReview, "\"admin\""),
@@ -134,6 +146,29 @@ fn what_was_not_looked_at_is_not_shown() {
             report.read(&parts[&report.path()], &about).is_err(),
             "{from}"
         );
+    }
+}
+
+/// A name is said before each of what it is of: of one that is long, and anybody's, nobody
+/// has the memory.
+#[test]
+fn names_that_are_said_again_and_again_are_short() {
+    let about = ig_evidence::About::parse(&small::parts()[names::ABOUT]).unwrap();
+    for (report, member, name) in [
+        (Report::Chaos, "", "upstream-reset"),
+        (Report::AccessReview, "\"tenant\": ", "alpha"),
+        (Report::Load, "", "http_req_failed"),
+    ] {
+        for (length, good) in [(256, true), (257, false)] {
+            let mut parts = small::parts();
+            let long = "a".repeat(length);
+            let (from, to) = (format!("{member}\"{name}\""), format!("{member}\"{long}\""));
+            changed(&mut parts, report, &from, &to);
+            let read = report.read(&parts[&report.path()], &about);
+            assert_eq!(read.is_ok(), good, "{report:?}: {length}");
+            let is_why = |why: String| why.contains("too long");
+            assert!(read.err().is_none_or(is_why), "{report:?}");
+        }
     }
 }
 
@@ -278,6 +313,43 @@ fn what_weakens_a_schema_fails_whatever_its_gate_says() {
         );
         assert_eq!(broken, ["the operation \"Own\" goes on"]);
     }
+    // An exception of one change excuses no operation that another one breaks.
+    let mut report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    report["result"]["changes"] = serde_json::json!([
+        {"type": "FIELD_REMOVED", "path": "Query.old"},
+        {"type": "FIELD_REMOVED", "path": "Query.own"},
+        {"type": "DIRECTIVE_USAGE_FIELD_DEFINITION_REMOVED", "path": "Query.case.@requires"},
+    ]);
+    report["result"]["verdict"]["excepted"] = serde_json::json!([
+        {
+            "type": "FIELD_REMOVED", "path": "Query.old", "allows": ["operations"],
+            "author": "a@x", "reviewer": "b@x", "reason": "r", "expires": "2026-12-31",
+        },
+        {
+            "type": "AUTHZ_WEAKENED", "path": "Query.case", "allows": ["weakened"],
+            "author": "a@x", "reviewer": "b@x", "reason": "r", "expires": "2026-12-31",
+        },
+    ]);
+    for (impact, authz, changes, good) in [
+        ("invalid", "neutral", vec![0], true),
+        ("invalid", "neutral", vec![0, 1], false),
+        ("invalid", "neutral", vec![9], false),
+        ("invalid", "neutral", vec![], false),
+        ("record", "weakened", vec![2], true),
+        ("record", "weakened", vec![0], false),
+        ("invalid", "weakened", vec![2], false),
+    ] {
+        report["result"]["operations"] = serde_json::json!([
+            {"name": "Own", "impact": impact, "authz": authz, "changes": changes},
+        ]);
+        let read = Report::SchemaDiff.read(&small::bytes(&report), &about);
+        let (_, outcome) = read.unwrap();
+        assert_eq!(
+            outcome.failed.is_empty(),
+            good,
+            "{impact} {authz} {changes:?}"
+        );
+    }
     // By somebody's leave.
     let excepted = "\"excepted\": [{\"type\": \"AUTHZ_WEAKENED\", \"path\": \"Query.own\", \
          \"author\": \"a@x\", \"reviewer\": \"b@x\", \"reason\": \"r\", \"expires\": \"2026-12-31\"}]";
@@ -286,6 +358,30 @@ fn what_weakens_a_schema_fails_whatever_its_gate_says() {
     let (_, outcome) = Report::SchemaDiff.read(other.as_bytes(), &about).unwrap();
     assert!(outcome.failed.is_empty(), "{:?}", outcome.failed);
     assert_eq!(outcome.excepted.len(), 1);
+}
+
+/// Whoever has no key makes nobody compare each of many with each of many.
+#[test]
+fn many_exceptions_of_many_changes_take_no_hours() {
+    let parts = small::parts();
+    let about = ig_evidence::About::parse(&parts[names::ABOUT]).unwrap();
+    let path = Report::SchemaDiff.path();
+    let mut report: serde_json::Value = serde_json::from_slice(&parts[&path]).unwrap();
+    // As many as a file may have: to compare each with each takes minutes.
+    let all = 0..50_000;
+    let change = |at| serde_json::json!({"path": format!("Query.a{at}"), "effect": "weakened"});
+    let exception = |at| {
+        serde_json::json!({
+            "type": "AUTHZ_WEAKENED", "path": format!("Query.b{at}"), "author": "a@x",
+            "reviewer": "b@x", "reason": "r", "expires": "2026-12-31",
+        })
+    };
+    report["result"]["authz"] = all.clone().map(change).collect();
+    report["result"]["verdict"]["excepted"] = all.map(exception).collect();
+    let (_, outcome) = Report::SchemaDiff
+        .read(&small::bytes(&report), &about)
+        .unwrap();
+    assert_eq!(outcome.failed.len(), 50_000);
 }
 
 #[test]
@@ -312,6 +408,15 @@ fn what_passes_by_an_exception_is_shown_in_its_row() {
     let expected = "with EXCEPTIONS (1): FIELD_REMOVED Query.old until 2026-12-31, asked for by \
                     a@x, agreed by b@x: \"nobody asks\"";
     assert!(why.contains(expected), "{why}");
+    // Of which the day was over, whatever day the gate was told.
+    let over = exception.replace("2026-12-31", "2026-11-26");
+    let found = verify(
+        &small.seal(&with(&over)).files,
+        &Asked::by(small.key.public()),
+    );
+    assert_eq!(found.exit_code(), 1, "{:?}", found.problems);
+    let is_it = |one: &ig_evidence::Problem| one.why.contains("still counts");
+    assert!(found.problems.iter().any(is_it), "{:?}", found.problems);
     // One that does not say whose it is makes the report none.
     let about = ig_evidence::About::parse(&small::parts()[names::ABOUT]).unwrap();
     for (excepted, said) in [

@@ -122,8 +122,9 @@ impl Conversation {
                     Some(Err(_)) | None => break,
                 },
                 changed = published.changed() => match changed {
+                    // It may be of a read that began before this stream did.
                     Ok(()) => {
-                        is_read = true;
+                        is_due = !is_read;
                         None
                     }
                     Err(_) => break,

@@ -102,6 +102,17 @@ pub(super) const CASES: &[Case] = &[
         why: "is there twice",
     },
     Case {
+        name: "a scenario has the name of another",
+        by: By::Signer,
+        change: |map| {
+            edit(map, &path(Report::Chaos), |report| {
+                report["scenarios"][0]["scenario"] = json!("nothing");
+            });
+        },
+        kind: Kind::Claim,
+        why: "is a run of the scenario \"nothing\"",
+    },
+    Case {
         name: "a threshold says that it holds, and its value says otherwise",
         by: By::Maker,
         change: |map| {
