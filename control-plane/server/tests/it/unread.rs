@@ -115,18 +115,27 @@ async fn what_was_read_before_a_proxy_came_takes_nothing_from_it() {
 
     let address = Channel::from_shared(format!("http://{}", control.grpc)).unwrap();
     let channel = address.connect().await.unwrap();
-    let mut newer = Stream::open_with(channel, Some("newer")).await.unwrap();
-    assert_eq!(newer.next().await, None);
-    // The first read ends, which knows nothing of what the proxy has.
-    run(&mut bytes, "ROLLBACK").await;
-    assert_eq!(newer.next().await, None);
-    run(&mut rows, "ROLLBACK").await;
-    let mut sent = None;
-    for _ in 0..10 {
-        sent = newer.next().await;
-        if sent.is_some() {
-            break;
-        }
+    // A stream reads for a second and pauses for one: some of them pause at any time.
+    let mut streams = Vec::new();
+    for _ in 0..4 {
+        let newer = Stream::open_with(channel.clone(), Some("newer")).await;
+        streams.push(newer.unwrap());
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    assert_eq!(sent, published);
+    // The first read ends, which knows nothing of what the proxies have.
+    run(&mut bytes, "ROLLBACK").await;
+    for newer in &mut streams {
+        assert_eq!(newer.next().await, None);
+    }
+    run(&mut rows, "ROLLBACK").await;
+    for mut newer in streams {
+        let mut sent = None;
+        for _ in 0..10 {
+            sent = newer.next().await;
+            if sent.is_some() {
+                break;
+            }
+        }
+        assert_eq!(sent, published);
+    }
 }
