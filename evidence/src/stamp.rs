@@ -6,7 +6,7 @@ use crate::about::is_commit;
 use crate::{About, time};
 
 /// The oldest that a report may be when its bundle is made, in seconds: a day.
-pub(crate) const MAX_AGE: u64 = 24 * 60 * 60;
+pub(crate) const MAX_AGE: u64 = time::DAY;
 
 /// Of which tree a report is, and of when.
 ///

@@ -5,6 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// The latest time that is read: the year 9999.
 const MOST: u64 = 253_402_300_799;
 
+/// Seconds of a day.
+pub(crate) const DAY: u64 = 24 * 60 * 60;
+
 /// Seconds since 1970, now.
 #[must_use]
 pub fn now() -> u64 {

@@ -51,9 +51,6 @@ pub struct Problem {
     pub why: String,
 }
 
-/// Seconds.
-const DAY: u64 = 24 * 60 * 60;
-
 /// What was asked for.
 #[derive(Clone, Debug)]
 pub struct Asked<'a> {
@@ -377,7 +374,7 @@ fn release(opened: &Opened, asked: &Asked<'_>, report: &mut Verified) {
         report.problem(Kind::OtherRelease, names::ABOUT, why);
     }
     // Clocks of two machines are not the same.
-    let is_later = |now: u64| about.created() > now.saturating_add(DAY);
+    let is_later = |now: u64| about.created() > now.saturating_add(crate::time::DAY);
     if let Some(now) = asked.now.filter(|now| is_later(*now)) {
         let why = format!("it was made {made}, and now it is {}", rfc3339(now));
         report.problem(Kind::OtherRelease, names::ABOUT, why);

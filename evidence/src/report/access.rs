@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::Outcome;
-use crate::{Stamp, json};
+use crate::{Stamp, json, time};
 
 /// Milliseconds of a day.
-const DAY: u64 = 24 * 60 * 60 * 1000;
+const DAY: u64 = time::DAY * 1000;
 /// Days after which an owner's token that does not expire is a finding.
 const MOST_DAYS: u64 = 365;
 

@@ -53,13 +53,13 @@ pub(super) fn outcome(report: &Value) -> Result<Outcome, String> {
 fn value(metric: &Value, name: &str) -> Option<f64> {
     let values = metric.get("values").unwrap_or(metric);
     let of = |name: &str| values.get(name).and_then(Value::as_f64);
-    // Of a rate, what was counted is there as well: its share is computed.
-    match (name, of("passes"), of("fails")) {
-        ("rate", Some(passes), Some(fails)) if passes + fails > 0.0 => {
-            Some(passes / (passes + fails))
-        }
-        _ => of(name),
+    if name != "rate" {
+        return of(name);
     }
+    // A share is computed of what was counted; of nothing there is none.
+    let count = |name: &str| of(name).filter(|count| *count >= 0.0);
+    let (passes, fails) = (count("passes")?, count("fails")?);
+    Some(passes / (passes + fails)).filter(|share| share.is_finite())
 }
 
 impl<'a> Threshold<'a> {
@@ -125,14 +125,17 @@ mod tests {
                 "{report}"
             );
         }
-        let failed = |passes: u64, fails: u64| {
+        let failed = |passes: Value, fails: Value| {
             let values = json!({"rate": 0.0, "passes": passes, "fails": fails});
             json!({"metrics": {
                 "http_reqs": {"values": {"count": 10}},
                 "http_req_failed": {"values": values, "thresholds": {"rate<0.5": {"ok": true}}},
             }})
         };
-        for (report, good) in [(failed(4, 6), true), (failed(6, 4), false)] {
+        for (report, good) in [
+            (failed(json!(4), json!(6)), true),
+            (failed(json!(6), json!(4)), false),
+        ] {
             assert_eq!(
                 outcome(&report).unwrap().failed.is_empty(),
                 good,
@@ -142,6 +145,10 @@ mod tests {
         for report in [
             json!({}),
             json!({"metrics": {"http_reqs": {"values": {"count": 10}}}}),
+            failed(json!(0), json!(0)),
+            failed(json!(-2), json!(6)),
+            failed(json!("0"), json!(6)),
+            failed(json!(0), Value::Null),
             json!({"metrics": {"a": {"values": {}, "thresholds": {"p(95)<1": {"ok": true}}}}}),
             json!({"metrics": {"a": {"values": {"x": 1}, "thresholds": {"x~1": {"ok": true}}}}}),
         ] {

@@ -8,9 +8,6 @@ use super::Outcome;
 use crate::about::is_commit;
 use crate::{Stamp, json, time};
 
-/// Seconds.
-const DAY: u64 = 24 * 60 * 60;
-
 /// Rules that have to hold, whatever a report says which were asked for.
 const RULES: [&str; 2] = ["operations", "weakened"];
 
@@ -175,5 +172,5 @@ fn exception(one: &Value) -> Result<String, String> {
 fn is_over(one: &Value, now: u64) -> Result<bool, String> {
     let last = json::text(one, "expires").and_then(time::parse);
     let last = last.ok_or("an exception does not say its last day")?;
-    Ok(last.saturating_add(2 * DAY) <= now)
+    Ok(last.saturating_add(2 * time::DAY) <= now)
 }
